@@ -1,0 +1,45 @@
+"""One residual block: norm, mixer and, where the config asks for it, norm and feed-forward."""
+
+from torch import Tensor, nn
+
+from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.layers import DepthwiseConv, FeedForward
+from serpent_cli.model.mixers import build_mixer
+
+
+class Block(nn.Module):
+    """x + Mixer(LN(x)), then x + FeedForward(LN(x)); (B, H, W, C) to (B, H, W, C).
+
+    With the spatial mixer each half is preceded by a conditional position encoding, a residual
+    depthwise 3x3 convolution (Spatial-Mamba, arXiv 2410.15091).
+    """
+
+    def __init__(self, config: ModelConfig, width: int) -> None:
+        super().__init__()
+        positional = config.mixer == "spatial"
+        self.position = DepthwiseConv(width) if positional else None
+        self.norm = nn.LayerNorm(width)
+        self.mixer = build_mixer(config, width)
+        self.has_feed_forward = config.feed_forward > 0
+        if self.has_feed_forward:
+            self.position_feed_forward = DepthwiseConv(width) if positional else None
+            self.norm_feed_forward = nn.LayerNorm(width)
+            self.feed_forward = FeedForward(width, config.feed_forward)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the tokens, then their channels."""
+        if self.position is not None:
+            x = x + self.position(x)
+        x = x + self.mixer(self.norm(x))
+        if self.has_feed_forward:
+            if self.position_feed_forward is not None:
+                x = x + self.position_feed_forward(x)
+            x = x + self.feed_forward(self.norm_feed_forward(x))
+        return x
+
+
+class SBlock(nn.Sequential):
+    """The figure's S-block: `depth` blocks in a row."""
+
+    def __init__(self, config: ModelConfig, width: int, depth: int) -> None:
+        super().__init__(*(Block(config, width) for _ in range(depth)))

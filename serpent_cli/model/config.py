@@ -1,0 +1,136 @@
+"""`ModelConfig`: every size of the network in one frozen record, stored in the weight file."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args, get_type_hints
+
+from serpent_cli.errors import ModelError
+
+FORMAT_VERSION = 1
+
+Mixer = Literal["ss2d", "spatial"]
+Join = Literal["add", "concat"]
+Residual = Literal["none", "image"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of one Serpent network.
+
+    The paper (arXiv 2403.17902) publishes the topology but none of these numbers, so every value,
+    and the presets below, are our own choice.
+
+    Attributes:
+        patch_size: Side of the square of pixels that becomes one token, in pixels.
+        widths: Channels C at the four token scales, finest first.
+        depths_down: Blocks in each of the S-blocks D1, D2, D3.
+        depth_bottleneck: Blocks in the S-block B.
+        depths_up: Blocks in each of the S-blocks U1, U2, U3 (U1 is the last before the picture).
+        mixer: Token mixer of every block: `ss2d` (VMamba) or `spatial` (Spatial-Mamba).
+        state_size: N, states per channel of the scan.
+        expand: D / C, inner channels over block channels.
+        gate: Multiply the mixer's output by SiLU of a second projection (VMamba v0, Spatial-Mamba).
+        feed_forward: Hidden channels of the feed-forward over C; 0 leaves it out (VMamba v0).
+        join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
+        residual: `image` adds the (bicubically enlarged) input to the output.
+        scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
+        version: Version of this record's meaning.
+    """
+
+    patch_size: int = 2
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    depths_down: tuple[int, int, int] = (1, 1, 1)
+    depth_bottleneck: int = 1
+    depths_up: tuple[int, int, int] = (1, 1, 1)
+    mixer: Mixer = "ss2d"
+    state_size: int = 1
+    expand: float = 2.0
+    gate: bool = True
+    feed_forward: float = 0.0
+    join: Join = "add"
+    residual: Residual = "image"
+    scale: int = 1
+    version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be built from."""
+        choices = {"mixer": Mixer, "join": Join, "residual": Residual}
+        for field, literal in choices.items():
+            if getattr(self, field) not in get_args(literal):
+                allowed = ", ".join(get_args(literal))
+                raise ModelError(f"the model's {field} must be one of {allowed}")
+        if self.version != FORMAT_VERSION:
+            raise ModelError(
+                f"the model's format is version {self.version}, this program reads {FORMAT_VERSION}",
+                hint="update serpent-cli, or take weights made for this version",
+            )
+        sizes = (*self.widths, *self.depths_down, *self.depths_up, self.depth_bottleneck)
+        if min(*sizes, self.patch_size, self.state_size) < 1 or max(sizes) > 8192:
+            raise ModelError("the model's widths, depths, patch and state size must be positive")
+        if len(self.widths) != 4 or len(self.depths_down) != 3 or len(self.depths_up) != 3:
+            raise ModelError("the model needs four widths and three depths on either side")
+        if self.scale not in (1, 2, 4, 8):
+            raise ModelError("the model's scale must be 1, 2, 4 or 8")
+        if self.mixer == "spatial" and self.state_size != 1:
+            raise ModelError("the spatial mixer fuses a single state: state_size must be 1")
+        if not 0 < self.expand <= 8 or not 0 <= self.feed_forward <= 8 or self.patch_size > 16:
+            raise ModelError("the model's expand, feed_forward or patch_size is out of range")
+
+    def inner(self, width: int) -> int:
+        """D, the inner channels of a block of `width` channels."""
+        return int(self.expand * width)
+
+    @staticmethod
+    def delta_rank(width: int) -> int:
+        """R = ceil(C / 16), the rank of the step size δ."""
+        return -(-width // 16)
+
+    def to_json(self) -> str:
+        """The record as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """Build a config from parsed JSON or TOML.
+
+        Raises:
+            ModelError: A key is unknown, or a value has the wrong type or range.
+        """
+        types = get_type_hints(cls)
+        if unknown := sorted(set(record) - set(types)):
+            raise ModelError(f"the model's configuration has unknown keys: {', '.join(unknown)}")
+        try:
+            values = {
+                key: tuple(int(v) for v in value) if isinstance(value, list | tuple) else value
+                for key, value in record.items()
+            }
+            for key, value in values.items():
+                default = cls.__dataclass_fields__[key].default
+                same = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(
+                    default, bool
+                )
+                if not same and not (isinstance(default, float) and type(value) is int):
+                    raise TypeError(f"{key} must be {type(default).__name__}")
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"the model's configuration is malformed: {error}") from error
+
+
+PRESETS: dict[str, ModelConfig] = {
+    "tiny": ModelConfig(widths=(24, 48, 96, 192)),
+    "small": ModelConfig(),
+    "base": ModelConfig(
+        widths=(48, 96, 192, 384),
+        depths_down=(1, 1, 2),
+        depth_bottleneck=2,
+        depths_up=(2, 2, 2),
+    ),
+    "large": ModelConfig(
+        widths=(64, 128, 256, 512),
+        depths_down=(2, 2, 4),
+        depth_bottleneck=4,
+        depths_up=(2, 2, 4),
+    ),
+}
+"""Named sizes of our own; the paper publishes none."""

@@ -1,0 +1,95 @@
+"""What planners need to know of a network without reading it: multiples, operations, bytes, margin."""
+
+import torch
+from torch import nn
+
+from serpent_cli.model.config import ModelConfig
+
+COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
+SCAN_PATHS = {"ss2d": 4, "spatial": 1}
+
+
+def size_multiple(config: ModelConfig) -> int:
+    """Height and width of an input must be multiples of this many pixels."""
+    return config.patch_size * COARSENING
+
+
+def scan_macs(tokens: int, inner: int, paths: int, state_size: int, rank: int) -> int:
+    """Multiply-adds of one cross scan: 4.5·K·N·D·L + R·K·D·L, with L = `tokens`."""
+    return int((4.5 * state_size + rank) * paths * inner * tokens)
+
+
+def block_macs(config: ModelConfig, width: int, tokens: int) -> int:
+    """Multiply-adds of one block of `width` channels on `tokens` tokens, the scan included."""
+    inner, rank = config.inner(width), config.delta_rank(width)
+    paths, n = SCAN_PATHS[config.mixer], config.state_size
+    per_token = width * inner * (2 if config.gate else 1) + 9 * inner + inner * width
+    per_token += paths * inner * (rank + 2 * n)
+    if config.mixer == "spatial":
+        per_token += 25 * inner + 9 * width * (2 if config.feed_forward else 1)
+    per_token += 2 * width * int(width * config.feed_forward)
+    return tokens * per_token + scan_macs(tokens, inner, paths, n, rank)
+
+
+def flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of one forward pass on a (height, width) input, in pixels.
+
+    Norms, activations and sums are left out, as the field does.
+    """
+    patch = config.patch_size
+    tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
+    c = config.widths
+    total = tokens[0] * 27 * patch**2 * c[0]
+    total += tokens[0] * 27 * (patch * config.scale) ** 2 * c[0]
+    for level in range(3):
+        total += config.depths_down[level] * block_macs(config, c[level], tokens[level])
+        total += tokens[level + 1] * 4 * c[level] * c[level + 1]
+        total += config.depths_up[level] * block_macs(config, c[level + 1], tokens[level + 1])
+        total += tokens[level + 1] * 4 * c[level + 1] * c[level]
+    total += config.depth_bottleneck * block_macs(config, c[3], tokens[3])
+    if config.join == "concat":
+        total += sum(2 * width**2 * count for width, count in zip(c, tokens, strict=True))
+    return total
+
+
+def inference_bytes_per_pixel(config: ModelConfig, dtype: torch.dtype) -> float:
+    """Peak bytes of activations per input pixel in `torch.inference_mode`, whole frame.
+
+    The peak lies in D1 at the finest token map: the block's input and normed input (C each), the
+    projection [a, z] and its contiguous half, u and y (D each). Measured figures stay below it.
+    """
+    inner = config.inner(config.widths[0])
+    gate = 2 if config.gate else 1
+    channels = 3 * config.widths[0] + inner * (gate + 3)
+    size = torch.empty((), dtype=dtype).element_size()
+    growth = 2 * 4 * 3 * config.scale**2  # the output before and after the pixel shuffle, fp32
+    return channels * size / config.patch_size**2 + growth + 2 * 4 * 3
+
+
+@torch.inference_mode()
+def effective_margin(
+    model: nn.Module, config: ModelConfig, pictures: torch.Tensor, *, level: float = 0.5 / 255
+) -> int:
+    """Distance in input pixels beyond which a change hardly moves the output, measured.
+
+    A strip at the left border of each picture is replaced by its negative; the margin is the least
+    distance from that strip beyond which 99.9 % of the pixels move by less than `level`.
+
+    Args:
+        model: The network.
+        config: Its sizes.
+        pictures: (B, 3, H, W) in [0, 1]; H and W multiples of `size_multiple(config)`.
+        level: The change that counts, in units of full scale.
+
+    Returns:
+        Whole input pixels, W if no smaller distance serves.
+    """
+    strip = size_multiple(config)
+    changed = pictures.clone()
+    changed[..., :strip] = 1 - changed[..., :strip]
+    moved = (model(changed) - model(pictures)).abs().amax(1).clamp_(0, 1) >= level
+    columns = moved.float().mean(dim=(0, 1))  # share of moved pixels in each output column
+    beyond = columns.flip(0).cumsum(0).flip(0) / torch.arange(len(columns), 0, -1)
+    far = (beyond < 1e-3).nonzero()
+    first = int(far[0]) if len(far) else len(columns)
+    return max(0, -(-first // config.scale) - strip)

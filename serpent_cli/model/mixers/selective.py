@@ -1,0 +1,50 @@
+"""The parameters of S6, the selective scan (Mamba, arXiv 2312.00752), for K paths at once."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SelectiveParameters(nn.Module):
+    """Projection and dynamics of K selective scans over D channels, with Mamba's initialisation.
+
+    Args:
+        inner: D, channels.
+        state_size: N, states per channel.
+        rank: R, rank of the step size δ.
+        paths: K, number of scan paths.
+        observe: Whether the projection also gives C, which reads the state.
+    """
+
+    def __init__(
+        self, inner: int, state_size: int, rank: int, paths: int, *, observe: bool = True
+    ) -> None:
+        super().__init__()
+        self.paths = paths
+        features = rank + state_size * (2 if observe else 1)
+        bound = inner**-0.5  # the default of nn.Linear
+        self.weight = nn.Parameter(torch.empty(paths, features, inner).uniform_(-bound, bound))
+        self.dt_weight = nn.Parameter(
+            torch.empty(paths, rank, inner).uniform_(-(rank**-0.5), rank**-0.5)
+        )
+        self.dt_bias = nn.Parameter(inverse_softplus(initial_delta(paths, inner)))
+        steps = torch.arange(1, state_size + 1, dtype=torch.float32)
+        self.A_log = nn.Parameter(steps.log().repeat(paths, inner, 1))
+        self.D_skip = nn.Parameter(torch.ones(paths, inner)) if observe else None
+
+    def project(self, u: Tensor) -> Tensor:
+        """dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product."""
+        return functional.linear(u, self.weight.flatten(0, 1)).unflatten(-1, (self.paths, -1))
+
+
+def initial_delta(paths: int, inner: int) -> Tensor:
+    """Step sizes δ (K, D), log-uniform in [0.001, 0.1]: Mamba's initial time scales."""
+    low, high = math.log(1e-3), math.log(1e-1)
+    return torch.exp(torch.rand(paths, inner) * (high - low) + low).clamp_min(1e-4)
+
+
+def inverse_softplus(delta: Tensor) -> Tensor:
+    """The x with softplus(x) = `delta`, for positive δ."""
+    return delta + torch.log(-torch.expm1(-delta))

@@ -1,0 +1,107 @@
+"""Serpent's U-Net (Sepehri, Fabian, Soltanolkotabi, arXiv 2403.17902, overview figure).
+
+    image → Patchifier → D1 → D2 → D3 → B → U3 → U2 → U1 → Depatchifier → image
+
+D is an S-block and a merge, U an S-block and an expand; each skip leaves after its merge and joins
+before U's blocks; one long skip in feature space leads from the Patchifier to the Depatchifier.
+Widths, depths, merge, expand and the image residual are ours: the paper does not publish them.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from serpent_cli.model.block import SBlock
+from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, SkipJoin
+
+
+class Down(nn.Module):
+    """S-block D: blocks at one token scale, then a merge to the next coarser one."""
+
+    def __init__(self, config: ModelConfig, width: int, width_out: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = SBlock(config, width, depth)
+        self.merge = Merge(width, width_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, H/2, W/2, C')."""
+        return self.merge(self.blocks(x))
+
+
+class Up(nn.Module):
+    """S-block U: join the skip, blocks at that scale, then an expand to the next finer one."""
+
+    def __init__(self, config: ModelConfig, width: int, width_out: int, depth: int) -> None:
+        super().__init__()
+        self.join = SkipJoin(width, config.join)
+        self.blocks = SBlock(config, width, depth)
+        self.expand = Expand(width, width_out)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(B, H, W, C) and its skip to (B, 2H, 2W, C')."""
+        return self.expand(self.blocks(self.join(x, skip)))
+
+
+class Serpent(nn.Module):
+    """The network: (B, 3, H, W) in [0, 1] to (B, 3, H·scale, W·scale), unclamped.
+
+    H and W must be multiples of `limits.size_multiple(config)`; `restore` pads to that.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        c1, c2, c3, c4 = config.widths
+        self.patchifier = Patchifier(config.patch_size, c1)
+        self.d1 = Down(config, c1, c2, config.depths_down[0])
+        self.d2 = Down(config, c2, c3, config.depths_down[1])
+        self.d3 = Down(config, c3, c4, config.depths_down[2])
+        self.b = SBlock(config, c4, config.depth_bottleneck)
+        self.u3 = Up(config, c4, c3, config.depths_up[2])
+        self.u2 = Up(config, c3, c2, config.depths_up[1])
+        self.u1 = Up(config, c2, c1, config.depths_up[0])
+        self.long_join = SkipJoin(c1, config.join)
+        self.depatchifier = Depatchifier(c1, config.patch_size * config.scale)
+        self._initialise()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Restore a batch of pictures."""
+        x0 = self.patchifier(image)
+        x1 = self.d1(x0)
+        x2 = self.d2(x1)
+        x3 = self.d3(x2)
+        x = self.b(x3)
+        x = self.u3(x, x3)
+        x = self.u2(x, x2)
+        x = self.u1(x, x1)
+        out = self.depatchifier(self.long_join(x, x0))
+        if self.config.residual == "none":
+            return out
+        return out.add_(enlarge(image.float(), self.config.scale))
+
+    def _initialise(self) -> None:
+        """Linear weights N(0, 0.02) truncated, as in HUMUS-Net; a residual net starts as identity.
+
+        The scan's own parameters are no Linear layers, so that this cannot undo their time scales.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        if self.config.residual == "image":
+            nn.init.zeros_(self.depatchifier.project.weight)
+            assert self.depatchifier.project.bias is not None
+            nn.init.zeros_(self.depatchifier.project.bias)
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Bicubic enlargement of (B, 3, H, W) by a whole factor; the picture itself at scale 1."""
+    if scale == 1:
+        return image
+    return functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
+
+
+def build_model(config: ModelConfig) -> Serpent:
+    """The network that `config` describes, freshly initialised from torch's global generator."""
+    return Serpent(config)

@@ -1,0 +1,1 @@
+"""Training: recipe → photographs → degraded crops → steps → weights and their card."""

@@ -1,0 +1,101 @@
+"""From a finished run to what users load: averaged weights as safetensors, and their card."""
+
+import csv
+import dataclasses
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from serpent_cli.degrade.pipeline import degrade
+from serpent_cli.model.limits import effective_margin
+from serpent_cli.model.unet import build_model
+from serpent_cli.training.loop import Trainer
+from serpent_cli.training.recipe import Recipe
+from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.checkpoint import save_weights, sha256
+
+MARGIN_HEIGHT, MARGIN_WIDTH, MARGIN_PICTURES = 64, 512, 4  # input pixels, input pixels, pictures
+
+
+def export(trainer: Trainer, photos_folder: Path, command: str) -> Card:
+    """Write `<name>.safetensors` and `<name>.json` into the run's folder.
+
+    Args:
+        trainer: The run; its averaged weights are the ones exported.
+        photos_folder: Where its photographs lie; an ATTRIBUTION.tsv there is summed up in the card.
+        command: The command line that repeats the run.
+
+    Returns:
+        The card written, without scores: `serpent eval --write-card` adds them.
+    """
+    recipe, state = trainer.recipe, trainer.state
+    weights = trainer.out / f"{recipe.name}.safetensors"
+    save_weights(state.average, recipe.model, weights)
+    card = Card(
+        name=recipe.name,
+        task=recipe.degrade.task,
+        scale=recipe.model.scale,
+        file=weights.name,
+        sha256=sha256(weights),
+        licence="MIT",
+        description=recipe.description,
+        config=recipe.model,
+        margin=measure_margin(recipe, state.average, trainer.sampler.photos),
+        trained={
+            "degradation": dataclasses.asdict(recipe.degrade),
+            "command": command,
+            "steps": state.step,
+            "crops": state.step * recipe.data.batch,
+            "seconds": round(state.seconds),
+            "device": trainer.device.type,
+        },
+        data=attribution(photos_folder),
+        limits=list(recipe.limits),
+    )
+    write_card(card, weights.with_suffix(".json"))
+    return card
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Write a card, whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
+    ) as stream:
+        stream.write(card.to_json())
+    Path(stream.name).chmod(0o644)
+    Path(stream.name).replace(path)
+
+
+def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tensor]) -> int:
+    """Effective margin in input pixels, measured on degraded photographs; see `model.limits`."""
+    model = build_model(recipe.model)
+    model.load_state_dict({name: tensor.cpu() for name, tensor in weights.items()})
+    scale = recipe.model.scale
+    # Few photographs are wide enough for a far look at a net that enlarges; take what there is.
+    widest = sorted(photos, key=lambda photo: photo.shape[1], reverse=True)[:MARGIN_PICTURES]
+    width = min(MARGIN_WIDTH * scale, *(photo.shape[1] for photo in widest))
+    height = min(MARGIN_HEIGHT * scale, *(photo.shape[0] for photo in widest))
+    multiple = recipe.model.patch_size * 8 * scale
+    height, width = height // multiple * multiple, width // multiple * multiple
+    clean = torch.stack([photo[:height, :width] for photo in widest]).permute(0, 3, 1, 2)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    degraded = degrade(clean.float() / 255, recipe.degrade, generator)
+    return effective_margin(model.eval(), recipe.model, degraded)
+
+
+def attribution(folder: Path) -> list[dict[str, Any]]:
+    """Photographs by source and licence, counted from ATTRIBUTION.tsv; empty without that file."""
+    table = folder / "ATTRIBUTION.tsv"
+    if not table.is_file():
+        return []
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        counts = Counter((row["repository"], row["licence"]) for row in rows)
+    return [
+        {"source": source, "licence": licence, "images": count}
+        for (source, licence), count in sorted(counts.items())
+    ]

@@ -1,0 +1,180 @@
+"""`Recipe`: everything that decides a training run, read from a TOML file."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from serpent_cli.degrade.pipeline import DegradeConfig
+from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.model.config import PRESETS, ModelConfig
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """How crops are cut.
+
+    Attributes:
+        crop: Side of a crop of the sharp picture, in pixels.
+        halo: Pixels blurred around it and cut away, so that no crop border is reflected; a multiple
+            of the scale.
+        batch: Crops per step.
+    """
+
+    crop: int = 128
+    halo: int = 16
+    batch: int = 8
+
+
+@dataclass(frozen=True)
+class OptimSection:
+    """How the weights move: AdamW, linear warm-up, cosine decay.
+
+    Attributes:
+        steps: Optimizer steps of the run.
+        lr: Peak learning rate.
+        lr_end: Learning rate of the last step.
+        warmup: Steps of linear warm-up.
+        betas: AdamW's decay rates.
+        weight_decay: AdamW's decoupled decay, on matrices only.
+        clip: Largest gradient norm; larger ones are scaled down.
+        ema: Decay of the averaged weights, which are the ones exported.
+        precision: `fp32`, or `bf16` for autocast with fp32 weights.
+    """
+
+    steps: int = 20_000
+    lr: float = 1.5e-3
+    lr_end: float = 1e-6
+    warmup: int = 200
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+@dataclass(frozen=True)
+class LossSection:
+    """What is minimised: Charbonnier plus an L1 distance of spectra.
+
+    Attributes:
+        charbonnier: ε in mean sqrt(d² + ε²); d in units of full scale.
+        fft: Weight of the mean absolute difference of the orthonormal 2-D spectra.
+    """
+
+    charbonnier: float = 1e-3
+    fft: float = 0.05
+
+
+@dataclass(frozen=True)
+class LogSection:
+    """How often the run speaks and saves.
+
+    Attributes:
+        every: Steps between lines of the log.
+        checkpoint_minutes: Minutes between checkpoints.
+    """
+
+    every: int = 100
+    checkpoint_minutes: float = 3.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        name: Name of the weights that it makes.
+        description: One sentence for the card.
+        seed: Seed of weights, crops and degradations.
+        model: Sizes of the network.
+        degrade: The degradation that is to be undone; its task and scale are the model's.
+        limits: Sentences for the card: what the weights will not do.
+    """
+
+    name: str
+    description: str
+    degrade: DegradeConfig
+    model: ModelConfig
+    seed: int = 0
+    data: DataSection = field(default_factory=DataSection)
+    optim: OptimSection = field(default_factory=OptimSection)
+    loss: LossSection = field(default_factory=LossSection)
+    log: LogSection = field(default_factory=LogSection)
+    limits: tuple[str, ...] = ()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        UsageError: The file is missing, no TOML, or has an unknown or malformed entry.
+    """
+    try:
+        record = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"the recipe {path} is not valid TOML: {error}") from error
+    try:
+        return parse_recipe(record)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", hint=error.hint) from error
+    except (SerpentError, TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"the recipe {path} is malformed: {error}") from error
+
+
+def parse_recipe(record: dict[str, Any]) -> Recipe:
+    """Build a recipe from parsed TOML; a model may name a `preset` and change single fields."""
+    record = dict(record)
+    model = dict(record.pop("model", {}))
+    preset = model.pop("preset", "small")
+    if preset not in PRESETS:
+        raise UsageError(
+            f"there is no preset {preset!r}", hint=f"the presets are {', '.join(PRESETS)}"
+        )
+    config = ModelConfig.from_dict({**dataclasses.asdict(PRESETS[preset]), **model})
+    recipe = Recipe(
+        name=record.pop("name"),
+        description=record.pop("description"),
+        seed=record.pop("seed", 0),
+        limits=tuple(record.pop("limits", ())),
+        model=config,
+        degrade=DegradeConfig.from_dict(record.pop("degrade")),
+        data=_section(DataSection, record.pop("data", {})),
+        optim=_section(OptimSection, record.pop("optim", {})),
+        loss=_section(LossSection, record.pop("loss", {})),
+        log=_section(LogSection, record.pop("log", {})),
+    )
+    if record:
+        raise UsageError(f"unknown entries: {', '.join(sorted(record))}")
+    _check_sizes(recipe)
+    return recipe
+
+
+def _check_sizes(recipe: Recipe) -> None:
+    multiple = recipe.model.patch_size * 8 * recipe.model.scale
+    if recipe.data.crop % multiple:
+        raise UsageError(f"data.crop must be a multiple of {multiple} for this model")
+    if recipe.data.halo % recipe.model.scale:
+        raise UsageError(f"data.halo must be a multiple of the scale {recipe.model.scale}")
+    if recipe.degrade.scale != recipe.model.scale:
+        raise UsageError("degrade.scale and model.scale must be equal")
+
+
+Section = TypeVar("Section", DataSection, OptimSection, LossSection, LogSection)
+
+
+def _section(kind: type[Section], record: dict[str, Any]) -> Section:
+    """A section with its defaults; every value must have the type of its default."""
+    for key, value in record.items():
+        if key not in kind.__dataclass_fields__:
+            raise UsageError(f"unknown entry {key!r} in [{kind.__name__[:-7].lower()}]")
+        default = kind.__dataclass_fields__[key].default
+        wanted = (int, float) if isinstance(default, float) else type(default)
+        if isinstance(default, tuple):
+            wanted = list
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise UsageError(f"{key} must be {type(default).__name__}, not {value!r}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})

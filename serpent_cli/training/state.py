@@ -1,0 +1,87 @@
+"""`TrainingState`: all that a killed run needs to go on bit by bit, as one safetensors file."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from serpent_cli.errors import UsageError
+
+
+@dataclass
+class TrainingState:
+    """The moving parts of a run.
+
+    Attributes:
+        model: The network in training.
+        average: Exponential moving average of its parameters, by name.
+        optimizer: AdamW over `model`.
+        generator: Randomness of crops and degradations.
+        step: Optimizer steps done.
+        seconds: Seconds of training done, over all legs.
+        recipe: Digest of the recipe; a state goes on only with the recipe that began it.
+    """
+
+    model: nn.Module
+    average: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    recipe: str
+    step: int = 0
+    seconds: float = 0.0
+    slots: tuple[str, ...] = field(default=("exp_avg", "exp_avg_sq", "step"))
+
+    def save(self, path: Path) -> None:
+        """Write the state beside `path`, then rename: a kill at any moment leaves a whole file."""
+        tensors: dict[str, Tensor] = {"generator": self.generator.get_state()}
+        for name, parameter in self.model.named_parameters():
+            tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
+            tensors[f"average.{name}"] = self.average[name].cpu().contiguous()
+            for slot, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"{slot}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+        facts = {"step": self.step, "seconds": self.seconds, "recipe": self.recipe}
+        part = path.with_suffix(".part")
+        save_file(tensors, part, metadata={"state": json.dumps(facts)})
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            UsageError: The file is no training state, or another recipe's.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {})["state"])
+                tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise UsageError(
+                f"{path} is no training state", hint="train with another --out to start anew"
+            ) from error
+        if facts["recipe"] != self.recipe:
+            raise UsageError(
+                f"{path} was begun with another recipe",
+                hint="train with another --out, or with --init to start from its weights",
+            )
+        self._restore(tensors)
+        self.step, self.seconds = int(facts["step"]), float(facts["seconds"])
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        self.generator.set_state(tensors["generator"])
+        for name, parameter in self.model.named_parameters():
+            with torch.no_grad():
+                parameter.copy_(tensors[f"model.{name}"])
+                self.average[name].copy_(tensors[f"average.{name}"])
+            saved = {slot: tensors[f"{slot}.{name}"] for slot in self.slots if f"{slot}.{name}" in tensors}
+            if saved:
+                self.optimizer.state[parameter] = {
+                    slot: value if slot == "step" else value.to(parameter.device)
+                    for slot, value in saved.items()
+                }

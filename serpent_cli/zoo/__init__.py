@@ -1,0 +1,1 @@
+"""Weights: their cards, where they lie, and how they become a network."""

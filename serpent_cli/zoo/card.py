@@ -1,0 +1,79 @@
+"""`Card`: what is known about a file of weights, kept as JSON beside it."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Card:
+    """One set of weights.
+
+    Attributes:
+        name: Name on the command line.
+        task: What it does.
+        scale: Output pixels per input pixel and axis.
+        file: File name of the weights, in the card's folder.
+        sha256: Digest of that file, hexadecimal.
+        licence: Licence of the weights.
+        description: One sentence.
+        config: Sizes of the network.
+        margin: Effective margin in input pixels, measured (see `model.limits`).
+        trained: Range of degradations and how it was trained.
+        data: Photographs trained on: source, licence, count.
+        scores: Measured scores, one record per case.
+        limits: Sentences: what the weights will not do.
+    """
+
+    name: str
+    task: Literal["deblur", "upscale"]
+    scale: int
+    file: str
+    sha256: str
+    licence: str
+    description: str
+    config: ModelConfig
+    margin: int
+    trained: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    scores: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    limits: list[str] = field(default_factory=list[str])
+
+    def to_json(self) -> str:
+        """The card as indented JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse a card.
+
+        Raises:
+            ModelError: It is no JSON object with exactly these fields.
+        """
+        try:
+            record = json.loads(text)
+            record["config"] = ModelConfig.from_dict(record["config"])
+            return cls(**record)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"the model card is malformed: {error}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a card file.
+
+        Raises:
+            ModelError: It cannot be read or parsed.
+        """
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ModelError(f"cannot read the model card {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ModelError(f"the model card {path} is not UTF-8 text") from error
+        except SerpentError as error:
+            raise ModelError(f"{path}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,37 @@
+"""From a name or path to a network ready to run."""
+
+import torch
+
+from serpent_cli.errors import ModelError
+from serpent_cli.model.unet import Serpent, build_model
+from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.checkpoint import read_weights, sha256
+from serpent_cli.zoo.locate import locate
+
+
+def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
+    """Load weights, checked against their card, in eval mode.
+
+    Raises:
+        ModelError: Unknown, missing, corrupt, or not the file that the card describes.
+    """
+    path, card = locate(name_or_path)
+    if not path.is_file():
+        raise ModelError(f"the weights {path} of {card.name} are missing", hint="reinstall serpent-cli")
+    if sha256(path) != card.sha256:
+        raise ModelError(
+            f"the weights {path} are not those that their card describes (sha256 differs)",
+            hint="fetch or reinstall them",
+        )
+    tensors, config = read_weights(path)
+    if config != card.config:
+        raise ModelError(f"the weights {path} and their card disagree about the network's sizes")
+    with torch.device("meta"):
+        model = build_model(config)
+    try:
+        model.load_state_dict(
+            {name: tensor.float() for name, tensor in tensors.items()}, strict=True, assign=True
+        )
+    except RuntimeError as error:
+        raise ModelError(f"the weights {path} do not fit the network they name: {error}") from error
+    return model.to(device).eval().requires_grad_(False), card
