@@ -1,0 +1,184 @@
+"""Formats that Pillow decodes to 8 bits: JPEG, WebP, AVIF, JPEG 2000, BMP, GIF, PPM.
+
+The decoded image is copied out strip by strip, straight into its upright place, so that there
+is never more than Pillow's own copy and ours. Plugins are called directly: `Image.open` would
+check sizes against a limit that is global to the process, and warn.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PpmImagePlugin,
+    WebPImagePlugin,
+)
+
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.cmyk import cmyk_converter
+from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey
+from serpent_cli.imaging.metadata import Metadata, take_orientation
+from serpent_cli.imaging.orientation import stored_view, upright_size
+from serpent_cli.imaging.picture import Picture, Samples
+
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    # The plain JPEG class reads the first picture of a multi-picture file, as intended.
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
+_NAMES = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+_filters = threading.Lock()
+
+Convert = Callable[[Image.Image], Image.Image]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    # Filters belong to the whole process: the lock keeps our own threads from restoring them in
+    # the wrong order, and only header parsing, which is short, happens inside.
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile.ImageFile:
+    """Parse a header without decoding pixels.
+
+    Args:
+        stream: The whole file, seekable.
+        kind: As `formats.sniff` gave it.
+        name: How the user calls the picture.
+
+    Raises:
+        PictureError: It is animated.
+        OSError, SyntaxError, ValueError and others: The header is damaged.
+    """
+    stream.seek(0)
+    with _silence():
+        image = _PLUGINS[kind](stream)
+        frames = int(getattr(image, "n_frames", 1))
+    if frames > 1:
+        raise PictureError(
+            f"cannot read {name}: it is animated ({frames} frames)",
+            "Extract its frames as PNG files first",
+        )
+    return image
+
+
+def image_metadata(image: ImageFile.ImageFile) -> Metadata:
+    """Gather profile, EXIF, XMP and resolution from an opened image."""
+    info = image.info
+    dpi = info.get("dpi")
+    xmp = info.get("xmp")
+    return take_orientation(
+        icc=info.get("icc_profile"),
+        exif=info.get("exif"),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+    )
+
+
+def read_eight_bit(image: ImageFile.ImageFile, kind: str, bits: int, name: str) -> Picture:
+    """Decode an image opened by `open_eight_bit`.
+
+    Args:
+        image: The opened image; decoded and emptied here.
+        kind: As `formats.sniff` gave it.
+        bits: Bits per channel in the file.
+        name: How the user calls the picture.
+
+    Raises:
+        PictureError: A colour mode that is none of grey, colour, CMYK.
+        OSError, SyntaxError, ValueError and others: The file is truncated or damaged.
+    """
+    image.load()
+    metadata = image_metadata(image)
+    convert, channels, notes = _conversion(image, metadata.icc, name)
+    if bits > 8 and image.mode not in ("I", "I;16", "I;16B"):
+        notes += (f"{bits} bits per channel were read as 8",)
+    if image.info.get("mp"):
+        notes += ("Only the first picture of the file was read",)
+    pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation)
+    # These two have no grey: their decoders give three equal channels.
+    grey = channels < 3 or (kind in ("WEBP", "AVIF") and is_grey(pixels))
+    return Picture(
+        pixels,
+        alpha,
+        grey,
+        None if image.mode == "CMYK" else metadata.icc,
+        metadata.exif,
+        metadata.xmp,
+        metadata.dpi,
+        _NAMES.get(kind, kind),
+        metadata.warnings + notes,
+    )
+
+
+def _conversion(
+    image: Image.Image, icc: bytes | None, name: str
+) -> tuple[Convert, int, tuple[str, ...]]:
+    """Choose how a strip becomes L, LA, RGB or RGBA (or stays 16-bit grey)."""
+    mode, keyed = image.mode, "transparency" in image.info
+    if mode == "CMYK":
+        convert, sentence = cmyk_converter(icc)
+        return convert, 3, (sentence,)
+    if mode in ("I", "I;16", "I;16B"):
+        return (lambda strip: strip), 1, ()
+    if mode in ("P", "PA"):
+        alpha = keyed or mode == "PA"
+        target = "RGBA" if alpha else "RGB"
+        if icc is None and _grey_palette(image):
+            target = "LA" if alpha else "L"
+    else:
+        target = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGB": "RGB", "RGBX": "RGB"}.get(
+            mode, {"RGBA": "RGBA", "RGBa": "RGBA", "YCbCr": "RGB"}.get(mode, "")
+        )
+        target = {"L": "LA", "RGB": "RGBA"}.get(target, target) if keyed else target
+    if not target:
+        raise PictureError(
+            f"cannot read {name}: its colour mode {mode} is not supported",
+            "Convert it to an RGB or greyscale PNG first",
+        )
+    if target == mode:
+        return (lambda strip: strip), len(target), ()
+    return (lambda strip: strip.convert(target)), len(target), ()
+
+
+def _grey_palette(image: Image.Image) -> bool:
+    colours = np.asarray(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+def _copy_upright(
+    image: Image.Image, convert: Convert, channels: int, orientation: int
+) -> tuple[Samples, Samples | None]:
+    height, width = upright_size(image.height, image.width, orientation)
+    dtype = np.uint16 if image.mode.startswith("I") else np.uint8
+    pixels = np.empty((height, width, 3), dtype)
+    alpha = np.empty((height, width), dtype) if channels in (2, 4) else None
+    into = stored_view(pixels, orientation)
+    alpha_into = stored_view(alpha, orientation) if alpha is not None else None
+    for band in bands(image.height, image.width * 4):
+        strip = np.asarray(convert(image.crop((0, band.start, image.width, band.stop))))
+        if strip.ndim == 2:
+            into[band] = grey_to_rgb(strip)
+            continue
+        into[band] = grey_to_rgb(strip[..., 0]) if channels == 2 else strip[..., :3]
+        if alpha_into is not None:
+            alpha_into[band] = strip[..., -1]
+    return pixels, alpha

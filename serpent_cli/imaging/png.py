@@ -1,0 +1,230 @@
+"""PNG in every depth: imagecodecs (libpng) for the pixels, our own hands for the chunks.
+
+Source: PNG Specification, third edition (W3C 2025).
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.deep import split_channels
+from serpent_cli.imaging.metadata import Metadata, take_orientation
+from serpent_cli.imaging.picture import Picture, Samples
+
+_SIGNATURE_BYTES = 8
+_MAX_CHUNK = 64 << 20
+_GREY, _RGB, _PALETTE = 0, 2, 3
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_PROFILE_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
+_KEPT = frozenset({b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"acTL"})
+_METRES_PER_INCH = 0.0254
+
+
+@dataclass
+class Header:
+    """What the chunks of a PNG say, pixels aside."""
+
+    height: int
+    width: int
+    bits: int
+    colour_type: int
+    chunks: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    xmp: bytes | None = None
+    legacy_exif: bytes | None = None
+
+    @property
+    def frames(self) -> int:
+        """Number of animation frames; 1 for a still picture."""
+        control = self.chunks.get(b"acTL", b"")
+        return max(1, struct.unpack(">I", control[:4])[0]) if len(control) >= 8 else 1
+
+    def metadata(self) -> Metadata:
+        """Gather profile, EXIF, XMP and resolution."""
+        dpi = None
+        physical = self.chunks.get(b"pHYs", b"")
+        if len(physical) == 9 and physical[8] == 1:
+            x, y = struct.unpack(">II", physical[:8])
+            dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH)
+        exif = self.chunks.get(b"eXIf", self.legacy_exif)
+        return take_orientation(icc=_icc(self.chunks), exif=exif, xmp=self.xmp, dpi=dpi)
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """Walk over all chunks without decoding pixels.
+
+    Raises:
+        EOFError: The file ends before its end chunk.
+        ValueError: The first chunk is not a header.
+    """
+    stream.seek(_SIGNATURE_BYTES)
+    header: Header | None = None
+    for kind, length in _walk(stream):
+        if header is None:
+            if kind != b"IHDR" or length != 13:
+                raise ValueError("no PNG header")
+            width, height, bits, colour = struct.unpack(">IIBB", _data(stream, length)[:10])
+            header = Header(height, width, bits, colour)
+        elif kind in _KEPT and length <= _MAX_CHUNK:
+            header.chunks.setdefault(kind, _data(stream, length))
+        elif kind in (b"iTXt", b"zTXt", b"tEXt") and length <= _MAX_CHUNK:
+            _read_text(header, kind, _data(stream, length))
+    if header is None:
+        raise ValueError("no PNG header")
+    return header
+
+
+def _walk(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield (kind, length) with the stream at the chunk's data, until after IEND."""
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            raise EOFError("PNG without end chunk")
+        length, kind = struct.unpack(">I4s", head)
+        after = stream.tell() + length
+        if kind == b"IEND":
+            if len(stream.read(4)) < 4:
+                raise EOFError("PNG end chunk cut off")
+            return
+        yield kind, length
+        stream.seek(after + 4)
+
+
+def _data(stream: BinaryIO, length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError("PNG chunk cut off")
+    return data
+
+
+def _read_text(header: Header, kind: bytes, data: bytes) -> None:
+    """Pick XMP and the EXIF that ImageMagick hides in text; other text is not kept."""
+    keyword, _, rest = data.partition(b"\0")
+    if kind == b"iTXt" and keyword == _XMP_KEYWORD and len(rest) >= 2:
+        packet = rest[2:].split(b"\0", 2)[-1]
+        header.xmp = _inflate(packet) if rest[0] else packet
+    elif keyword in _PROFILE_KEYWORDS:
+        text = _inflate(rest[1:]) if kind == b"zTXt" else rest
+        # "\nexif\n    1234\n" and then the bytes in hexadecimal.
+        digits = b"".join((text or b"").split()[2:])
+        try:
+            header.legacy_exif = bytes.fromhex(digits.decode("ascii"))
+        except ValueError:
+            header.legacy_exif = None
+
+
+def _inflate(data: bytes) -> bytes | None:
+    """Decompress, or None when damaged or absurdly large."""
+    engine = zlib.decompressobj()
+    try:
+        plain = engine.decompress(data, _MAX_CHUNK)
+    except zlib.error:
+        return None
+    return plain if engine.eof else None
+
+
+def _icc(chunks: dict[bytes, bytes]) -> bytes | None:
+    _, _, rest = chunks.get(b"iCCP", b"").partition(b"\0")
+    return _inflate(rest[1:]) if rest else None
+
+
+def read_png(stream: BinaryIO, header: Header) -> Picture:
+    """Decode a still PNG of any kind.
+
+    Args:
+        stream: The whole file, seekable.
+        header: As `read_header` gave it.
+
+    Returns:
+        uint8 or uint16 pixels; palettes become colour, or grey where all their colours are.
+
+    Raises:
+        RuntimeError: The pixel data are truncated or damaged (as imagecodecs reports it).
+    """
+    stream.seek(0)
+    samples: Samples = imagecodecs.png_decode(stream.read())
+    samples = _apply_deep_grey_key(samples, header)
+    metadata = header.metadata()
+    if header.colour_type == _PALETTE and metadata.icc is None and _grey_palette(header):
+        samples = samples[..., 0] if samples.shape[2] == 3 else samples[..., ::3]
+    pixels, alpha, grey = split_channels(samples, metadata.orientation)
+    return Picture(
+        pixels,
+        alpha,
+        grey,
+        metadata.icc,
+        metadata.exif,
+        metadata.xmp,
+        metadata.dpi,
+        "PNG",
+        metadata.warnings,
+    )
+
+
+def _apply_deep_grey_key(samples: Samples, header: Header) -> Samples:
+    """Turn the transparent level of 16-bit grey into alpha, which the decoder leaves undone."""
+    key = header.chunks.get(b"tRNS", b"")
+    if samples.ndim != 2 or header.colour_type != _GREY or len(key) != 2:
+        return samples
+    level = struct.unpack(">H", key)[0]
+    alpha = np.where(samples == level, 0, 65535).astype(samples.dtype)
+    return np.stack([samples, alpha], axis=2)
+
+
+def _grey_palette(header: Header) -> bool:
+    colours = np.frombuffer(header.chunks.get(b"PLTE", b""), np.uint8).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+def write_png(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
+    """Encode a picture with its metadata; float32 is rounded to 16 bits.
+
+    Args:
+        picture: Any depth.
+        metadata: What to store beside the pixels.
+        stream: Where to write, from its current position.
+
+    Raises:
+        RuntimeError: libpng refuses the picture (a side over a million pixels).
+    """
+    channels = picture.channels()
+    if channels.dtype == np.float32:
+        channels = to_depth(channels, np.uint16)
+    data = memoryview(imagecodecs.png_encode(channels))
+    after_header = _SIGNATURE_BYTES + 25
+    stream.write(data[:after_header])
+    for kind, body in _metadata_chunks(metadata):
+        stream.write(struct.pack(">I", len(body)) + kind + body)
+        stream.write(struct.pack(">I", zlib.crc32(kind + body)))
+    stream.write(data[after_header:])
+
+
+def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    if metadata.icc:
+        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
+    if metadata.dpi:
+        x, y = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
+        yield b"pHYs", struct.pack(">IIB", x, y, 1)
+    if metadata.exif:
+        yield b"eXIf", metadata.exif
+    if metadata.xmp:
+        yield b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
+
+
+def check_still(header: Header, name: str) -> None:
+    """Refuse an animated PNG.
+
+    Raises:
+        PictureError: It has more than one frame.
+    """
+    if header.frames > 1:
+        raise PictureError(
+            f"cannot read {name}: it is animated ({header.frames} frames)",
+            "Extract its frames as PNG files first",
+        )

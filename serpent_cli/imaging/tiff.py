@@ -1,0 +1,195 @@
+"""TIFF in every depth: tifffile for the pixels, our own directories for EXIF.
+
+Sources: TIFF 6.0; Adobe Photoshop TIFF Technical Notes for extra samples; EXIF 2.32.
+"""
+
+import struct
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+import tifffile
+
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.cmyk import cmyk_to_srgb
+from serpent_cli.imaging.deep import normalise, split_channels, unpremultiply
+from serpent_cli.imaging.metadata import Metadata, exif_from_tiff, take_orientation
+from serpent_cli.imaging.picture import Picture, Samples
+
+_ORIENTATION, _XMP, _ICC, _DNG_VERSION = 274, 700, 34675, 50706
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOUR_SAMPLES = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
+_RAW_PHOTOMETRICS = (32803, 34892)
+_PREMULTIPLIED, _STRAIGHT = 1, 2
+_JPEG_COMPRESSIONS = (6, 7)
+_CONVERT = "Save it as RGB or greyscale TIFF first"
+
+
+def first_page(tiff: tifffile.TiffFile, name: str) -> tifffile.TiffPage:
+    """Open the first page's directory, and refuse camera files.
+
+    Raises:
+        PictureError: No page, or raw sensor data.
+    """
+    if not len(tiff.pages):
+        raise PictureError(f"cannot read {name}: the TIFF file holds no picture")
+    page = tiff.pages.first
+    if page.tags.get(_DNG_VERSION) is not None or int(page.photometric or 0) in _RAW_PHOTOMETRICS:
+        raise PictureError(
+            f"cannot read {name}: it is a camera raw file, which must be developed first",
+            "Develop it to a 16-bit TIFF or PNG with a raw converter first",
+        )
+    return page
+
+
+def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Picture:
+    """Decode the first page of a TIFF of any depth.
+
+    Args:
+        stream: The whole file, seekable; the one that `tiff` reads.
+        tiff: The opened file.
+        name: How the user calls the picture.
+
+    Returns:
+        uint8, uint16 or float32 pixels; CMYK becomes sRGB.
+
+    Raises:
+        PictureError: A colour space or depth that has no agreed meaning as a photograph.
+        EOFError, ValueError, RuntimeError: The file is truncated or damaged.
+    """
+    page = first_page(tiff, name)
+    metadata = read_metadata(stream, page)
+    notes = metadata.warnings
+    if sum(1 for each in tiff.pages if not each.aspage().is_reduced) > 1:
+        notes += (f"Only the first of {len(tiff.pages)} pages was read",)
+    _check_segments(stream, page)
+    samples, more = _decode(page, metadata.icc, name)
+    pixels, alpha, grey = split_channels(samples, metadata.orientation)
+    icc = None if int(page.photometric or 0) == _CMYK else metadata.icc
+    return Picture(
+        pixels,
+        alpha,
+        grey,
+        icc,
+        metadata.exif,
+        metadata.xmp,
+        metadata.dpi,
+        "TIFF",
+        notes + more,
+    )
+
+
+def _check_segments(stream: BinaryIO, page: tifffile.TiffPage) -> None:
+    """Find missing pixel data by offsets alone: some decoders pad what is not there."""
+    size = stream.seek(0, 2)
+    ends = [
+        offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    if not ends or 0 in page.databytecounts or max(ends) > size:
+        raise EOFError("TIFF pixel data cut off")
+
+
+def _decode(
+    page: tifffile.TiffPage, icc: bytes | None, name: str
+) -> tuple[Samples, tuple[str, ...]]:
+    """Decode to (h, w) or (h, w, 2..4) in one of the three depths, straight alpha."""
+    photometric = int(page.photometric or 0)
+    colours = _COLOUR_SAMPLES.get(photometric)
+    if colours is None or page.imagedepth != 1 or page.samplesperpixel < colours:
+        raise PictureError(
+            f"cannot read {name}: its colour space is not one of RGB, greyscale, palette or CMYK",
+            _CONVERT,
+        )
+    if photometric == _YCBCR and int(page.compression) not in _JPEG_COMPRESSIONS:
+        raise PictureError(f"cannot read {name}: it is an uncompressed YCbCr TIFF", _CONVERT)
+    samples = page.asarray(squeeze=False).reshape(page.shaped)
+    # (planes, depth, h, w, samples): one of the two sample axes has length 1.
+    samples = samples[0, 0] if page.shaped[0] == 1 else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
+    if photometric == _PALETTE:
+        return _apply_palette(page, samples[..., 0], name), ()
+    samples, warnings = normalise(samples, page.bitspersample, name)
+    if photometric == _WHITE_IS_ZERO:
+        top = np.array(1 if samples.dtype == np.float32 else np.iinfo(samples.dtype).max)
+        samples = samples.copy()
+        samples[..., 0] = top.astype(samples.dtype) - samples[..., 0]
+    samples, more = _resolve_extra(samples, colours, tuple(map(int, page.extrasamples)))
+    if photometric == _CMYK:
+        samples, sentence = cmyk_to_srgb(samples[..., :4], icc)
+        more += (sentence,)
+    return samples, warnings + more
+
+
+def _resolve_extra(
+    samples: Samples, colours: int, extra: tuple[int, ...]
+) -> tuple[Samples, tuple[str, ...]]:
+    """Keep the colours and, of the extra samples, a leading alpha."""
+    is_alpha = bool(extra) and extra[0] in (_PREMULTIPLIED, _STRAIGHT) and colours < 4
+    kept = colours + is_alpha
+    dropped = samples.shape[2] - kept
+    warnings = (f"{dropped} extra channel(s) beside the colours were left out",) if dropped else ()
+    samples = samples[..., :kept]
+    if is_alpha and extra[0] == _PREMULTIPLIED:
+        samples = unpremultiply(samples)
+    return samples, warnings
+
+
+def _apply_palette(page: tifffile.TiffPage, indices: Samples, name: str) -> Samples:
+    colours = page.colormap
+    if colours is None:
+        raise PictureError(f"cannot read {name}: its palette is missing", _CONVERT)
+    # Entries are 16 bits by the standard; some writers store 8 bits there.
+    table = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
+    grey = page.tags.get(_ICC) is None and bool((table == table[:1]).all())
+    return table[0][indices] if grey else np.ascontiguousarray(table.T)[indices]
+
+
+def read_metadata(stream: BinaryIO, page: tifffile.TiffPage) -> Metadata:
+    """Gather profile, EXIF, XMP, resolution and orientation of a page.
+
+    Args:
+        stream: The whole file, seekable.
+        page: Its first page.
+    """
+
+    def fetch(offset: int, size: int) -> bytes:
+        stream.seek(offset)
+        return stream.read(size)
+
+    exif, notes = None, ()
+    try:
+        exif = exif_from_tiff(fetch)
+    except (ValueError, struct.error):
+        notes = ("The EXIF directory of this TIFF was left out",) if page.tags.get(34665) else ()
+    metadata = take_orientation(
+        icc=_bytes_of(page, _ICC), exif=exif, xmp=_bytes_of(page, _XMP), dpi=_dpi(page)
+    )
+    # A page without descriptive tags has no EXIF block, but may still lie on its side.
+    tag = page.tags.get(_ORIENTATION)
+    turn = int(tag.value) if tag is not None and tag.value in range(1, 9) else None
+    return replace(
+        metadata,
+        orientation=turn or (1 if tag is not None else metadata.orientation),
+        warnings=(*metadata.warnings, *notes),
+    )
+
+
+def _bytes_of(page: tifffile.TiffPage, code: int) -> bytes | None:
+    tag = page.tags.get(code)
+    value = tag.value if tag is not None else None
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else None
+
+
+def _dpi(page: tifffile.TiffPage) -> tuple[float, float] | None:
+    unit = page.tags.get(_RESOLUTION_UNIT)
+    per_inch = _INCHES_PER_UNIT.get(int(unit.value) if unit is not None else 2)
+    tags = (page.tags.get(_X_RESOLUTION), page.tags.get(_Y_RESOLUTION))
+    if per_inch is None or tags[0] is None or tags[1] is None:
+        return None
+    (x, x_unit), (y, y_unit) = tags[0].value, tags[1].value
+    if not (x_unit and y_unit):
+        return None
+    return (x / x_unit / per_inch, y / y_unit / per_inch)

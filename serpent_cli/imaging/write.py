@@ -1,0 +1,144 @@
+"""Writing a picture: encoded beside the target, synced, then renamed, so that no half file shows.
+
+Without `force` the last step is a hard link, which the system refuses when the name is taken: two
+runs at once cannot overwrite each other's results.
+"""
+
+import errno
+import os
+import secrets
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.encode import encode
+from serpent_cli.imaging.formats import format_for
+from serpent_cli.imaging.picture import Picture
+
+_REASONS = {
+    errno.ENOENT: ("the folder does not exist", "Create the folder first"),
+    errno.ENOTDIR: ("the folder is a file", "Choose another folder"),
+    errno.EACCES: ("the folder is not writable", "Choose another folder with -o"),
+    errno.EPERM: ("the folder is not writable", "Choose another folder with -o"),
+    errno.EROFS: ("the disk is read-only", "Choose another folder with -o"),
+    errno.ENOSPC: ("no space is left on the disk", "Free some space or choose another disk"),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another disk"),
+    errno.EFBIG: ("the file system allows no file of this size", "Choose another disk"),
+    errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name"),
+}
+_NAME_BYTES = 160
+
+
+def write_picture(picture: Picture, path: str | Path, *, force: bool = False) -> tuple[str, ...]:
+    """Write a picture in the format of the path's suffix.
+
+    Args:
+        picture: What to write, with the metadata to keep.
+        path: The file; its folder must exist.
+        force: Replace an existing file.
+
+    Returns:
+        One sentence for each thing that the format cannot hold.
+
+    Raises:
+        UsageError: No format goes by the suffix.
+        PictureError: The file exists and `force` is not given, the folder or the disk refuses,
+            or the encoder fails. Nothing is left behind then.
+    """
+    target = Path(path)
+    chosen = format_for(target)
+    _check_target(target, force=force)
+    with _errors_as_sentences(target), _replacing(target, force=force) as stream:
+        return encode(picture, chosen, stream)
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return
+    if stat.S_ISDIR(mode):
+        raise PictureError(
+            f"cannot write {target}: it is a folder", "Name a file, or remove the folder"
+        )
+    if not stat.S_ISREG(mode):
+        raise PictureError(f"cannot write {target}: it is not a regular file", "Name another file")
+    if not force:
+        raise _exists(target)
+
+
+def _exists(target: Path) -> PictureError:
+    return PictureError(f"cannot write {target}: it exists", "Use --force to replace it")
+
+
+@contextmanager
+def _replacing(target: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """Open a new file beside the target that takes its name when all went well."""
+    # Through a symbolic link the file it points to is replaced, not the link.
+    final = Path(os.path.realpath(target))
+    short = os.fsdecode(os.fsencode(final.name)[:_NAME_BYTES])
+    part = final.with_name(f".{short}.{secrets.token_hex(6)}.part")
+    stream = part.open("x+b")
+    try:
+        with stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        _publish(part, final, force=force)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    _sync_folder(final.parent)
+
+
+def _publish(part: Path, final: Path, *, force: bool) -> None:
+    if not force:
+        try:
+            os.link(part, final)
+        except FileExistsError:
+            raise _exists(final) from None
+        except (OSError, NotImplementedError):
+            # No hard links on this file system (FAT, some network drives): check once more.
+            if final.exists():
+                raise _exists(final) from None
+        else:
+            part.unlink()
+            return
+    os.replace(part, final)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _errors_as_sentences(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except PictureError as error:
+        if str(target) in error.message:
+            raise
+        raise PictureError(f"cannot write {target}: {error.message}", error.hint) from None
+    except MemoryError:
+        raise PictureError(
+            f"cannot write {target}: there is not enough memory to encode it",
+            "Close other programs, or write it as TIFF",
+        ) from None
+    except OSError as error:
+        reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), None))
+        raise PictureError(f"cannot write {target}: {reason}", hint) from error
+    except (RuntimeError, ValueError, OverflowError, struct.error) as error:
+        raise PictureError(
+            f"cannot write {target}: the encoder failed ({error})", "Write it as TIFF or PNG"
+        ) from error
