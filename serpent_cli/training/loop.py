@@ -151,7 +151,7 @@ class Trainer:
         # A young average would remember the random start: its decay grows with the steps.
         decay = min(self.recipe.optim.ema, (1 + self.state.step) / (10 + self.state.step))
         with torch.no_grad():
-            torch._foreach_lerp_(  # noqa: SLF001 (torch's own EMA uses it)
+            torch._foreach_lerp_(
                 list(self.state.average.values()),
                 [p.detach() for p in self.state.model.parameters()],
                 1 - decay,

@@ -79,7 +79,11 @@ class TrainingState:
             with torch.no_grad():
                 parameter.copy_(tensors[f"model.{name}"])
                 self.average[name].copy_(tensors[f"average.{name}"])
-            saved = {slot: tensors[f"{slot}.{name}"] for slot in self.slots if f"{slot}.{name}" in tensors}
+            saved = {
+                slot: tensors[f"{slot}.{name}"]
+                for slot in self.slots
+                if f"{slot}.{name}" in tensors
+            }
             if saved:
                 self.optimizer.state[parameter] = {
                     slot: value if slot == "step" else value.to(parameter.device)

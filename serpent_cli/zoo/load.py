@@ -17,7 +17,9 @@ def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
     """
     path, card = locate(name_or_path)
     if not path.is_file():
-        raise ModelError(f"the weights {path} of {card.name} are missing", hint="reinstall serpent-cli")
+        raise ModelError(
+            f"the weights {path} of {card.name} are missing", hint="reinstall serpent-cli"
+        )
     if sha256(path) != card.sha256:
         raise ModelError(
             f"the weights {path} are not those that their card describes (sha256 differs)",

@@ -45,14 +45,18 @@ def locate(name_or_path: str) -> tuple[Path, Card]:
         return path, Card.read(beside) if beside.is_file() else card_of_file(path)
     cards = {card.name: card for card in list_cards()}
     if name_or_path not in cards:
-        raise ModelError(f"there is no model named {name_or_path!r}", hint=_suggest(name_or_path, cards))
+        raise ModelError(
+            f"there is no model named {name_or_path!r}", hint=_suggest(name_or_path, cards)
+        )
     card = cards[name_or_path]
     return weights_folder() / card.file, card
 
 
 def is_path(name_or_path: str) -> bool:
     """Whether the argument is spelt as a path: with a separator, or ending in .safetensors."""
-    return any(mark in name_or_path for mark in ("/", "\\")) or name_or_path.endswith(".safetensors")
+    return any(mark in name_or_path for mark in ("/", "\\")) or name_or_path.endswith(
+        ".safetensors"
+    )
 
 
 def _suggest(name: str, cards: dict[str, Card]) -> str:

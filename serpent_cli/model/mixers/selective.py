@@ -35,7 +35,7 @@ class SelectiveParameters(nn.Module):
         self.D_skip = nn.Parameter(torch.ones(paths, inner)) if observe else None
 
     def project(self, u: Tensor) -> Tensor:
-        """dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product."""
+        """Dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product."""
         return functional.linear(u, self.weight.flatten(0, 1)).unflatten(-1, (self.paths, -1))
 
 

@@ -1,0 +1,74 @@
+"""JPEG's losses, batched: colour transform, chroma subsampling, DCT, quantisation, and back.
+
+ITU-T T.81 (tables of Annex K, scaled as the Independent JPEG Group does) in a JFIF frame. Entropy
+coding loses nothing and is left out.
+"""
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Annex K, tables K.1 and K.2, row by row.
+_LUMA = """
+16 11 10 16 24 40 51 61  12 12 14 19 26 58 60 55  14 13 16 24 40 57 69 56  14 17 22 29 51 87 80 62
+18 22 37 56 68 109 103 77  24 35 55 64 81 104 113 92  49 64 78 87 103 121 120 101
+72 92 95 98 112 100 103 99
+"""
+_CHROMA = """
+17 18 24 47 99 99 99 99  18 21 26 66 99 99 99 99  24 26 56 99 99 99 99 99  47 66 99 99 99 99 99 99
+99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99
+"""
+# JFIF: rows Y, Cb, Cr of RGB.
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
+
+
+@functools.cache
+def _constant(name: str) -> Tensor:
+    if name == "dct":  # orthonormal DCT-II
+        n = torch.arange(8, dtype=torch.float64)
+        basis = torch.cos((2 * n + 1) * n[:, None] * math.pi / 16) / 2
+        basis[0] /= math.sqrt(2)
+        return basis.float()
+    table = {"luma": _LUMA, "chroma": _CHROMA}[name]
+    return torch.tensor([float(v) for v in table.split()]).view(8, 8)
+
+
+def _quantise(planes: Tensor, table: str, quality: Tensor) -> Tensor:
+    """Quantise (B, P, H, W), values about 0, by the 8 x 8 DCT; (B) qualities."""
+    height, width = planes.shape[-2:]
+    padded = functional.pad(planes, (0, -width % 8, 0, -height % 8), mode="replicate")
+    blocks = padded.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-2, -3)
+    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1, 1, 1, 1)
+    steps = ((_constant(table).to(planes.device) * scale + 50) / 100).floor().clamp(1, 255)
+    dct = _constant("dct").to(planes.device)
+    coefficients = torch.round(dct @ blocks @ dct.T / steps) * steps
+    back = (dct.T @ coefficients @ dct).transpose(-2, -3)
+    return back.flatten(-2).flatten(-3, -2)[..., :height, :width]
+
+
+def jpeg(x: Tensor, quality: Tensor, subsample: Tensor) -> Tensor:
+    """What (B, 3, H, W) in [0, 1] looks like after JPEG.
+
+    Args:
+        x: Pictures; rounded to 8 bits first, as a codec gets them.
+        quality: (B), the codec's 1 to 100.
+        subsample: (B), bool; chroma at half the resolution (4:2:0).
+
+    Returns:
+        (B, 3, H, W) in [0, 1], rounded to 8 bits.
+    """
+    levels = (x.clamp(0, 1) * 255).round()
+    ycc = torch.einsum("ij,bjhw->bihw", x.new_tensor(_TO_YCC), levels)
+    luma = _quantise(ycc[:, :1] - 128, "luma", quality) + 128
+    full = _quantise(ycc[:, 1:], "chroma", quality)
+    halved = functional.avg_pool2d(ycc[:, 1:], 2, ceil_mode=True)
+    small = _quantise(halved, "chroma", quality)
+    grown = functional.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
+    grown = grown[..., : x.shape[-2], : x.shape[-1]]
+    chroma = torch.where(subsample.view(-1, 1, 1, 1), grown, full)
+    rgb = torch.einsum("ij,bjhw->bihw", x.new_tensor(_TO_RGB), torch.cat((luma, chroma), 1))
+    return rgb.round().clamp(0, 255) / 255

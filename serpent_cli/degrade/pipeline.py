@@ -1,0 +1,137 @@
+"""Random degradations for training: from sharp crops to what a restorer will be given."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from serpent_cli.degrade.blur import apply_kernels, disk_kernels, gaussian_kernels, motion_kernels
+from serpent_cli.degrade.compress import jpeg
+from serpent_cli.degrade.noise import add_gaussian_noise
+from serpent_cli.degrade.resize import bicubic_reduce
+from serpent_cli.errors import UsageError
+
+Range = tuple[float, float]
+KERNEL_SIDE = 25  # 4 σ of the widest Gaussian, and twice any disk or stroke
+
+
+@dataclass(frozen=True)
+class DegradeConfig:
+    """The range of degradations that weights are trained for.
+
+    Attributes:
+        task: `deblur` (blur, noise, JPEG) or `upscale` (antialiased bicubic reduction).
+        scale: Factor of the reduction; 1 for `deblur`.
+        clean_share: Share of crops that keep their sharpness.
+        clean_untouched: Share of those that stay wholly untouched; the rest gets noise and JPEG.
+        kinds: Relative frequencies of round Gaussian, oval Gaussian, disk and motion.
+        sigma: Range of the Gaussians' σ, in pixels.
+        radius: Range of the disks' radius, in pixels.
+        length: Range of the strokes' length, in pixels.
+        noise: Range of the noise's standard deviation, in 1/255 of full scale.
+        noise_free_share: Share of crops without noise.
+        jpeg_share: Share of crops compressed.
+        quality: Range of JPEG qualities.
+    """
+
+    task: Literal["deblur", "upscale"] = "deblur"
+    scale: int = 1
+    clean_share: float = 0.12
+    clean_untouched: float = 0.7
+    kinds: tuple[float, float, float, float] = (0.5, 0.12, 0.19, 0.19)
+    sigma: Range = (0.4, 3.0)
+    radius: Range = (0.5, 3.5)
+    length: Range = (3.0, 13.0)
+    noise: Range = (0.0, 5.0)
+    noise_free_share: float = 0.15
+    jpeg_share: float = 0.3
+    quality: Range = (70.0, 98.0)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Self:
+        """Build from parsed TOML or JSON.
+
+        Raises:
+            UsageError: An unknown key, or values that no degradation has.
+        """
+        if unknown := sorted(set(record) - {field.name for field in fields(cls)}):
+            raise UsageError(f"unknown entries in [degrade]: {', '.join(unknown)}")
+        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+        if (config.task, config.scale) not in {("deblur", 1), *(("upscale", s) for s in (2, 4, 8))}:
+            raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
+        if not all(0 <= share <= 1 for share in config._shares()):
+            raise UsageError("the shares in [degrade] lie between 0 and 1")
+        return config
+
+    def _shares(self) -> tuple[float, ...]:
+        return self.clean_share, self.clean_untouched, self.noise_free_share, self.jpeg_share
+
+
+def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) -> Tensor:
+    """Degrade sharp crops, each in its own random way.
+
+    Args:
+        clean: (B, 3, H, W), float32 in [0, 1]; for `upscale` H and W multiples of the scale.
+        config: What may happen.
+        generator: The only source of randomness, on the CPU.
+
+    Returns:
+        (B, 3, H / scale, W / scale) in [0, 1], rounded to 8 bits.
+    """
+    if config.task == "upscale":
+        return _rounded(bicubic_reduce(clean, config.scale))
+    count = len(clean)
+    sharp = _chance(count, config.clean_share, generator)
+    untouched = sharp & _chance(count, config.clean_untouched, generator)
+    kernels = random_kernels(count, config, generator).to(clean.device)
+    degraded = torch.where(_per_crop(sharp, clean), clean, apply_kernels(clean, kernels))
+    std = _uniform(count, config.noise, generator) / 255
+    std[_chance(count, config.noise_free_share, generator) | untouched] = 0
+    degraded = _rounded(add_gaussian_noise(degraded, std.to(clean.device), generator))
+    compressed = _chance(count, config.jpeg_share, generator) & ~untouched
+    quality = _uniform(count, config.quality, generator).round()
+    subsample = _chance(count, 0.5, generator)
+    chosen = compressed.nonzero()[:, 0]
+    if len(chosen):
+        rows = chosen.to(clean.device)
+        details = (values[chosen].to(clean.device) for values in (quality, subsample))
+        degraded[rows] = jpeg(degraded[rows], *details)
+    return degraded
+
+
+def random_kernels(count: int, config: DegradeConfig, generator: torch.Generator) -> Tensor:
+    """Kernels (count, 25, 25) of random kind and size, on the CPU."""
+    weights = torch.tensor(config.kinds)
+    kind = torch.multinomial(weights, count, replacement=True, generator=generator)
+    sigma, across = (_uniform(count, config.sigma, generator) for _ in range(2))
+    across = torch.where(kind == 0, sigma, across)
+    angle = _uniform(count, (0.0, math.pi), generator)
+    radius = _uniform(count, config.radius, generator)
+    length = _uniform(count, config.length, generator)
+    each = torch.stack(
+        (
+            gaussian_kernels(sigma, across, angle, KERNEL_SIDE),
+            disk_kernels(radius, KERNEL_SIDE),
+            motion_kernels(length, angle, KERNEL_SIDE),
+        )
+    )
+    return each[(kind - 1).clamp_min(0), torch.arange(count)]
+
+
+def _uniform(count: int, limits: Range, generator: torch.Generator) -> Tensor:
+    low, high = limits
+    return torch.rand(count, generator=generator) * (high - low) + low
+
+
+def _chance(count: int, share: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=generator) < share
+
+
+def _per_crop(flags: Tensor, like: Tensor) -> Tensor:
+    return flags.to(like.device).view(-1, 1, 1, 1)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return (x.clamp(0, 1) * 255).round() / 255

@@ -1,0 +1,1 @@
+"""The operations that torch does not have; torch only, no pictures."""
