@@ -80,7 +80,9 @@ def _push(colour: _Floats, weight: _Floats) -> _Floats:
     coarse = _push(*_pull(colour, weight))
     height, width = weight.shape
     fill = _enlarge(_enlarge(coarse, slice(0, height), axis=0), slice(0, width), axis=1)
-    fill += (colour - fill) * weight[..., None]
+    fill *= 1 - weight[..., None]
+    # Colour of weight 0 is 0, so that nothing unknown comes in.
+    fill += colour * weight[..., None]
     return fill
 
 
@@ -92,5 +94,8 @@ def _enlarge(coarse: _Floats, wanted: slice, *, axis: int) -> _Floats:
     share = share.reshape([-1 if each == axis else 1 for each in range(3)])
     last = coarse.shape[axis] - 1
     lower = coarse.take(low.clip(0, last), axis)
-    upper = coarse.take((low + 1).clip(0, last), axis)
-    return lower + (upper - lower) * share
+    step = coarse.take((low + 1).clip(0, last), axis)
+    step -= lower
+    step *= share
+    lower += step
+    return lower

@@ -59,7 +59,7 @@ def _normalise_float(samples: Samples, name: str) -> tuple[Samples, tuple[str, .
     warnings: tuple[str, ...] = ()
     if samples.dtype.itemsize > 4:
         warnings += ("64-bit float values were rounded to 32 bits",)
-    values = samples.astype(np.float32, order="C")
+    values = np.require(samples, np.float32, ["C", "W"])
     outside = 0
     for band in bands(values.shape[0], values[0].size):
         part = values[band]

@@ -25,6 +25,8 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _PROFILE_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = frozenset({b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"acTL"})
 _METRES_PER_INCH = 0.0254
+# Within 2 % of the size of the default level, 6, at half its time on 16-bit photographs.
+_LEVEL = 4
 
 
 @dataclass
@@ -196,7 +198,10 @@ def write_png(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
     channels = picture.channels()
     if channels.dtype == np.float32:
         channels = to_depth(channels, np.uint16)
-    data = memoryview(imagecodecs.png_encode(channels))
+    if 1 in channels.shape:
+        # NumPy leaves any stride on an axis of length 1; the encoder wants the canonical one.
+        channels = channels.copy(order="C")
+    data = memoryview(imagecodecs.png_encode(channels, level=_LEVEL))
     after_header = _SIGNATURE_BYTES + 25
     stream.write(data[:after_header])
     for kind, body in _metadata_chunks(metadata):
