@@ -9,7 +9,7 @@ from PIL import Image
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.metadata import Metadata, fit_exif, fit_xmp
+from serpent_cli.imaging.metadata import Metadata, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.png import write_png
 from serpent_cli.imaging.tiff_write import write_tiff
@@ -84,13 +84,14 @@ def _pixel_losses(picture: Picture, target: Format) -> tuple[str, ...]:
 
 def _kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str, ...]]:
     height, width = picture.height, picture.width
+    taken = take_orientation(exif=picture.exif or None)
     values: dict[str, Any] = {
         "icc": picture.icc,
-        "exif": fit_exif(picture.exif, height, width) if picture.exif else None,
+        "exif": fit_exif(taken.exif, height, width) if taken.exif else None,
         "xmp": fit_xmp(picture.xmp, height, width) if picture.xmp else None,
         "dpi": picture.dpi,
     }
-    notes: tuple[str, ...] = ()
+    notes = taken.warnings
     for key, value in values.items():
         if value is None:
             continue

@@ -130,7 +130,8 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
         yield io.BytesIO(source), "the picture"
     elif isinstance(source, (str, Path)):
         with _open_file(Path(source)) as file:
-            yield file, str(source)
+            # A named pipe cannot be searched.
+            yield (file if file.seekable() else io.BytesIO(file.read())), str(source)
     else:
         name = str(getattr(source, "name", "the picture"))
         yield (source if source.seekable() else io.BytesIO(source.read())), name
@@ -184,11 +185,15 @@ def _one_sentence(name: str) -> Iterator[None]:
             "Convert it to PNG or TIFF first",
         ) from None
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise PictureError(
+                f"cannot read {name}: {error.strerror or error}", "Check the disk or the network"
+            ) from error
         text = str(error).lower()
         cut = isinstance(error, EOFError) or any(
             word in text for word in ("truncated", "too small", "not enough", "failed to read")
         )
-        state = "truncated" if cut else "damaged"
+        state = "truncated" if cut else "damaged or truncated"
         raise PictureError(
             f"cannot read {name}: the file is {state}", "Copy, download or export it again"
         ) from error

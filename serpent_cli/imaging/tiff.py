@@ -5,7 +5,7 @@ Sources: TIFF 6.0; Adobe Photoshop TIFF Technical Notes for extra samples; EXIF 
 
 import struct
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import tifffile
@@ -21,6 +21,11 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _COLOUR_SAMPLES = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
+# Size, samples, compression, strips, tiles, palette: what decides how pixels are decoded.
+_LAYOUT_TAGS = frozenset(
+    {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339, 347}
+)
+_ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _RAW_PHOTOMETRICS = (32803, 34892)
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _JPEG_COMPRESSIONS = (6, 7)
@@ -31,10 +36,11 @@ def first_page(tiff: tifffile.TiffFile, name: str) -> tifffile.TiffPage:
     """Open the first page's directory, and refuse camera files.
 
     Raises:
-        PictureError: No page, or raw sensor data.
+        PictureError: Raw sensor data.
+        EOFError: No directory in reach.
     """
     if not len(tiff.pages):
-        raise PictureError(f"cannot read {name}: the TIFF file holds no picture")
+        raise EOFError("TIFF directory cut off")
     page = tiff.pages.first
     if page.tags.get(_DNG_VERSION) is not None or int(page.photometric or 0) in _RAW_PHOTOMETRICS:
         raise PictureError(
@@ -64,6 +70,7 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Picture:
     notes = metadata.warnings
     if sum(1 for each in tiff.pages if not each.aspage().is_reduced) > 1:
         notes += (f"Only the first of {len(tiff.pages)} pages was read",)
+    _check_tags(stream, tiff, page)
     _check_segments(stream, page)
     samples, more = _decode(page, metadata.icc, name)
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
@@ -79,6 +86,20 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Picture:
         "TIFF",
         notes + more,
     )
+
+
+def _check_tags(stream: BinaryIO, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    """Find layout tags that lie out of reach: tifffile leaves them out and takes defaults."""
+    head, entry = (8, 20) if tiff.is_bigtiff else (2, 12)
+    stream.seek(page.offset)
+    count = int.from_bytes(stream.read(head), _ENDIAN[tiff.byteorder])
+    table = stream.read(entry * count)
+    if len(table) < entry * count:
+        raise EOFError("TIFF directory cut off")
+    for at in range(0, len(table), entry):
+        code = int.from_bytes(table[at : at + 2], _ENDIAN[tiff.byteorder])
+        if code in _LAYOUT_TAGS and page.tags.get(code) is None:
+            raise EOFError("TIFF tag cut off")
 
 
 def _check_segments(stream: BinaryIO, page: tifffile.TiffPage) -> None:

@@ -51,9 +51,10 @@ def write_picture(picture: Picture, path: str | Path, *, force: bool = False) ->
     """
     target = Path(path)
     chosen = format_for(target)
-    _check_target(target, force=force)
-    with _errors_as_sentences(target), _replacing(target, force=force) as stream:
-        return encode(picture, chosen, stream)
+    with _errors_as_sentences(target):
+        _check_target(target, force=force)
+        with _replacing(target, force=force) as stream:
+            return encode(picture, chosen, stream)
 
 
 def _check_target(target: Path, *, force: bool) -> None:
