@@ -1,0 +1,196 @@
+"""`cross_scan` on a CPU in C++ (see ../csrc), called through ctypes, which lets go of the GIL.
+
+Python threads drive ranges of work items (one picture, one group of channels, all paths): a second
+OpenMP runtime beside torch's would spin against it. The result is the same for any thread count.
+"""
+
+import ctypes
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+LIBRARY_STEM = "_cross_scan"
+TYPES = {torch.float32: 0, torch.bfloat16: 1}
+CHUNK = 64  # path steps between saved carries: backward's scratch of one chunk stays in the cache
+
+
+class _Scan(ctypes.Structure):
+    """Mirrors `Scan` in csrc/cross_scan.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("B", "H", "W", "D")),
+        *((name, ctypes.c_int32) for name in ("K", "N", "R", "reset", "observe")),
+        *((name, ctypes.c_int32) for name in ("u_type", "dbc_type", "chunk")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "paths", "u", "dbc", "dt_weight", "dt_bias", "A_log", "D_skip", "y", "carries",
+                "grad_y", "grad_u", "grad_dbc", "grad_dt_weight", "grad_dt_bias", "grad_A_log",
+                "grad_D_skip",
+            )
+        ),
+    )  # fmt: skip
+
+
+def library_path() -> Path | None:
+    """The compiled kernel inside the package, None if it was installed without a compiler."""
+    folder = Path(__file__).resolve().parent.parent
+    found = [*folder.glob(f"{LIBRARY_STEM}*.so"), *folder.glob(f"{LIBRARY_STEM}*.pyd")]
+    return found[0] if found else None
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The loaded kernel.
+
+    Raises:
+        OSError: It is missing, or built for another version of this file.
+    """
+    path = library_path()
+    if path is None:
+        raise OSError("the compiled kernel is missing: serpent was installed without a C++ compiler")
+    lib = ctypes.CDLL(str(path))
+    for name in ("cross_scan_size", "cross_scan_groups"):
+        getattr(lib, name).restype = ctypes.c_int64
+    lib.cross_scan_groups.argtypes = [ctypes.c_int64]
+    lib.cross_scan_instruction_set.restype = ctypes.c_char_p
+    lib.cross_scan_register_limit.restype = ctypes.c_float
+    lib.cross_scan_register_limit.argtypes = [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]
+    for name in ("cross_scan_forward", "cross_scan_backward"):
+        getattr(lib, name).restype = None
+        getattr(lib, name).argtypes = [ctypes.POINTER(_Scan), ctypes.c_int64, ctypes.c_int64]
+    if lib.cross_scan_size() != ctypes.sizeof(_Scan):
+        raise OSError("the compiled kernel is of another version: reinstall serpent-cli")
+    return lib
+
+
+@functools.cache
+def unavailable() -> str | None:
+    """Why the kernel cannot run on this machine at all; None after a tiny scan came out right."""
+    try:
+        library()
+    except OSError as error:
+        return str(error)
+    one = torch.ones(1, 1, 1, 1)
+    options = ScanOptions(("row",), False, True, torch.float32)
+    y, _ = forward(
+        one, torch.ones(1, 1, 1, 1, 3), one[0], one[0, 0], torch.zeros(1, 1, 1), None, options, False
+    )
+    expected = torch.nn.functional.softplus(torch.tensor(2.0))
+    return None if torch.allclose(y, expected) else "its self-test gave a wrong result"
+
+
+def why_not(request: ScanRequest) -> str | None:
+    """None if the kernel can serve the request, otherwise the reason."""
+    if request.device_type != "cpu":
+        return "it runs on the CPU only"
+    if request.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        return f"it does not compute in {request.dtype}"
+    if request.N > 64:
+        return "it holds at most 64 states per channel"
+    return unavailable()
+
+
+def _readable(x: Tensor) -> Tensor:
+    """fp32 and bf16 as they are; fp16, which few CPUs compute in, as fp32."""
+    return x if x.dtype in TYPES else x.float()
+
+
+def _describe(
+    u: Tensor, dbc: Tensor, params: tuple[Tensor | None, ...], options: ScanOptions
+) -> tuple[_Scan, list[Tensor]]:
+    """The call's record without outputs, and the tensors that must outlive it."""
+    codes = [
+        ("col" in path) + 2 * path.endswith("_rev") + 4 * ("snake" in path)
+        for path in options.paths
+    ]
+    kept = [torch.tensor(codes, dtype=torch.int32), u, dbc]
+    floats = [None if p is None else p.detach().float().contiguous() for p in params]
+    kept += [p for p in floats if p is not None]
+    dt_weight, _, a_log, _ = floats
+    assert dt_weight is not None
+    assert a_log is not None
+    scan = _Scan(
+        *u.shape, len(codes), a_log.shape[2], dt_weight.shape[1], options.reset, options.observe,
+        TYPES[u.dtype], TYPES[dbc.dtype], CHUNK, kept[0].data_ptr(), u.data_ptr(), dbc.data_ptr(),
+        *(None if p is None else p.data_ptr() for p in floats),
+    )  # fmt: skip
+    return scan, kept
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="cross_scan")
+
+
+def _drive(name: str, scan: _Scan) -> None:
+    """Run all work items of a call on as many threads as torch uses."""
+    function = getattr(library(), name)
+    items = scan.B * library().cross_scan_groups(scan.D)
+    threads = min(torch.get_num_threads(), items)
+    if threads == 1:
+        function(ctypes.byref(scan), 0, items)
+        return
+    cuts = [items * i // threads for i in range(threads + 1)]
+    jobs = [
+        _pool(torch.get_num_threads()).submit(function, ctypes.byref(scan), first, last)
+        for first, last in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
+    for job in jobs:
+        job.result()
+
+
+def _carries(scan: _Scan) -> Tensor:
+    chunks = -(-scan.H * scan.W // CHUNK)
+    return torch.empty(scan.B, scan.K, chunks, scan.N, scan.D)
+
+
+def forward(
+    u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
+    D_skip: Tensor | None, options: ScanOptions, save_carries: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """y in `options.out_dtype` and, if asked for, the states before each chunk of each path."""
+    params = (dt_weight, dt_bias, A_log, D_skip)
+    scan, kept = _describe(_readable(u), _readable(dbc), params, options)
+    y = torch.empty(u.shape)
+    carries = _carries(scan) if save_carries else torch.empty(0)
+    scan.y = y.data_ptr()
+    scan.carries = carries.data_ptr() if save_carries else None
+    _drive("cross_scan_forward", scan)
+    del kept
+    return y.to(options.out_dtype), carries
+
+
+def backward(
+    grad_y: Tensor, u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
+    D_skip: Tensor | None, carries: Tensor, options: ScanOptions,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
+    """Gradients of all inputs; u's and dbc's in their types, the parameters' in fp32."""
+    params = (dt_weight, dt_bias, A_log, D_skip)
+    scan, kept = _describe(_readable(u), _readable(dbc), params, options)
+    groups, b = library().cross_scan_groups(scan.D), scan.B
+    grad_y = grad_y.float().contiguous()
+    grads = {
+        "grad_u": torch.empty(u.shape),
+        "grad_dbc": torch.empty(b, groups, *dbc.shape[1:]),
+        **{
+            f"grad_{name}": torch.empty(b, *p.shape)
+            for name, p in zip(("dt_weight", "dt_bias", "A_log", "D_skip"), params, strict=True)
+            if p is not None
+        },
+    }
+    scan.grad_y, scan.carries = grad_y.data_ptr(), carries.data_ptr()
+    for name, grad in grads.items():
+        setattr(scan, name, grad.data_ptr())
+    _drive("cross_scan_backward", scan)
+    del kept
+    summed = [grads[f"grad_{name}"].sum(0) for name in ("dt_weight", "dt_bias", "A_log")]
+    skip = grads["grad_D_skip"].sum(0) if D_skip is not None else None
+    return (
+        grads["grad_u"].to(u.dtype), grads["grad_dbc"].sum(1).to(dbc.dtype), *summed, skip
+    )  # fmt: skip

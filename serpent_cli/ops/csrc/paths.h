@@ -1,0 +1,53 @@
+// Addresses of a scan path's pixels, and how channels and steps are cut into pieces.
+#pragma once
+#include "cross_scan.h"
+
+enum { COLUMN = 1, REVERSED = 2, SNAKE = 4 };
+
+struct Path {
+    int64_t lines, length, line_stride, pixel_stride;
+    bool reversed, snake;
+
+    Path(const Scan& scan, int k) {
+        const int bits = scan.paths[k];
+        const bool column = bits & COLUMN;
+        lines = column ? scan.W : scan.H;
+        length = column ? scan.H : scan.W;
+        line_stride = column ? 1 : scan.W;
+        pixel_stride = column ? scan.W : 1;
+        reversed = bits & REVERSED;
+        snake = bits & SNAKE;
+    }
+
+    // Pixels visited at steps [first, first + count), and whether a line starts there.
+    void visit(int64_t first, int count, int64_t* pixels, bool* starts) const {
+        int64_t line = first / length, within = first % length;
+        for (int i = 0; i < count; i++) {
+            const int64_t l = reversed ? lines - 1 - line : line;
+            const bool turned = (snake && (l & 1)) != reversed;
+            const int64_t p = turned ? length - 1 - within : within;
+            pixels[i] = l * line_stride + p * pixel_stride;
+            starts[i] = within == 0;
+            if (++within == length) within = 0, line++;
+        }
+    }
+};
+
+constexpr int MAX_VECTORS = 4;  // vectors of channels in a group: state and weights stay in L1
+constexpr int MAX_CHUNK = 128;
+
+// Groups of whole vectors: an even number of them where there are several, so that two threads
+// share them evenly; the same whatever the number of threads, so that sums have one order.
+static inline int64_t full_groups(int64_t D, int lanes) {
+    const int64_t vectors = D / lanes;
+    const int64_t least = (vectors + MAX_VECTORS - 1) / MAX_VECTORS;
+    return least > 1 ? least + (least & 1 && least < vectors) : least;
+}
+
+static inline int64_t all_groups(int64_t D, int lanes) {
+    return full_groups(D, lanes) + (D % lanes != 0);
+}
+
+static inline int64_t chunk_count(const Scan& scan) {
+    return (scan.H * scan.W + scan.chunk - 1) / scan.chunk;
+}

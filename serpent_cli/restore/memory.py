@@ -1,0 +1,48 @@
+"""Memory: budgets as users write them, and what this machine has in all."""
+
+import os
+import re
+from pathlib import Path
+
+from serpent_cli.errors import UsageError
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_CONTROL_GROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+DEFAULT_SHARE = 0.6  # of the machine's memory, when no budget is given
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of a budget such as `2G`, `1.5GiB` or `800M`; G is 2^30.
+
+    Raises:
+        UsageError: It is no amount of memory.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{text!r} is no amount of memory", hint="write it like 2G or 800M")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def total_memory() -> int:
+    """Bytes of memory that this machine, or this container, has in all, free or not."""
+    limits = [_physical_memory()]
+    for path in _CONTROL_GROUP_LIMITS:
+        try:
+            limits.append(int(path.read_text().strip()))
+        except (OSError, ValueError):
+            continue
+    return min(limits)
+
+
+def default_budget() -> int:
+    """Bytes the process may use when nothing is said: a fixed share of the total."""
+    return int(total_memory() * DEFAULT_SHARE)
+
+
+def _physical_memory() -> int:
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 8 * 2**30  # no way to ask without a further dependency: assume a modest machine

@@ -1,0 +1,1 @@
+"""Integer geometry of tiles and the weights that blend them; no pictures, no torch."""
