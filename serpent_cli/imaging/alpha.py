@@ -44,8 +44,8 @@ def fill_transparent(pixels: Samples, alpha: Samples) -> Samples:
         holes = unknown[band]
         if not holes.any():
             continue
-        rows = _enlarge(half, band, axis=0)
-        fill = _enlarge(rows, slice(0, width), axis=1)[holes] * white
+        rows = _enlarge(half, range(band.start, band.stop), axis=0)
+        fill = _enlarge(rows, range(width), axis=1)[holes] * white
         result[band][holes] = fill if pixels.dtype == np.float32 else np.rint(fill)
     return result
 
@@ -79,14 +79,14 @@ def _push(colour: _Floats, weight: _Floats) -> _Floats:
         return colour
     coarse = _push(*_pull(colour, weight))
     height, width = weight.shape
-    fill = _enlarge(_enlarge(coarse, slice(0, height), axis=0), slice(0, width), axis=1)
+    fill = _enlarge(_enlarge(coarse, range(height), axis=0), range(width), axis=1)
     fill *= 1 - weight[..., None]
     # Colour of weight 0 is 0, so that nothing unknown comes in.
     fill += colour * weight[..., None]
     return fill
 
 
-def _enlarge(coarse: _Floats, wanted: slice, *, axis: int) -> _Floats:
+def _enlarge(coarse: _Floats, wanted: range, *, axis: int) -> _Floats:
     """Double the resolution linearly along an axis, only for the indices that are wanted."""
     centre = (np.arange(wanted.start, wanted.stop) - 0.5) / 2
     low = np.floor(centre).astype(np.intp)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -22,10 +23,12 @@ def cmyk_converter(icc: bytes | None) -> tuple[Converter, str]:
         A function from a CMYK image to an RGB image, and the sentence that tells the user.
     """
     if icc:
+        # Pillow's stubs leave this one return type open.
+        create: Callable[[str], Any] = getattr(ImageCms, "createProfile")  # noqa: B009
         try:
             transform = ImageCms.buildTransform(
                 ImageCms.ImageCmsProfile(io.BytesIO(icc)),
-                ImageCms.createProfile("sRGB"),
+                create("sRGB"),
                 "CMYK",
                 "RGB",
                 ImageCms.Intent.RELATIVE_COLORIMETRIC,

@@ -7,7 +7,7 @@ check sizes against a limit that is global to the process, and warn.
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -48,7 +48,7 @@ Convert = Callable[[Image.Image], Image.Image]
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def _silence() -> Generator[None]:
     # Filters belong to the whole process: the lock keeps our own threads from restoring them in
     # the wrong order, and only header parsing, which is short, happens inside.
     with _filters, warnings.catch_warnings():

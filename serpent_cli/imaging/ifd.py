@@ -162,7 +162,8 @@ class Tree:
         pointers = [long_entry(tag, 0, order) for tag in self.children]
         # Pointers do not change the size, so a first pass with zeros tells where children start.
         end = base + len(serialise([*own, *pointers], order, base))
-        pointers, tail = [], b""
+        tail = b""
+        pointers.clear()
         for tag, child in self.children.items():
             pointers.append(long_entry(tag, end + len(tail), order))
             tail += child.serialise(order, end + len(tail))

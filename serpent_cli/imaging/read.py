@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -124,7 +124,7 @@ def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
+def _opened(source: Source) -> Generator[tuple[BinaryIO, str]]:
     """Give a seekable stream and what to call it."""
     if isinstance(source, bytes):
         yield io.BytesIO(source), "the picture"
@@ -170,7 +170,7 @@ def _head(stream: BinaryIO, name: str) -> bytes:
 
 
 @contextmanager
-def _one_sentence(name: str) -> Iterator[None]:
+def _one_sentence(name: str) -> Generator[None]:
     """Turn whatever a decoder raises on a bad file into one sentence."""
     try:
         yield

@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -77,7 +77,7 @@ def _exists(target: Path) -> PictureError:
 
 
 @contextmanager
-def _replacing(target: Path, *, force: bool) -> Iterator[BinaryIO]:
+def _replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
     """Open a new file beside the target that takes its name when all went well."""
     # Through a symbolic link the file it points to is replaced, not the link.
     final = Path(os.path.realpath(target))
@@ -124,7 +124,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _errors_as_sentences(target: Path) -> Iterator[None]:
+def _errors_as_sentences(target: Path) -> Generator[None]:
     try:
         yield
     except PictureError as error:
