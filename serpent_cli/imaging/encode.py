@@ -25,7 +25,9 @@ _CARRIED = {
 # One JPEG segment holds 65 533 bytes, less the name that opens it.
 _JPEG_LIMITS = {"exif": 65533 - 6, "xmp": 65533 - 29}
 _PILLOW: dict[str, tuple[str, dict[str, Any]]] = {
-    "JPEG": ("JPEG", {"quality": 95, "subsampling": "4:4:4", "optimize": True}),
+    # Without "optimize": it needs the whole file in one buffer, which Pillow guesses too small
+    # for noisy pictures without chroma subsampling.
+    "JPEG": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
     "WebP": ("WEBP", {"quality": 95, "method": 4, "exact": True}),
     "AVIF": ("AVIF", {"quality": 90, "subsampling": "4:4:4"}),
     "JPEG 2000": ("JPEG2000", {}),

@@ -13,6 +13,7 @@ from PIL import Image
 
 import serpent_cli.imaging.write as write_module
 from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.imaging.formats import WRITABLE
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
@@ -103,6 +104,19 @@ def test_jpeg_keeps_full_chroma_and_says_that_alpha_went(make_picture, tmp_path)
     assert any("alpha" in note for note in notes)
     with Image.open(tmp_path / "a.jpg") as image:
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
+
+
+@pytest.mark.parametrize("target", WRITABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize("shape", [(1, 1), (300, 307), (2, 3000)])
+def test_noise_is_written_too(tmp_path, capfd, target, shape):
+    """Noise is the longest that a picture can encode to, with all metadata on top."""
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x010F] = "x" * 60_000
+    picture = Picture(noise, noise[..., 0], exif=exif.tobytes()[6:], icc=bytes(200_000))
+    write_picture(picture, tmp_path / f"a{target.suffixes[0]}")
+    assert read_picture(tmp_path / f"a{target.suffixes[0]}").pixels.shape == noise.shape
+    assert capfd.readouterr() == ("", "")
 
 
 def test_grey_jpeg_has_one_channel(make_picture, tmp_path):
