@@ -5,7 +5,6 @@ from pathlib import Path
 
 from serpent_cli.errors import ModelError
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.checkpoint import card_of_file
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -41,6 +40,8 @@ def locate(name_or_path: str) -> tuple[Path, Card]:
                 f"there are no weights at {name_or_path}",
                 hint="give a bundled name (`serpent models list`) or a path to .safetensors",
             )
+        from serpent_cli.zoo.checkpoint import card_of_file  # loads torch, which names do not need
+
         beside = path.with_suffix(".json")
         return path, Card.read(beside) if beside.is_file() else card_of_file(path)
     cards = {card.name: card for card in list_cards()}
@@ -50,6 +51,19 @@ def locate(name_or_path: str) -> tuple[Path, Card]:
         )
     card = cards[name_or_path]
     return weights_folder() / card.file, card
+
+
+def upscaler(scale: int) -> str:
+    """Name of the bundled weights that enlarge by `scale`.
+
+    Raises:
+        ModelError: There are none; the hint names the scales that exist.
+    """
+    scales = {card.scale: card.name for card in list_cards() if card.task == "upscale"}
+    if scale not in scales:
+        known = ", ".join(f"--scale {known}" for known in sorted(scales)) or "none yet"
+        raise ModelError(f"no bundled model enlarges by {scale}", hint=f"there are: {known}")
+    return scales[scale]
 
 
 def is_path(name_or_path: str) -> bool:

@@ -53,7 +53,9 @@ def library() -> ctypes.CDLL:
     """
     path = library_path()
     if path is None:
-        raise OSError("the compiled kernel is missing: serpent was installed without a C++ compiler")
+        raise OSError(
+            "the compiled kernel is missing: serpent was installed without a C++ compiler"
+        )
     lib = ctypes.CDLL(str(path))
     for name in ("cross_scan_size", "cross_scan_groups"):
         getattr(lib, name).restype = ctypes.c_int64
@@ -79,7 +81,14 @@ def unavailable() -> str | None:
     one = torch.ones(1, 1, 1, 1)
     options = ScanOptions(("row",), False, True, torch.float32)
     y, _ = forward(
-        one, torch.ones(1, 1, 1, 1, 3), one[0], one[0, 0], torch.zeros(1, 1, 1), None, options, False
+        one,
+        torch.ones(1, 1, 1, 1, 3),
+        one[0],
+        one[0, 0],
+        torch.zeros(1, 1, 1),
+        None,
+        options,
+        False,
     )
     expected = torch.nn.functional.softplus(torch.tensor(2.0))
     return None if torch.allclose(y, expected) else "its self-test gave a wrong result"
@@ -154,7 +163,7 @@ def forward(
     u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, options: ScanOptions, save_carries: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """y in `options.out_dtype` and, if asked for, the states before each chunk of each path."""
+    """Y in `options.out_dtype` and, if asked for, the states before each chunk of each path."""
     params = (dt_weight, dt_bias, A_log, D_skip)
     scan, kept = _describe(_readable(u), _readable(dbc), params, options)
     y = torch.empty(u.shape)

@@ -1,0 +1,1 @@
+"""Many pictures: which files, where to, and one result for each."""

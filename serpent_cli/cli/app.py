@@ -1,0 +1,81 @@
+"""The command `serpent`: its commands, and the one place where errors become exit codes."""
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from serpent_cli import __version__
+from serpent_cli.cli import console
+from serpent_cli.cli.deblur import deblur
+from serpent_cli.cli.doctor import doctor
+from serpent_cli.cli.evaluate import evaluate
+from serpent_cli.cli.models import models
+from serpent_cli.cli.train import train
+from serpent_cli.cli.upscale import upscale
+from serpent_cli.errors import SerpentError
+from serpent_cli.settings import DEBUG
+
+app = typer.Typer(
+    name="serpent",
+    help="Restore photographs: deblur and upscale, on any machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(deblur)
+app.command()(upscale)
+app.add_typer(models, name="models")
+app.command()(train)
+app.command("eval")(evaluate)
+app.command()(doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.result(f"serpent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Restore photographs: deblur and upscale, on any machine."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    # An exception, not the default sudden end: half-written files are cleaned up on the way out.
+    del frame
+    raise SystemExit(128 + signum)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; always ends in SystemExit with one of the documented codes."""
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(args=args, prog_name="serpent")
+    except SerpentError as error:
+        if DEBUG.get():
+            raise
+        console.error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone: say nothing, and let no late flush complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

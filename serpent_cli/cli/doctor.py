@@ -1,0 +1,76 @@
+"""`serpent doctor`."""
+
+import importlib.metadata
+import importlib.util
+import platform
+
+from serpent_cli import __version__
+from serpent_cli.cli import console
+from serpent_cli.settings import SETTINGS
+
+PACKAGES = ("torch", "numpy", "pillow", "tifffile", "imagecodecs", "safetensors", "typer", "rich")
+
+
+def doctor() -> None:
+    """Show what this machine offers, what is missing, and what that means."""
+    versions = "  ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    console.result(f"serpent {__version__}  Python {platform.python_version()}  {versions}")
+    _devices()
+    _backends()
+    _optional()
+    _weights()
+    for setting in SETTINGS:
+        console.result(f"variable   {setting.name}={setting.get() or ''}  ({setting.meaning})")
+
+
+def _devices() -> None:
+    import torch
+
+    from serpent_cli.restore.device import choose_device
+    from serpent_cli.restore.memory import default_budget, total_memory
+
+    console.result(
+        f"device     auto means {choose_device('auto')}, {torch.get_num_threads()} threads"
+    )
+    console.result(
+        f"memory     {total_memory() / 2**30:.1f}G in all, {default_budget() / 2**30:.1f}G used at"
+        " most unless --max-memory says otherwise"
+    )
+
+
+def _backends() -> None:
+    import torch
+
+    from serpent_cli.ops.backend import table
+    from serpent_cli.ops.cross_scan import BACKENDS, native
+    from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
+    from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+    options = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
+    request = ScanRequest(1, 64, 64, 64, 4, 1, 2, torch.float32, "cpu", options)
+    for name, reason in table(BACKENDS, request):
+        console.result(f"backend    {name:<10} {'ready' if reason is None else 'no: ' + reason}")
+    if native.unavailable() is None:
+        console.result(f"kernel     {native.library().cross_scan_instruction_set().decode()}")
+    else:
+        console.result("kernel     missing; install a C++ compiler, then reinstall serpent-cli")
+
+
+def _optional() -> None:
+    for package in ("mamba_ssm", "causal_conv1d"):
+        found = importlib.util.find_spec(package) is not None
+        console.result(f"optional   {package}: {'found' if found else 'not installed'}, not needed")
+
+
+def _weights() -> None:
+    from serpent_cli.zoo.checkpoint import sha256
+    from serpent_cli.zoo.locate import list_cards, weights_folder
+
+    for card in list_cards():
+        path = weights_folder() / card.file
+        state = (
+            "missing"
+            if not path.is_file()
+            else ("whole" if sha256(path) == card.sha256 else "CORRUPT: reinstall serpent-cli")
+        )
+        console.result(f"weights    {card.name}: {state}")

@@ -1,0 +1,99 @@
+"""Options that several commands share, as Annotated types."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serpent_cli.errors import UsageError
+
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Pictures, or one folder of pictures.", show_default=False)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="File to write, or folder (names are kept).", show_default=False
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Bundled name (see `serpent models list`) or path to .safetensors."
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", help="auto, cpu, cuda, cuda:1, mps or xpu; a forced one never falls back."
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory", metavar="SIZE", help="Memory for the whole process, such as 2G (G = 2^30)."
+    ),
+]
+Tile = Annotated[
+    str, typer.Option("--tile", help="auto, whole, or the side of a tile in input pixels.")
+]
+RegionOption = Annotated[
+    str | None,
+    typer.Option("--region", metavar="X,Y,W,H", help="Restore only this part of the input."),
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace existing files.")]
+MaxPixels = Annotated[
+    int, typer.Option("--max-pixels", min=1, help="Refuse larger pictures (decompression bombs).")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads; all cores by default.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors and warnings.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object for each result, and a summary.")
+]
+
+DEFAULT_MAX_PIXELS = 500_000_000  # imaging.read's; not imported, so that --help stays instant
+
+
+def examples(*lines: tuple[str, str]) -> str:
+    """The end of a command's help: each example with what it does.
+
+    The form feed-free "\\b" line keeps the layout as written.
+    """
+    width = max(len(command) for command, _ in lines)
+    shown = "\n".join(f"  {command.ljust(width)}  {meaning}" for command, meaning in lines)
+    return f"\b\nExamples:\n{shown}"
+
+
+def parse_tile(text: str) -> str | int:
+    """`auto`, `whole`, or a number of pixels.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if text in ("auto", "whole"):
+        return text
+    if not text.isdigit() or int(text) == 0:
+        raise UsageError(
+            f"--tile {text} is not auto, whole or a number", hint="for instance --tile 512"
+        )
+    return int(text)
+
+
+def parse_region(text: str | None) -> tuple[int, int, int, int] | None:
+    """Four whole numbers x,y,w,h.
+
+    Raises:
+        UsageError: Something else.
+    """
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
+        raise UsageError(
+            f"--region {text} is not four whole numbers",
+            hint="for instance --region 100,50,640,480",
+        )
+    x, y, w, h = (int(part) for part in parts)
+    return x, y, w, h

@@ -1,0 +1,1 @@
+"""Scores of the same `Restorer` that a user runs."""
