@@ -1,20 +1,36 @@
 """Random degradations for training: from sharp crops to what a restorer will be given."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import torch
 from torch import Tensor
 
-from serpent_cli.degrade.blur import apply_kernels, disk_kernels, gaussian_kernels, motion_kernels
+from serpent_cli.degrade.blur import (
+    TRUNCATE,
+    apply_kernels,
+    disk_kernels,
+    gaussian_kernels,
+    motion_kernels,
+)
 from serpent_cli.degrade.compress import jpeg
 from serpent_cli.degrade.noise import add_gaussian_noise
 from serpent_cli.degrade.resize import bicubic_reduce
 from serpent_cli.errors import UsageError
 
 Range = tuple[float, float]
-KERNEL_SIDE = 25  # 4 σ of the widest Gaussian, and twice any disk or stroke
+KERNEL_SIDE = 25  # 4 sigma of the widest Gaussian, and twice any disk or stroke
+
+# What each range may hold: Gaussians keep 4 sigma inside the kernel, disks and strokes their edge.
+LIMITS: dict[str, Range] = {
+    "sigma": (0.1, KERNEL_SIDE // 2 / TRUNCATE),
+    "radius": (0.0, KERNEL_SIDE / 2 - 1),
+    "length": (1.0, KERNEL_SIDE - 2.0),
+    "noise": (0.0, 255.0),
+    "quality": (1.0, 100.0),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +43,7 @@ class DegradeConfig:
         clean_share: Share of crops that keep their sharpness.
         clean_untouched: Share of those that stay wholly untouched; the rest gets noise and JPEG.
         kinds: Relative frequencies of round Gaussian, oval Gaussian, disk and motion.
-        sigma: Range of the Gaussians' σ, in pixels.
+        sigma: Range of the Gaussians' sigma, in pixels.
         radius: Range of the disks' radius, in pixels.
         length: Range of the strokes' length, in pixels.
         noise: Range of the noise's standard deviation, in 1/255 of full scale.
@@ -58,15 +74,51 @@ class DegradeConfig:
         """
         if unknown := sorted(set(record) - {field.name for field in fields(cls)}):
             raise UsageError(f"unknown entries in [degrade]: {', '.join(unknown)}")
-        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
-        if (config.task, config.scale) not in {("deblur", 1), *(("upscale", s) for s in (2, 4, 8))}:
-            raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
-        if not all(0 <= share <= 1 for share in config._shares()):
-            raise UsageError("the shares in [degrade] lie between 0 and 1")
+        values: dict[str, Any] = {}
+        for entry in fields(cls):
+            if entry.name in record:
+                values[entry.name] = _value(entry.name, record[entry.name], entry.default)
+        config = cls(**values)
+        config.check()
         return config
 
-    def _shares(self) -> tuple[float, ...]:
-        return self.clean_share, self.clean_untouched, self.noise_free_share, self.jpeg_share
+    def check(self) -> None:
+        """Refuse what cannot be drawn.
+
+        Raises:
+            UsageError: A task and scale that do not go together, a share that is none, or a range
+                that is empty or leaves the kernels' 25 pixels or a codec's qualities.
+        """
+        if (self.task, self.scale) not in {("deblur", 1), *(("upscale", s) for s in (2, 4, 8))}:
+            raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
+        for name in ("clean_share", "clean_untouched", "noise_free_share", "jpeg_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"degrade.{name} must lie between 0 and 1")
+        if min(self.kinds) < 0 or sum(self.kinds) <= 0:
+            raise UsageError("degrade.kinds must not be negative, and not all be 0")
+        for name, (least, most) in LIMITS.items():
+            low, high = getattr(self, name)
+            if not least <= low <= high <= most:
+                raise UsageError(
+                    f"degrade.{name} must be two rising numbers from {least:g} to {most:g}"
+                )
+
+
+def _value(name: str, value: object, default: object) -> object:
+    """A value from TOML, if it is of the default's kind."""
+    if isinstance(default, tuple):
+        items = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
+        if len(items) == len(cast("tuple[object, ...]", default)) and all(map(_is_number, items)):
+            return tuple(items)
+        raise UsageError(f"degrade.{name} must be a list like {list(default)}, not {value!r}")
+    fits = isinstance(value, str) if isinstance(default, str) else _is_number(value)
+    if not fits:
+        raise UsageError(f"degrade.{name} must be like {default!r}, not {value!r}")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) -> Tensor:
