@@ -47,6 +47,8 @@ class DegradeConfig:
         radius: Range of the disks' radius, in pixels.
         length: Range of the strokes' length, in pixels.
         noise: Range of the noise's standard deviation, in 1/255 of full scale.
+        noise_power: Power of the uniform variable that picks from the range; above 1 favours
+            little noise, as most photographs have.
         noise_free_share: Share of crops without noise.
         jpeg_share: Share of crops compressed.
         quality: Range of JPEG qualities.
@@ -61,6 +63,7 @@ class DegradeConfig:
     radius: Range = (0.5, 3.5)
     length: Range = (3.0, 13.0)
     noise: Range = (0.0, 5.0)
+    noise_power: float = 2.0
     noise_free_share: float = 0.15
     jpeg_share: float = 0.3
     quality: Range = (70.0, 98.0)
@@ -139,7 +142,8 @@ def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) ->
     untouched = sharp & _chance(count, config.clean_untouched, generator)
     kernels = random_kernels(count, config, generator).to(clean.device)
     degraded = torch.where(_per_crop(sharp, clean), clean, apply_kernels(clean, kernels))
-    std = _uniform(count, config.noise, generator) / 255
+    least, most = (level / 255 for level in config.noise)
+    std = least + (most - least) * _uniform(count, (0.0, 1.0), generator) ** config.noise_power
     std[_chance(count, config.noise_free_share, generator) | untouched] = 0
     degraded = _rounded(add_gaussian_noise(degraded, std.to(clean.device), generator))
     compressed = _chance(count, config.jpeg_share, generator) & ~untouched
@@ -155,7 +159,7 @@ def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) ->
 
 def random_kernels(count: int, config: DegradeConfig, generator: torch.Generator) -> Tensor:
     """Kernels (count, 25, 25) of random kind and size, on the CPU."""
-    weights = torch.tensor(config.kinds)
+    weights = torch.tensor(config.kinds, dtype=torch.float32)
     kind = torch.multinomial(weights, count, replacement=True, generator=generator)
     sigma, across = (_uniform(count, config.sigma, generator) for _ in range(2))
     across = torch.where(kind == 0, sigma, across)

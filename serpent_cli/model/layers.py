@@ -2,7 +2,9 @@
 
 Inside the network tensors are channels-last (B, H, W, C); only `Patchifier` and `Depatchifier` see
 (B, 3, H, W). Merge and expand follow Swin-UNet (arXiv 2105.05537) and HUMUS-Net (arXiv 2203.08213),
-from Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them open.
+from Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them open. Theirs normalise; ours
+must not: a layer norm on the way from picture to picture forgets the local contrast, and with it how
+strongly to sharpen (measured: +0.5 dB instead of +2 dB after the same training).
 """
 
 import torch
@@ -40,13 +42,12 @@ class Patchifier(nn.Module):
         super().__init__()
         self.patch_size = patch_size
         self.embed = nn.Conv2d(3 * patch_size**2, width, 3, padding=1)
-        self.norm = nn.LayerNorm(width)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Embed (B, 3, H, W) in [0, 1]; H and W multiples of the patch size."""
         pixels = functional.pixel_unshuffle(picture, self.patch_size)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return self.norm(channels_last(self.embed(pixels)))
+        return channels_last(self.embed(pixels))
 
 
 class Depatchifier(nn.Module):
@@ -72,14 +73,13 @@ class Merge(nn.Module):
 
     def __init__(self, width: int, width_out: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(4 * width)
         self.reduce = nn.Linear(4 * width, width_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H/2, W/2, C'); H and W even."""
         b, h, w, c = x.shape
         squares = x.view(b, h // 2, 2, w // 2, 2, c).transpose(2, 3)
-        return self.reduce(self.norm(squares.reshape(b, h // 2, w // 2, 4 * c)))
+        return self.reduce(squares.reshape(b, h // 2, w // 2, 4 * c))
 
 
 class Expand(nn.Module):
@@ -88,13 +88,12 @@ class Expand(nn.Module):
     def __init__(self, width: int, width_out: int) -> None:
         super().__init__()
         self.grow = nn.Linear(width, 4 * width_out, bias=False)
-        self.norm = nn.LayerNorm(width_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, 2H, 2W, C')."""
         b, h, w, _ = x.shape
         squares = self.grow(x).view(b, h, w, 2, 2, -1).transpose(2, 3)
-        return self.norm(squares.reshape(b, 2 * h, 2 * w, -1))
+        return squares.reshape(b, 2 * h, 2 * w, -1)
 
 
 class SkipJoin(nn.Module):
