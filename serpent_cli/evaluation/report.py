@@ -1,7 +1,7 @@
 """Scores summed up: means per case, and the bars that the project sets itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,14 @@ BARS: dict[str, float] = {
 CLEAN_BAR = 36.0
 """Least mean PSNR of a sharp clean picture's restoration against itself, in dB."""
 
+CEILING = 99.0
+"""PSNR that equal pictures count as, in dB."""
+
+HEAD = [
+    "case", "files", "before dB", "after dB", "gain dB", "border cut", "worst dB",
+    "SSIM before", "SSIM after", "seconds", "bar", "met",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -34,6 +42,9 @@ class Mean:
         gain: after - before; None for clean inputs, which nothing can improve.
         least_after: The worst photograph's PSNR.
         gain_cropped: As `gain`, with `scale` border pixels cut.
+        ssim_before: Mean SSIM of the inputs (of bicubic when enlarging).
+        ssim_after: Mean SSIM of the restored pictures.
+        seconds: Mean time that restoring took.
         bar: What this project demands of `gain`, or of `after` for clean inputs; None: nothing.
         met: Whether it is reached.
     """
@@ -45,6 +56,9 @@ class Mean:
     gain: float | None
     least_after: float
     gain_cropped: float | None
+    ssim_before: float
+    ssim_after: float
+    seconds: float
     bar: float | None
     met: bool | None
 
@@ -56,44 +70,68 @@ def summarise(scores: Sequence[Score]) -> list[Mean]:
 
 
 def _mean(case: str, scores: list[Score]) -> Mean:
-    # An untouched clean picture is infinitely good; 99 dB keeps the mean finite and honest.
-    after = [min(score.after, 99.0) for score in scores]
-    mean_after = math.fsum(after) / len(after)
-    if case == CLEAN:
-        return Mean(
-            case, len(scores), None, round(mean_after, 3), None, round(min(after), 3), None,
-            CLEAN_BAR, mean_after >= CLEAN_BAR,
-        )  # fmt: skip
-    before = math.fsum(score.before for score in scores) / len(scores)
-    cropped = math.fsum(s.after_cropped - s.before_cropped for s in scores) / len(scores)
-    bar = BARS.get(case)
-    gain = mean_after - before
+    def average(values: Iterable[float]) -> float:
+        # Equal pictures are infinitely good; a ceiling keeps the mean finite and honest.
+        return math.fsum(min(value, CEILING) for value in values) / len(scores)
+
+    before, after = average(s.before for s in scores), average(s.after for s in scores)
+    cropped = average(s.after_cropped for s in scores) - average(s.before_cropped for s in scores)
+    clean = case == CLEAN
+    bar = CLEAN_BAR if clean else BARS.get(case)
+    reached = after if clean else after - before
     return Mean(
-        case, len(scores), round(before, 3), round(mean_after, 3), round(gain, 3),
-        round(min(after), 3), round(cropped, 3), bar, None if bar is None else gain >= bar,
-    )  # fmt: skip
+        case=case,
+        files=len(scores),
+        before=None if clean else round(before, 3),
+        after=round(after, 3),
+        gain=None if clean else round(after - before, 3),
+        least_after=round(min(*(s.after for s in scores), CEILING), 3),
+        gain_cropped=None if clean else round(cropped, 3),
+        ssim_before=round(average(s.ssim_before for s in scores), 4),
+        ssim_after=round(average(s.ssim_after for s in scores), 4),
+        seconds=round(average(s.seconds for s in scores), 3),
+        bar=bar,
+        met=None if bar is None else reached >= bar,
+    )
 
 
 def rows(means: Sequence[Mean]) -> list[list[str]]:
     """A table of text: head, then one row per case."""
 
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.2f}"
+    def number(value: float | None, digits: int = 2) -> str:
+        return "" if value is None else f"{value:.{digits}f}"
 
-    table = [["case", "files", "before dB", "after dB", "gain dB", "worst dB", "bar", "met"]]
+    table = [HEAD]
     for mean in means:
         met = "" if mean.met is None else "yes" if mean.met else "NO"
-        numbers = (mean.before, mean.after, mean.gain, mean.least_after, mean.bar)
-        table.append([mean.case, str(mean.files), *map(number, numbers), met])
+        decibels = (mean.before, mean.after, mean.gain, mean.gain_cropped, mean.least_after)
+        similar = (number(value, 4) for value in (mean.ssim_before, mean.ssim_after))
+        middle = [*map(number, decibels), *similar, number(mean.seconds), number(mean.bar)]
+        table.append([mean.case, str(mean.files), *middle, met])
     return table
 
 
+def markdown(means: Sequence[Mean]) -> str:
+    """The same table for a page of documentation."""
+    head, *body = rows(means)
+    ruler = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *body)) + "\n"
+
+
 def records(means: Sequence[Mean], suite: str, photos: str) -> list[dict[str, Any]]:
-    """What a card keeps of a suite: one record per case."""
+    """What a card keeps of a suite: one record per case.
+
+    Args:
+        means: The scores.
+        suite: Name of the suite.
+        photos: Name of the set of photographs.
+    """
     return [
         {
             "suite": suite, "photos": photos, "case": mean.case, "files": mean.files,
             "before_db": mean.before, "after_db": mean.after, "gain_db": mean.gain,
+            "worst_db": mean.least_after, "ssim_before": mean.ssim_before,
+            "ssim_after": mean.ssim_after,
         }
         for mean in means
     ]  # fmt: skip

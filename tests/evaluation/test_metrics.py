@@ -1,0 +1,69 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from skimage import color, metrics
+
+from serpent_cli.evaluation.metrics import psnr, rgb_to_y, ssim
+
+Array = NDArray[np.floating]
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Array, Array]:
+    """A photograph (230, 301, 3) and a noisy, paler copy of it."""
+    sharp = skimage.data.coffee()[:230, :301] / 255
+    noise = np.random.default_rng(5).normal(0, 0.04, sharp.shape)
+    return sharp, np.clip(0.9 * sharp + 0.03 + noise, 0, 1)
+
+
+def test_psnr_is_scikit_images(pair: tuple[Array, Array]) -> None:
+    theirs = metrics.peak_signal_noise_ratio(*pair, data_range=1.0)
+    assert psnr(*pair) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_psnr_of_known_errors() -> None:
+    black = np.zeros((4, 4, 3))
+    assert psnr(black, black) == math.inf
+    assert psnr(black, black + 1) == 0
+    assert psnr(black.astype(np.float32), np.full((4, 4, 3), 1 / 255)) == pytest.approx(48.1308036)
+
+
+def test_luma_is_scikit_images(pair: tuple[Array, Array]) -> None:
+    theirs = color.rgb2ycbcr(pair[0])[..., 0]
+    np.testing.assert_allclose(rgb_to_y(pair[0]) * 255, theirs, atol=1e-9)
+
+
+def test_luma_has_studio_range() -> None:
+    levels = rgb_to_y(np.array([[[0.0, 0, 0], [1, 1, 1]]])) * 255
+    np.testing.assert_allclose(levels, [[16, 235]], atol=1e-9)
+
+
+def theirs_ssim(a: Array, b: Array) -> float:
+    value: Any = metrics.structural_similarity(
+        a, b, data_range=1.0, channel_axis=2 if a.ndim == 3 else None,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    return float(value)
+
+
+def test_ssim_is_scikit_images(pair: tuple[Array, Array]) -> None:
+    assert ssim(*pair) == pytest.approx(theirs_ssim(*pair), abs=1e-9)
+    luma = rgb_to_y(pair[0]), rgb_to_y(pair[1])
+    assert ssim(*luma) == pytest.approx(theirs_ssim(*luma), abs=1e-9)
+
+
+def test_ssim_of_the_smallest_and_the_same(pair: tuple[Array, Array]) -> None:
+    small = pair[0][:11, :11], pair[1][:11, :11]
+    assert ssim(*small) == pytest.approx(theirs_ssim(*small), abs=1e-9)
+    assert ssim(pair[0], pair[0]) == pytest.approx(1)
+
+
+def test_what_cannot_be_compared_is_refused(pair: tuple[Array, Array]) -> None:
+    with pytest.raises(ValueError, match="cannot compare"):
+        psnr(pair[0], pair[1][:-1])
+    with pytest.raises(ValueError, match="at least 11 pixels"):
+        ssim(pair[0][:10], pair[1][:10])
