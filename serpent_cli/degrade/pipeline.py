@@ -99,6 +99,8 @@ class DegradeConfig:
                 raise UsageError(f"degrade.{name} must lie between 0 and 1")
         if min(self.kinds) < 0 or sum(self.kinds) <= 0:
             raise UsageError("degrade.kinds must not be negative, and not all be 0")
+        if self.noise_power <= 0:
+            raise UsageError("degrade.noise_power must be positive")
         for name, (least, most) in LIMITS.items():
             low, high = getattr(self, name)
             if not least <= low <= high <= most:

@@ -62,13 +62,17 @@ def test_degraded_crops_are_eight_bit_and_of_one_size(photos: Tensor) -> None:
     torch.testing.assert_close(degraded * 255, (degraded * 255).round(), atol=1e-4, rtol=0)
 
 
-def test_noise_covers_its_range() -> None:
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_noise_covers_its_range(power: float) -> None:
+    """A uniform variable to the power p has the mean 1 / (p + 1)."""
     flat = torch.full((300, 3, 32, 32), 100 / 255)
-    config = DegradeConfig(jpeg_share=0.0, clean_share=0.0)
+    config = DegradeConfig(noise=(1.0, 5.0), noise_power=power, jpeg_share=0, clean_share=0)
     std = degrade(flat, config, seeded(6)).flatten(1).std(1) * 255
-    assert 0.1 < float((std == 0).float().mean()) < 0.25  # noise-free, or too little to see
-    assert 4.7 < float(std.max()) < 5.2
-    assert 2.0 < float(std[std > 0].mean()) < 3.0
+    free = std == 0
+    assert float(free.float().mean()) == pytest.approx(config.noise_free_share, abs=0.06)
+    exact = (std[~free] ** 2 - 1 / 12).sqrt()  # without the variance of rounding
+    assert 0.9 < float(exact.min()) < 1.1 and 4.7 < float(exact.max()) < 5.2
+    assert float(exact.mean()) == pytest.approx(1 + 4 / (power + 1), abs=0.2)
 
 
 def test_compression_happens_as_often_as_asked(photos: Tensor) -> None:
@@ -129,6 +133,7 @@ def test_a_recipe_s_table_is_read() -> None:
         ({"sigma": [0.4, 5.0]}, "sigma must be two rising numbers from 0.1 to 3"),
         ({"length": [3, 40]}, "length must be two rising numbers"),
         ({"quality": [0, 90]}, "quality must be two rising numbers from 1 to 100"),
+        ({"noise_power": 0}, "noise_power must be positive"),
         ({"kinds": [0, 0, 0, 0]}, "not all be 0"),
         ({"kinds": [1, 0, 0, True]}, "kinds must be a list like"),
     ],

@@ -18,7 +18,7 @@ BLURRED = list(DEBLUR_CASES)
 
 def test_every_photograph_in_every_case(untouched: Restorer, folder: Path) -> None:
     calls: list[tuple[int, int]] = []
-    scores = run_suite(untouched, "deblur", folder, lambda *done: calls.append(done))
+    scores = run_suite(untouched, "deblur", folder, lambda done, all_: calls.append((done, all_)))
     assert [(s.file, s.case) for s in scores] == [
         (file, case) for file in ("a.jpg", "b.png") for case in (*BLURRED, CLEAN)
     ]
