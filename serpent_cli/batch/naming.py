@@ -45,7 +45,7 @@ def name_targets(sources: Sources, output: Path | None, tag: str) -> list[Job]:
             )
         jobs = [Job(path, output / _writable(path).name) for path in sources.files]
     else:
-        jobs = [Job(sources.files[0], output)]
+        jobs = [Job(path, output) for path in sources.files]
     _refuse_collisions(jobs)
     return jobs
 

@@ -6,26 +6,10 @@ from pathlib import Path
 
 from serpent_cli.errors import NoInputError, UsageError
 
-PICTURE_SUFFIXES = frozenset(
-    [
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".bmp",
-        ".avif",
-        ".jp2",
-        ".j2k",
-        ".gif",
-    ]
-    # What we refuse, but with a sentence that says what to do; silence would lose pictures.
-    + [".heic", ".heif", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".jxl"]
-)
+_READABLE = ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2 .j2k .gif"
+# Refused, but with a sentence that says what to do: silence would lose pictures.
+_REFUSED = ".heic .heif .cr2 .cr3 .nef .arw .dng .raf .orf .rw2 .jxl"
+PICTURE_SUFFIXES = frozenset(f"{_READABLE} {_REFUSED}".split())
 
 
 @dataclass(frozen=True)

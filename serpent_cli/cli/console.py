@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(total: int, what: str, *, quiet: bool) -> Iterator[Bar]:
+def progress_bar(total: int, what: str, *, quiet: bool) -> Generator[Bar]:
     """A bar on stderr while the block runs: only on a terminal, and not when quiet."""
     if quiet or not sys.stderr.isatty():
         yield Bar(None, None)

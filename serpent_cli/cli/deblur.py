@@ -38,7 +38,7 @@ def deblur(
             threads,
             quiet,
             json,
-        )  # fmt: skip
+        )
     )
 
 

@@ -57,10 +57,7 @@ DEFAULT_MAX_PIXELS = 500_000_000  # imaging.read's; not imported, so that --help
 
 
 def examples(*lines: tuple[str, str]) -> str:
-    """The end of a command's help: each example with what it does.
-
-    The form feed-free "\\b" line keeps the layout as written.
-    """
+    """The end of a command's help: each example with what it does, in the layout given."""
     width = max(len(command) for command, _ in lines)
     shown = "\n".join(f"  {command.ljust(width)}  {meaning}" for command, meaning in lines)
     return f"\b\nExamples:\n{shown}"

@@ -48,7 +48,7 @@ def upscale(
             quiet,
             json,
             scale=scale,
-        )  # fmt: skip
+        )
     )
 
 

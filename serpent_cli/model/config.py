@@ -62,7 +62,7 @@ class ModelConfig:
                 raise ModelError(f"the model's {field} must be one of {allowed}")
         if self.version != FORMAT_VERSION:
             raise ModelError(
-                f"the model's format is version {self.version}, this program reads {FORMAT_VERSION}",
+                f"the model has format version {self.version}, this program reads {FORMAT_VERSION}",
                 hint="update serpent-cli, or take weights made for this version",
             )
         sizes = (*self.widths, *self.depths_down, *self.depths_up, self.depth_bottleneck)
@@ -101,7 +101,7 @@ class ModelConfig:
         if unknown := sorted(set(record) - set(types)):
             raise ModelError(f"the model's configuration has unknown keys: {', '.join(unknown)}")
         try:
-            values = {
+            values: dict[str, Any] = {
                 key: tuple(int(v) for v in value) if isinstance(value, list | tuple) else value
                 for key, value in record.items()
             }

@@ -1,10 +1,10 @@
 """The parts of the U-Net around its blocks: patches in and out, merge, expand, join, feed-forward.
 
 Inside the network tensors are channels-last (B, H, W, C); only `Patchifier` and `Depatchifier` see
-(B, 3, H, W). Merge and expand follow Swin-UNet (arXiv 2105.05537) and HUMUS-Net (arXiv 2203.08213),
-from Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them open. Theirs normalise; ours
-must not: a layer norm on the way from picture to picture forgets the local contrast, and with it how
-strongly to sharpen (measured: +0.5 dB instead of +2 dB after the same training).
+(B, 3, H, W). Merge and expand follow Swin-UNet (2105.05537) and HUMUS-Net (arXiv 2203.08213)
+of Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them open. Theirs normalise, ours
+do not: a layer norm on the way from picture to picture forgets the local contrast, and with it how
+strongly to sharpen.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""What planners need to know of a network without reading it: multiples, operations, bytes, margin."""
+"""What planners need to know of a network: size multiple, operations, bytes, margin."""
 
 import torch
 from torch import nn

@@ -86,13 +86,14 @@ class Serpent(nn.Module):
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+                for name, parameter in module.named_parameters():
+                    if name == "weight":
+                        nn.init.trunc_normal_(parameter, std=0.02)
+                    else:
+                        nn.init.zeros_(parameter)
         if self.config.residual == "image":
-            nn.init.zeros_(self.depatchifier.project.weight)
-            assert self.depatchifier.project.bias is not None
-            nn.init.zeros_(self.depatchifier.project.bias)
+            for parameter in self.depatchifier.parameters():
+                nn.init.zeros_(parameter)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:

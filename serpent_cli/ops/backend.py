@@ -1,6 +1,6 @@
 """Backends: several implementations of one operation, each of which says why it cannot run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _forced: ContextVar[str | None] = ContextVar("forced backend", default=None)
 
 
 @contextmanager
-def use_backend(name: str | None) -> Iterator[None]:
+def use_backend(name: str | None) -> Generator[None]:
     """Force a backend by name within a `with` block; None lets the program choose."""
     token = _forced.set(name)
     try:

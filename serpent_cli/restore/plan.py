@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.tiling.grid import spans, tile_count
+from serpent_cli.tiling.grid import Span, spans, tile_count
 
 LADDER = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)
 """Sides of tiles in input pixels, largest first; fixed, so that results repeat."""
 
 WHOLE_PIXELS = 2048**2
-"""Larger pictures are tiled even when they would fit: bigger maps leave the caches and cost time."""
+"""Larger pictures are tiled even when they would fit: bigger maps outgrow the caches."""
 
 BASE_BYTES = 420 * 2**20
 """Resident bytes of the interpreter, torch and the codecs before any picture is read."""
@@ -145,7 +145,7 @@ def smaller(plan: Plan, costs: Costs) -> int | None:
     return fitting[0] if fitting else None
 
 
-def plan_spans(plan: Plan, multiple: int) -> tuple[tuple, tuple]:
+def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Spans of a plan's tile rows and tile columns."""
     if plan.tile is None:
         whole = -(-max(plan.height, plan.width) // multiple) * multiple

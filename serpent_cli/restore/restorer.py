@@ -1,4 +1,4 @@
-"""`Restorer`: a picture in, the restored picture out; the contract that stands before the network."""
+"""`Restorer`: a picture in, the restored one out; the contract that stands before the network."""
 
 import dataclasses
 import time
@@ -125,6 +125,7 @@ class Restorer:
             PictureError: The network's output is not usable, even in fp32.
             SerpentError: Memory ran out even with the smallest tile.
         """
+        inner = None
         if region is not None:
             picture, inner = self._cut_region(picture, region)
         source = picture
@@ -135,7 +136,7 @@ class Restorer:
         progress = _Progress(on_tile, planes=2 if varied else 1)
         pixels = self._restore_samples(source.pixels, picture, progress)
         alpha = self._restore_alpha(picture, varied, progress)
-        if region is not None:
+        if inner is not None:
             s, (x, y, w, h) = self.scale, inner
             window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
             pixels = pixels[window].copy()

@@ -25,7 +25,7 @@ def windows(axis: Sequence[Span], scale: int = 1) -> list[Floats]:
     """
     shapes: list[NDArray[np.float64]] = []
     for index, span in enumerate(axis):
-        position = np.arange(span.length * scale) + 0.5
+        position = np.arange(span.length * scale, dtype=np.float64) + np.float64(0.5)
         weight = np.ones(span.length * scale)
         if index > 0:
             weight *= _ramp(position, (axis[index - 1].stop - span.start) * scale)

@@ -151,11 +151,8 @@ class Trainer:
         # A young average would remember the random start: its decay grows with the steps.
         decay = min(self.recipe.optim.ema, (1 + self.state.step) / (10 + self.state.step))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.state.average.values()),
-                [p.detach() for p in self.state.model.parameters()],
-                1 - decay,
-            )
+            for name, parameter in self.state.model.named_parameters():
+                self.state.average[name].lerp_(parameter, 1 - decay)
 
     def _report(
         self,

@@ -177,4 +177,5 @@ def _section(kind: type[Section], record: dict[str, Any]) -> Section:
             wanted = list
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UsageError(f"{key} must be {type(default).__name__}, not {value!r}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    return kind(**values)

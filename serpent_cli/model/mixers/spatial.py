@@ -1,10 +1,10 @@
 """Spatial-Mamba's structure-aware state fusion (arXiv 2410.15091): one scan, states fused in 2-D.
 
-    h = raster scan of u (the state itself);  h' = sum_i alpha_i (K_i conv_dilation_i h), i = 1, 3, 5
+    h = raster scan of u, the state itself;  h' = sum_i alpha_i (K_i conv_dilated_i h), i = 1, 3, 5
     y = C · h' + D · u;  out = W_out(LN(y) · SiLU(z))
 
-The three dilated 3x3 kernels overlap only in their centre, so for inference they merge into 25 taps
-of one 11x11 kernel. They are merged anew in every call: nothing can go stale. Border: replicated.
+The three dilated 3x3 kernels share only their centre, so for inference they merge into 25 taps of
+one 11x11 kernel. They are merged anew in every call: nothing can go stale. Border: replicated.
 """
 
 import torch

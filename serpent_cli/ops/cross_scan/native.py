@@ -6,6 +6,7 @@ OpenMP runtime beside torch's would spin against it. The result is the same for 
 
 import ctypes
 import functools
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def _drive(name: str, scan: _Scan) -> None:
     cuts = [items * i // threads for i in range(threads + 1)]
     jobs = [
         _pool(torch.get_num_threads()).submit(function, ctypes.byref(scan), first, last)
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True)
+        for first, last in itertools.pairwise(cuts)
     ]
     for job in jobs:
         job.result()
@@ -198,8 +199,11 @@ def backward(
         setattr(scan, name, grad.data_ptr())
     _drive("cross_scan_backward", scan)
     del kept
-    summed = [grads[f"grad_{name}"].sum(0) for name in ("dt_weight", "dt_bias", "A_log")]
-    skip = grads["grad_D_skip"].sum(0) if D_skip is not None else None
     return (
-        grads["grad_u"].to(u.dtype), grads["grad_dbc"].sum(1).to(dbc.dtype), *summed, skip
-    )  # fmt: skip
+        grads["grad_u"].to(u.dtype),
+        grads["grad_dbc"].sum(1).to(dbc.dtype),
+        grads["grad_dt_weight"].sum(0),
+        grads["grad_dt_bias"].sum(0),
+        grads["grad_A_log"].sum(0),
+        grads["grad_D_skip"].sum(0) if D_skip is not None else None,
+    )

@@ -1,0 +1,27 @@
+.PHONY: help setup test quality bench docs smoke
+
+help: ## Show these words
+	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
+
+setup: ## Install for development: editable, with the compiled kernel and all tools
+	pip install -c constraints.txt -e '.[test]'
+
+test: ## Run the tests
+	pytest
+
+quality: ## Check format, lint, types and layers
+	ruff format --check .
+	ruff check .
+	basedpyright
+	lint-imports
+
+bench: ## Time the scan and the network against their limits
+	python -m bench cross_scan
+	python -m bench network
+	python -m bench memory
+
+docs: ## Write the generated pages anew
+	python docs/generate.py
+
+smoke: ## Restore the example picture
+	serpent deblur examples/blurred.png -o restored.png --force
