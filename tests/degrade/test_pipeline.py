@@ -65,13 +65,13 @@ def test_degraded_crops_are_eight_bit_and_of_one_size(photos: Tensor) -> None:
 @pytest.mark.parametrize("power", [1.0, 2.0])
 def test_noise_covers_its_range(power: float) -> None:
     """A uniform variable to the power p has the mean 1 / (p + 1)."""
-    flat = torch.full((300, 3, 32, 32), 100 / 255)
+    flat = torch.full((800, 3, 24, 24), 100 / 255)
     config = DegradeConfig(noise=(1.0, 5.0), noise_power=power, jpeg_share=0, clean_share=0)
     std = degrade(flat, config, seeded(6)).flatten(1).std(1) * 255
     free = std == 0
     assert float(free.float().mean()) == pytest.approx(config.noise_free_share, abs=0.06)
     exact = (std[~free] ** 2 - 1 / 12).sqrt()  # without the variance of rounding
-    assert 0.9 < float(exact.min()) < 1.1 and 4.7 < float(exact.max()) < 5.2
+    assert 0.9 < float(exact.min()) < 1.1 and 4.7 < float(exact.max()) < 5.3
     assert float(exact.mean()) == pytest.approx(1 + 4 / (power + 1), abs=0.2)
 
 
