@@ -10,7 +10,7 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.errors import UsageError
-from serpent_cli.settings import BACKEND
+from serpent_cli.settings import BACKEND, prefer_huge_pages
 
 if TYPE_CHECKING:
     from serpent_cli.batch.naming import Job
@@ -42,6 +42,7 @@ class Request:
 
 def restore_files(request: Request) -> None:
     """Restore all files of a request; ends with exit code 1 if one of them failed."""
+    prefer_huge_pages()
     from serpent_cli.batch.naming import name_targets
     from serpent_cli.batch.sources import find_sources
 

@@ -30,11 +30,11 @@ class Block(nn.Module):
         """Mix the tokens, then their channels."""
         if self.position is not None:
             x = x + self.position(x)
-        x = x + self.mixer(self.norm(x))
+        x = self.mixer(self.norm(x)).add_(x)
         if self.has_feed_forward:
             if self.position_feed_forward is not None:
                 x = x + self.position_feed_forward(x)
-            x = x + self.feed_forward(self.norm_feed_forward(x))
+            x = self.feed_forward(self.norm_feed_forward(x)).add_(x)
         return x
 
 

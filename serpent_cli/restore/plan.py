@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.tiling.grid import Span, spans, tile_count
 
-LADDER = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)
-"""Sides of tiles in input pixels, largest first; fixed, so that results repeat."""
+LADDER = (768, 512, 384, 256, 192, 128)
+"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
 
-WHOLE_PIXELS = 2048**2
-"""Larger pictures are tiled even when they would fit: bigger maps outgrow the caches."""
+Maps of larger tiles outgrow the caches: above 768 a pixel takes longer than its overlap saves.
+"""
+
+WHOLE_PIXELS = 2**20
+"""Larger pictures are tiled even when they would fit the memory, for the same reason."""
 
 BASE_BYTES = 420 * 2**20
 """Resident bytes of the interpreter, torch and the codecs before any picture is read."""

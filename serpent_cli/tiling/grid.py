@@ -17,15 +17,15 @@ class Span:
 
 
 def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span, ...]:
-    """Cover one axis by tiles of equal size, each overlapping the next.
+    """Cover one axis by as few equal tiles as possible, each overlapping the next.
 
-    Every start is a multiple of `multiple`, so that a network with that stride sees each tile on
+    The tiles are then made as small as their number allows: less is computed twice. Every start is a multiple of `multiple`, so that a network with that stride sees each tile on
     the same grid as the whole picture. The last tile is moved inwards; it may be shorter than the
     others by less than `multiple`.
 
     Args:
         length: Pixels of the axis, at least 1.
-        tile: Pixels of a tile, a multiple of `multiple`.
+        tile: Most pixels of a tile, a multiple of `multiple`.
         overlap: Least pixels that neighbours share, less than `tile` - `multiple`.
         multiple: Grid of the starts.
 
@@ -39,9 +39,11 @@ def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span
         raise ValueError(f"a tile of {tile} cannot overlap by {overlap} on a grid of {multiple}")
     if length <= tile:
         return (Span(0, length),)
-    step = (tile - overlap) // multiple * multiple
+    overlap = -(-overlap // multiple) * multiple
+    count = -(-(length - overlap) // (tile - overlap))
+    tile = -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
     last = -(-(length - tile) // multiple) * multiple
-    starts = [*range(0, last, step), last]
+    starts = [*range(0, last, tile - overlap), last]
     return tuple(Span(start, min(start + tile, length)) for start in starts)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv, channels_first, channels_last
+from serpent_cli.model.layers import DepthwiseConv, channels_first, channels_last, gated, silu
 from serpent_cli.model.mixers.selective import SelectiveParameters
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -75,10 +75,10 @@ class Spatial(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        u = functional.silu(self.conv(self.project_in(x)))
+        u = silu(self.conv(self.project_in(x)))
         y = self.norm(self._fuse(u))
         if self.project_gate is not None:
-            y = y * functional.silu(self.project_gate(x))
+            y = gated(y, self.project_gate(x))
         return self.project_out(y)
 
     def _fuse(self, u: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ equations; the official code is MIT.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv
+from serpent_cli.model.layers import DepthwiseConv, gated, silu
 from serpent_cli.model.mixers.selective import SelectiveParameters
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -37,10 +36,10 @@ class SS2D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        u = functional.silu(self.conv(self.project_in(x)))
+        u = silu(self.conv(self.project_in(x)))
         y = self.norm(self._scan(u))
         if self.project_gate is not None:
-            y = y * functional.silu(self.project_gate(x))
+            y = gated(y, self.project_gate(x))
         return self.project_out(y)
 
     def _scan(self, u: Tensor) -> Tensor:
