@@ -24,7 +24,7 @@ kernel = Extension(
             "backward",
             "instruction_set",
         )
-    ],  # fmt: skip
+    ],
     extra_compile_args=[] if sys.platform == "win32" else FLAGS,
     language="c++",
     optional=True,  # without a compiler serpent installs all the same, and `serpent doctor` says so

@@ -26,7 +26,7 @@ BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table b
 NO_COLOR = Setting("NO_COLOR", "set: no colours")
 
 HUGE_PAGES = Setting(
-    "THP_MEM_ALLOC_ENABLE", "1: torch asks the system for huge pages (our default)"
+    "THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our default"
 )
 
 SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES)
