@@ -25,9 +25,7 @@ DEBUG = Setting("SERPENT_DEBUG", "set: errors show their traceback")
 BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table below)")
 NO_COLOR = Setting("NO_COLOR", "set: no colours")
 
-HUGE_PAGES = Setting(
-    "THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our default"
-)
+HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our default")
 
 SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES)
 

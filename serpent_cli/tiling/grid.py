@@ -19,10 +19,10 @@ class Span:
 def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span, ...]:
     """Cover one axis by as few equal tiles as possible, each overlapping the next.
 
-    The tiles are then made as small as their number allows: less is computed twice. Every start is a
-    multiple of `multiple`, so that a network with that stride sees each tile on the same grid as the
-    whole picture. The last tile is moved inwards; it may be shorter than the others by less than
-    `multiple`.
+    The tiles are then made as small as their number allows: less is computed twice. Every start is
+    a multiple of `multiple`, so that a network with that stride sees each tile on the same grid as
+    the whole picture. The last tile is moved inwards; it may be shorter than the others by less
+    than `multiple`.
 
     Args:
         length: Pixels of the axis, at least 1.
