@@ -123,9 +123,10 @@ def _scan(
     backend: str, save_carries: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     options = ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
-    return _module(backend).forward(
+    y, carries = _module(backend).forward(
         u, dbc, dt_weight, dt_bias, A_log, D_skip, options, save_carries
     )
+    return y, carries.flatten()
 
 
 @torch.library.custom_op("serpent::cross_scan_backward", mutates_args=())
@@ -143,9 +144,10 @@ def _scan_backward(
 
 
 def _fake_forward(u: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
-    # Carries have the backend's own shape: to a tracer, one of unknown length.
+    # How many carries there are is the backend's own affair: to a tracer, an unknown number.
     size = torch.library.get_ctx().new_dynamic_size()
-    return torch.empty_like(u, dtype=args[8]), u.new_empty(size, dtype=torch.float32)
+    dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
+    return torch.empty_like(u, dtype=args[8]), u.new_empty(size, dtype=dtype)
 
 
 def _fake_backward(
