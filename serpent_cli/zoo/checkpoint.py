@@ -29,6 +29,7 @@ def save_weights(tensors: dict[str, Tensor], config: ModelConfig, path: Path) ->
         part,
         metadata={"serpent": config.to_json()},
     )
+    part.chmod(0o644)  # the library writes for the owner alone; weights are to be shared
     os.replace(part, path)
 
 
