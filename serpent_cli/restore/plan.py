@@ -22,8 +22,8 @@ BASE_BYTES = 420 * 2**20
 
 
 MAX_OVERLAP = 64
-"""Most input pixels that neighbouring tiles share. Scans look farther than that, but what lies there
-changes the result by little: `serpent eval deblur --tile 256` scores as without tiles.
+"""Most input pixels that neighbouring tiles share. Scans look farther, but what lies there changes the
+result by little: `serpent eval deblur --tile 256` scores as without tiles.
 """
 
 

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from serpent_cli.errors import DeviceError
+from serpent_cli.restore.device import choose_device
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in {"cpu", "cuda", "mps", "xpu"}
+
+
+def test_auto_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: None)
+    assert choose_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "xpu"])
+def test_a_forced_device_never_falls_back(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = name.partition(":")[0]
+    monkeypatch.setattr(getattr(torch, kind), "device_count", lambda: 0)
+    with pytest.raises(DeviceError, match=f"the device {name} is not available") as caught:
+        choose_device(name)
+    assert caught.value.exit_code == 5
+    assert "--device" in str(caught.value.hint)
+
+
+def test_an_index_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(DeviceError, match="offers 2 of that kind"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1", "meta", "CPU"])
+def test_unknown_devices(name: str) -> None:
+    with pytest.raises(DeviceError):
+        choose_device(name)

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serpent_cli.restore.tensors import pad_to_multiple, to_array, to_tensor
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 8, 16]))
+def test_padding_is_numpys_reflection(height: int, width: int, multiple: int) -> None:
+    x = torch.arange(2 * height * width, dtype=torch.float32).view(1, 2, height, width)
+    down, right = -height % multiple, -width % multiple
+    expected = np.pad(x.numpy(), ((0, 0), (0, 0), (0, down), (0, right)), mode="reflect")
+    np.testing.assert_array_equal(pad_to_multiple(x, multiple).numpy(), expected)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
+def test_samples_become_channels_in_unit_range(dtype: type, most: float) -> None:
+    samples = np.zeros((4, 5, 3), dtype)
+    samples[1, 2] = (most, 0, most / 2)
+    tensor = to_tensor(samples, CPU)
+    assert tensor.shape == (1, 3, 4, 5)
+    assert tensor.dtype == torch.float32
+    np.testing.assert_allclose(
+        tensor[0, :, 1, 2], [1, 0, int(most / 2) / most if most > 1 else 0.5]
+    )
+    np.testing.assert_array_equal(to_array(tensor), tensor[0].permute(1, 2, 0).numpy())
+
+
+def test_a_plane_becomes_three_equal_channels() -> None:
+    plane = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    tensor = to_tensor(plane, CPU)
+    assert tensor.shape == (1, 3, 4, 5)
+    for channel in tensor[0]:
+        np.testing.assert_allclose(channel * 255, plane, atol=1e-4)

@@ -1,0 +1,61 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from serpent_cli.tiling.blend import BandBlender, windows
+from serpent_cli.tiling.grid import Span, spans
+
+
+@given(st.integers(1, 400), st.integers(2, 10), st.integers(0, 80), st.sampled_from([1, 2, 8]))
+def test_windows_sum_to_one(length: int, steps: int, overlap: int, scale: int) -> None:
+    axis = spans(length, 8 * steps, min(overlap, 8 * (steps - 1)), 8)
+    total = np.zeros(length * scale)
+    for span, weight in zip(axis, windows(axis, scale), strict=True):
+        assert weight.shape == (span.length * scale,)
+        assert weight.min() >= 0
+        total[span.start * scale : span.stop * scale] += weight
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_windows_rise_as_cosines_and_ignore_the_rim() -> None:
+    first, second = windows((Span(0, 32), Span(16, 48)))
+    assert (first[:20] == 1).all(), "alone, and the rim of the second tile"
+    assert (first[28:] == 0).all(), "the rim where the first tile lacks context"
+    np.testing.assert_array_equal(first, second[::-1])
+    middle = 0.5 + 0.5 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+    np.testing.assert_allclose(first[20:28], middle, atol=1e-6)
+
+
+def blend(picture: NDArray[np.float32], tile: int, overlap: int, scale: int) -> list[int]:
+    """Cut a picture, blend it again in place; the heights of the bands."""
+    height, width = (side // scale for side in picture.shape[:2])
+    rows, columns = spans(height, tile, overlap, 4), spans(width, tile, overlap, 4)
+    blender = BandBlender(rows, columns, scale, picture.shape[2])
+    result, heights = np.full_like(picture, np.nan), list[int]()
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            part = (slice(s.start * scale, s.stop * scale) for s in (row, column))
+            blender.add(i, j, picture[tuple(part)].copy())
+        top, band = blender.finish_row(i)
+        assert top == sum(heights)
+        result[top : top + len(band)] = band
+        heights.append(len(band))
+        blender.release_row(i)
+    np.testing.assert_allclose(result, picture, atol=1e-6)
+    return heights
+
+
+@given(
+    st.integers(1, 90), st.integers(1, 90), st.sampled_from([8, 16, 32]), st.sampled_from([1, 2])
+)
+def test_tiles_of_one_picture_blend_to_it(height: int, width: int, tile: int, scale: int) -> None:
+    picture = np.random.default_rng(height * 100 + width).random(
+        (height * scale, width * scale, 3), np.float32
+    )
+    heights = blend(picture, tile, tile // 2, scale)
+    assert sum(heights) == height * scale
+
+
+def test_constant_tiles_blend_to_a_constant() -> None:
+    assert len(blend(np.full((180, 100, 1), 0.3, np.float32), 32, 12, 2)) == 4
