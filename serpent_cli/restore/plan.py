@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.tiling.grid import Span, spans, tile_count
+from serpent_cli.tiling.grid import Span, spans
 
-LADDER = (768, 512, 384, 256, 192, 128)
-"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
+LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
+"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat."""
 
-Maps of larger tiles outgrow the caches: above 768 a pixel takes longer than its overlap saves.
-"""
+WHOLE_PIXELS = LADDER[0] ** 2
+"""Larger pictures are tiled even when they would fit: maps beyond that outgrow the caches."""
 
-WHOLE_PIXELS = 2**20
-"""Larger pictures are tiled even when they would fit the memory, for the same reason."""
+SPARED = 0.1
+"""A smaller tile is preferred, for its memory, to one that spares less than this share of work."""
 
 LEAST_TILE = 4
 """Smallest side of a tile, in steps of the network's grid."""
@@ -20,10 +20,9 @@ LEAST_TILE = 4
 BASE_BYTES = 420 * 2**20
 """Resident bytes of the interpreter, torch and the codecs before any picture is read."""
 
-
 MAX_OVERLAP = 64
-"""Most input pixels that neighbouring tiles share. Scans look farther, but what lies there changes the
-result by little: `serpent eval deblur --tile 256` scores as without tiles.
+"""Most input pixels that neighbouring tiles share. Scans look farther, but what lies there changes
+the result by little: `serpent eval deblur --tile 256` scores as without tiles.
 """
 
 
@@ -53,9 +52,10 @@ class Plan:
     Attributes:
         height: Input rows.
         width: Input columns.
-        tile: Side of a tile in input pixels; None restores the picture whole.
+        tile: Largest side of a tile in input pixels; None restores the picture whole.
         overlap: Least input pixels that neighbouring tiles share.
         tiles: Number of tiles; 1 for the whole picture.
+        pixels: Input pixels that the network computes, overlap and padding included.
         peak_bytes: Predicted peak of the process's resident memory.
     """
 
@@ -64,6 +64,7 @@ class Plan:
     tile: int | None
     overlap: int
     tiles: int
+    pixels: int
     peak_bytes: int
 
 
@@ -73,36 +74,11 @@ def overlap_for(costs: Costs, tile: int) -> int:
     return -(-wanted // costs.multiple) * costs.multiple
 
 
-def peak_bytes(
-    height: int, width: int, tile: int | None, costs: Costs, sample_bytes: int, channels: int
-) -> int:
-    """Predicted peak resident bytes of the process.
-
-    Args:
-        height: Input rows.
-        width: Input columns.
-        tile: Side of a tile; None for the whole picture.
-        costs: The network's needs.
-        sample_bytes: Bytes of one sample of the picture.
-        channels: Channels held, alpha included.
-    """
-    side_h = height if tile is None else min(tile, height)
-    side_w = width if tile is None else min(tile, width)
-    padded = -(-side_h // costs.multiple) * -(-side_w // costs.multiple) * costs.multiple**2
-    result = height * width * costs.scale**2
-    picture = (height * width + result) * channels * sample_bytes
-    band = side_h * width * costs.scale**2 * 3 * 4
-    working = padded * costs.bytes_per_pixel + 2 * band
-    # While a codec works no tile does: its copies of the picture compete with the activations.
-    coding = 2 * result * channels * sample_bytes
-    return int(BASE_BYTES + 2 * costs.weight_bytes + picture + max(working, coding))
-
-
 def make_plan(
     height: int,
     width: int,
     costs: Costs,
-    budget: int,
+    budget: int | None,
     tile: str | int = "auto",
     *,
     sample_bytes: int = 1,
@@ -114,39 +90,41 @@ def make_plan(
         height: Input rows.
         width: Input columns.
         costs: The network's needs.
-        budget: Resident bytes that the process may reach.
+        budget: Resident bytes that the process may reach; None for no limit.
         tile: `auto`, `whole`, or the side of a tile in input pixels.
         sample_bytes: Bytes of one sample of the picture.
         channels: Channels held, alpha included.
 
     Raises:
-        UsageError: A demanded tile is smaller than the network allows.
+        UsageError: A demanded tile is smaller than the network allows, or exceeds the budget.
         SerpentError: Even the smallest tile exceeds the budget; the hint names one that is enough.
     """
 
     def plan(side: int | None) -> Plan:
-        overlap = 0 if side is None else overlap_for(costs, side)
-        count = 1 if side is None else tile_count(height, width, side, overlap, costs.multiple)
-        peak = peak_bytes(height, width, side, costs, sample_bytes, channels)
-        return Plan(height, width, side, overlap, count, peak)
+        return _plan(height, width, side, costs, sample_bytes, channels)
 
-    if isinstance(tile, int):
-        return plan(_demanded(tile, costs))
-    whole = plan(None)
-    if tile == "whole":
-        return whole
-    if whole.peak_bytes <= budget and height * width <= WHOLE_PIXELS:
-        return whole
-    rungs = _ladder(costs)
-    for side in rungs:
-        candidate = plan(side)
-        if candidate.peak_bytes <= budget:
-            return candidate if candidate.tiles > 1 else whole
-    least = plan(rungs[-1]).peak_bytes
-    raise SerpentError(
-        f"a {width} x {height} picture needs at least {_gibibytes(least)} of memory",
-        hint=f"give --max-memory {_gibibytes(least)} or more",
-    )
+    if tile != "auto":
+        demanded = plan(None if isinstance(tile, str) else _demanded(tile, costs))
+        if budget is not None and demanded.peak_bytes > budget:
+            raise UsageError(
+                f"a {width} x {height} picture with --tile {tile} needs"
+                f" {_gibibytes(demanded.peak_bytes)} of memory",
+                hint=f"leave --tile out, or give --max-memory {_gibibytes(demanded.peak_bytes)}",
+            )
+        return demanded
+    sides = [None] if height * width <= WHOLE_PIXELS else []
+    plans = [plan(side) for side in (*sides, *_ladder(costs))]
+    fitting = [each for each in plans if budget is None or each.peak_bytes <= budget]
+    if not fitting:
+        least = _gibibytes(min(each.peak_bytes for each in plans))
+        raise SerpentError(
+            f"a {width} x {height} picture needs at least {least} of memory",
+            hint=f"give --max-memory {least} or more",
+        )
+    if fitting[0].tiles == 1:
+        return fitting[0]
+    enough = min(each.pixels for each in fitting) * (1 + SPARED)
+    return [each for each in fitting if each.pixels <= enough][-1]
 
 
 def smaller(plan: Plan, costs: Costs) -> int | None:
@@ -158,11 +136,57 @@ def smaller(plan: Plan, costs: Costs) -> int | None:
 
 def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Spans of a plan's tile rows and tile columns."""
-    if plan.tile is None:
-        whole = -(-max(plan.height, plan.width) // multiple) * multiple
-        return spans(plan.height, whole, 0, multiple), spans(plan.width, whole, 0, multiple)
-    rows = spans(plan.height, plan.tile, plan.overlap, multiple)
-    return rows, spans(plan.width, plan.tile, plan.overlap, multiple)
+    return _spans(plan.height, plan.width, plan.tile, plan.overlap, multiple)
+
+
+def _spans(
+    height: int, width: int, tile: int | None, overlap: int, multiple: int
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    if tile is None:
+        return (Span(0, height),), (Span(0, width),)
+    return spans(height, tile, overlap, multiple), spans(width, tile, overlap, multiple)
+
+
+def _plan(
+    height: int, width: int, tile: int | None, costs: Costs, sample_bytes: int, channels: int
+) -> Plan:
+    overlap = 0 if tile is None else overlap_for(costs, tile)
+    rows, columns = _spans(height, width, tile, overlap, costs.multiple)
+    count = len(rows) * len(columns)
+    sides = [-(-axis[0].length // costs.multiple) * costs.multiple for axis in (rows, columns)]
+    padded = sides[0] * sides[1]
+    result = height * width * costs.scale**2
+    band = rows[0].length * width * costs.scale**2 * 3 * 4
+    memory = _Memory(
+        working=int(padded * costs.bytes_per_pixel) + 2 * band,
+        coding=2 * result * channels * sample_bytes,
+        filling=height * width * (3 * sample_bytes + 12) if channels == 4 else 0,
+        pictures=(height * width + result) * channels * sample_bytes,
+    )
+    peak = BASE_BYTES + 2 * costs.weight_bytes + memory.peak(tiled=count > 1)
+    return Plan(height, width, tile, overlap, count, count * padded, peak)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Bytes by what they are for.
+
+    Attributes:
+        working: A tile's activations, and the band that tiles are summed in.
+        coding: A codec's copies of the result.
+        filling: Colours continued under transparency, and their pyramid.
+        pictures: Input and result, in the file's depth.
+    """
+
+    working: int
+    coding: int
+    filling: int
+    pictures: int
+
+    def peak(self, *, tiled: bool) -> int:
+        """The most at one time; after tiles, what the network used is returned before coding."""
+        used = self.working + self.filling
+        return self.pictures + (max(used, self.coding) if tiled else used + self.coding)
 
 
 def _ladder(costs: Costs) -> list[int]:

@@ -1,0 +1,192 @@
+"""Training: recipes, resuming bit by bit, starting from weights, and the export."""
+
+import copy
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skimage.data
+import torch
+from torch import Tensor
+
+from serpent_cli.errors import NoInputError, SerpentError, UsageError
+from serpent_cli.restore.restorer import Restorer
+from serpent_cli.training.export import export
+from serpent_cli.training.loop import StepReport, Trainer, learning_rate, restoration_loss
+from serpent_cli.training.photos import CropSampler, load_photos
+from serpent_cli.training.recipe import OptimSection, Recipe, parse_recipe, read_recipe
+from serpent_cli.zoo.checkpoint import read_weights
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
+CPU = torch.device("cpu")
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "description": "For tests.",
+    "model": {"widths": [8, 8, 8, 8]},
+    "degrade": {"task": "deblur"},
+    "data": {"crop": 16, "halo": 8, "batch": 2},
+    "optim": {"steps": 6, "warmup": 2},
+    "log": {"every": 1, "checkpoint_minutes": 1000.0},
+}
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Tensor]:
+    return [torch.from_numpy(skimage.data.astronaut()[:128, :160].copy())]
+
+
+def recipe(**changes: Any) -> Recipe:
+    record = copy.deepcopy(SMALL)
+    for section, values in changes.items():
+        record.setdefault(section, {}).update(values)
+    return parse_recipe(record)
+
+
+def ignore(report: StepReport) -> None:
+    del report
+
+
+class KilledError(Exception):
+    """Stands for a kill in the middle of a run."""
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_bundled_recipes_are_valid(path: Path) -> None:
+    assert read_recipe(path).degrade.clean_share >= 0.1
+
+
+def test_a_killed_run_goes_on_bit_by_bit(tmp_path: Path, photos: list[Tensor]) -> None:
+    straight = Trainer(recipe(), photos, tmp_path / "straight", CPU)
+    straight.run(ignore)
+
+    def kill(report: StepReport) -> None:
+        if report.step == 3:
+            killed.state.save(killed.checkpoint)
+        if report.step == 5:
+            raise KilledError
+
+    killed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
+    with pytest.raises(KilledError):
+        killed.run(kill)
+    resumed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
+    assert resumed.state.step == 3
+    resumed.run(ignore)
+    for name, parameter in straight.state.model.named_parameters():
+        assert torch.equal(parameter, resumed.state.model.get_parameter(name)), name
+        assert torch.equal(straight.state.average[name], resumed.state.average[name]), name
+
+
+def test_a_state_of_another_recipe_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
+    Trainer(recipe(), photos, tmp_path, CPU).run(ignore)
+    with pytest.raises(UsageError, match="another recipe"):
+        Trainer(recipe(optim={"lr": 1e-4}), photos, tmp_path, CPU)
+
+
+def test_a_broken_state_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
+    (tmp_path / "state.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(UsageError, match="no training state"):
+        Trainer(recipe(), photos, tmp_path, CPU)
+
+
+def test_training_brings_the_loss_down(tmp_path: Path, photos: list[Tensor]) -> None:
+    # One fixed blur on one photograph: even a tiny network learns to sharpen a little.
+    wanted = recipe(
+        degrade={"sigma": [1.5, 1.5], "kinds": [1, 0, 0, 0], "noise": [0, 0], "clean_share": 0.0,
+                 "jpeg_share": 0.0},
+        data={"batch": 8, "crop": 32},
+        optim={"steps": 60, "lr": 3e-3, "warmup": 5},
+        log={"every": 10},
+    )  # fmt: skip
+    reports: list[StepReport] = []
+    Trainer(wanted, photos, tmp_path, CPU).run(reports.append)
+    assert reports[-1].loss < 0.9 * reports[0].loss
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [10, 20, 30, 40, 50, 60]
+
+
+def test_weights_can_start_a_run(tmp_path: Path, photos: list[Tensor]) -> None:
+    first = Trainer(recipe(), photos, tmp_path / "first", CPU)
+    first.run(ignore)
+    card = export(first, tmp_path, "serpent train small.toml --photos DIR")
+    weights, _ = read_weights(tmp_path / "first" / card.file)
+    second = Trainer(recipe(), photos, tmp_path / "second", CPU, weights)
+    for name, parameter in second.state.model.named_parameters():
+        assert torch.equal(parameter, first.state.average[name])
+
+
+def test_exported_weights_restore(tmp_path: Path, photos: list[Tensor]) -> None:
+    trainer = Trainer(recipe(), photos, tmp_path / "run", CPU)
+    trainer.run(ignore)
+    (tmp_path / "ATTRIBUTION.tsv").write_text(
+        "file\trepository\tpath\tlicence\tcredit\na\tx/y\ta\tCC0\tme\nb\tx/y\tb\tCC0\tme\n"
+    )
+    card = export(trainer, tmp_path, "serpent train small.toml --photos DIR")
+    assert card.data == [{"source": "x/y", "licence": "CC0", "images": 2}]
+    restorer = Restorer.load(str(tmp_path / "run" / card.file))
+    assert restorer.card.to_json() == card.to_json()
+    assert card.trained["steps"] == 6
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, photos: list[Tensor]) -> None:
+    trainer = Trainer(recipe(), photos, tmp_path, CPU)
+    with torch.no_grad():
+        trainer.state.model.get_parameter("depatchifier.project.bias").fill_(torch.nan)
+    with pytest.raises(SerpentError, match="loss became nan"):
+        trainer.run(ignore)
+
+
+def test_crops_repeat_with_their_seed(photos: list[Tensor]) -> None:
+    draws = [
+        CropSampler(photos, 24, torch.Generator().manual_seed(seed)).draw(4) for seed in (1, 1, 2)
+    ]
+    assert draws[0].shape == (4, 3, 24, 24)
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_folders_without_photographs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoInputError):
+        load_photos(tmp_path, 32)
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    optim = OptimSection(steps=100, warmup=10, lr=1.0, lr_end=0.0)
+    rates = [learning_rate(optim, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 1e-3
+
+
+def test_the_loss_is_charbonnier_plus_spectra() -> None:
+    target, output = torch.zeros(1, 1, 8, 8), torch.full((1, 1, 8, 8), 0.3)
+    expected = (0.3**2 + 0.4**2) ** 0.5
+    assert float(restoration_loss(output, target, 0.4, 0.0)) == pytest.approx(expected)
+    # A constant difference of 0.3 has one spectral line, 0.3 · 8, of 8 x 5 complex values.
+    both = float(restoration_loss(output, target, 0.4, 1.0))
+    assert both - expected == pytest.approx(0.3 * 8 / (8 * 5 * 2), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optim": {"speed": 1}}, {"optim": {"steps": "many"}}, {"model": {"preset": "huge"}},
+        {"data": {"crop": 17}}, {"model": {"scale": 2}}, {"degrade": {"fog": 1}}, {"colour": {}},
+    ],
+)  # fmt: skip
+def test_malformed_recipes_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(SerpentError) as refusal:
+        recipe(**change)
+    assert refusal.value.exit_code in (2, 4)
+
+
+def test_a_recipe_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("name = ")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        read_recipe(path)
+    with pytest.raises(UsageError, match="cannot read"):
+        read_recipe(tmp_path / "none.toml")
+    assert tomllib.loads(RECIPES[0].read_text())
