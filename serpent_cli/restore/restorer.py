@@ -7,18 +7,19 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from serpent_cli.errors import PictureError, SerpentError, UsageError
+from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.imaging.alpha import fill_transparent
-from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
+from serpent_cli.restore.allocator import return_memory, reused_memory
 from serpent_cli.restore.device import choose_device
+from serpent_cli.restore.forward import Forward, out_of_memory
 from serpent_cli.restore.memory import default_budget
 from serpent_cli.restore.plan import Costs, Plan, make_plan, plan_spans, smaller
-from serpent_cli.restore.tensors import pad_to_multiple, to_array, to_tensor
+from serpent_cli.restore.tensors import to_array, to_tensor
 from serpent_cli.tiling.blend import BandBlender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
@@ -26,7 +27,8 @@ from serpent_cli.zoo.load import load_model
 OnTile = Callable[[int, int], None]
 Region = tuple[int, int, int, int]
 
-FLAT_INPUT, FLAT_OUTPUT = 16 / 255, 1e-4  # an output this flat of an input this varied is a failure
+REGION_CONTEXT = 128
+"""Most input pixels restored around a region: what lies farther hardly changes it."""
 
 
 class Restorer:
@@ -54,9 +56,11 @@ class Restorer:
         tile: str | int = "auto",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.model, self.card, self.dtype, self.tile = model, card, dtype, tile
+        self.card, self.tile = card, tile
         self.device = device or torch.device("cpu")
-        self.budget = max_memory if max_memory is not None else default_budget()
+        # A tile that is demanded without a budget is taken at its word.
+        default = default_budget() if tile == "auto" else None
+        self.budget = default if max_memory is None else max_memory
         self.costs = Costs(
             scale=card.scale,
             multiple=size_multiple(card.config),
@@ -64,6 +68,7 @@ class Restorer:
             bytes_per_pixel=inference_bytes_per_pixel(card.config, dtype),
             weight_bytes=4 * sum(p.numel() for p in model.parameters()),
         )
+        self.forward = Forward(model, card.name, card.scale, self.costs.multiple, dtype)
 
     @classmethod
     def load(
@@ -103,9 +108,13 @@ class Restorer:
         seconds = 0.0
         for _ in range(2):
             begun = time.perf_counter()
-            self._forward(tile, self.dtype)
+            to_array(self.forward.run(tile, self.forward.dtype))  # an accelerator is waited for
             seconds = time.perf_counter() - begun
         return seconds * 2**20 / side**2
+
+    def estimate(self, plan: Plan) -> float:
+        """Seconds that a plan will take, overlap included; runs the network on a small tile."""
+        return self.seconds_per_megapixel() * plan.pixels / 2**20
 
     def restore(
         self, picture: Picture, *, region: Region | None = None, on_tile: OnTile | None = None
@@ -125,49 +134,39 @@ class Restorer:
             PictureError: The network's output is not usable, even in fp32.
             SerpentError: Memory ran out even with the smallest tile.
         """
-        inner = None
-        if region is not None:
-            picture, inner = self._cut_region(picture, region)
-        source = picture
-        if picture.alpha is not None:
-            filled = fill_transparent(picture.pixels, picture.alpha)
-            source = dataclasses.replace(picture, pixels=filled)
-        varied = picture.alpha is not None and picture.alpha.min() != picture.alpha.max()
-        progress = _Progress(on_tile, planes=2 if varied else 1)
-        pixels = self._restore_samples(source.pixels, picture, progress)
-        alpha = self._restore_alpha(picture, varied, progress)
-        if inner is not None:
-            s, (x, y, w, h) = self.scale, inner
-            window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
-            pixels = pixels[window].copy()
-            alpha = None if alpha is None else alpha[window].copy()
-        return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+        if region is None:
+            return self._restore(picture, on_tile)
+        part, (x, y, w, h) = self._cut_region(picture, region)
+        restored, s = self._restore(part, on_tile), self.scale
+        window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
+        alpha = None if restored.alpha is None else restored.alpha[window].copy()
+        return dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
 
-    def _restore_alpha(
-        self, picture: Picture, varied: bool, progress: "_Progress"
-    ) -> Samples | None:
-        """Alpha through the network as a grey picture; a constant one needs no network."""
-        if picture.alpha is None:
-            return None
-        if varied:
-            grey = dataclasses.replace(picture, grey=True)
-            return self._restore_samples(picture.alpha, grey, progress)[..., 0].copy()
-        shape = (picture.height * self.scale, picture.width * self.scale)
-        return np.full(shape, picture.alpha.flat[0], picture.alpha.dtype)
-
-    def _restore_samples(
-        self, samples: Samples, picture: Picture, progress: "_Progress"
-    ) -> Samples:
-        """Restore (H, W, 3) or (H, W); after memory runs out with ever smaller tiles."""
+    def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
         plan = self.plan(
-            picture.height, picture.width, sample_bytes=samples.dtype.itemsize,
+            picture.height, picture.width, sample_bytes=picture.pixels.dtype.itemsize,
             channels=3 if picture.alpha is None else 4,
         )  # fmt: skip
+        alpha = picture.alpha
+        varied = alpha is not None and alpha.min() != alpha.max()
+        progress = _Progress(on_tile, planes=2 if varied else 1)
+        # What tiles used is free before the picture is written; one small map may stay mapped.
+        with reused_memory(hand_back=plan.tiles > 1):
+            pixels = self._restore_samples(_visible_samples(picture), plan, progress)
+            if alpha is not None and varied:
+                alpha = self._restore_samples(alpha, plan, progress)
+            elif alpha is not None:  # a constant plane needs no network
+                alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
+        pixels = grey_to_rgb(pixels) if picture.grey else pixels
+        return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+
+    def _restore_samples(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+        """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
         while True:
             try:
-                return self._run_plan(samples, plan, picture.grey, progress)
+                return self._run_plan(samples, plan, progress)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 side = smaller(plan, self.costs)
                 if side is None:
@@ -175,52 +174,27 @@ class Restorer:
                         "memory ran out even with the smallest tile",
                         hint="close other programs, or restore a part with --region",
                     ) from error
-            plan = make_plan(picture.height, picture.width, self.costs, self.budget, side)
+            return_memory()
+            plan = make_plan(plan.height, plan.width, self.costs, None, side)
 
-    def _run_plan(self, samples: Samples, plan: Plan, grey: bool, progress: "_Progress") -> Samples:
+    def _run_plan(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
         rows, columns = plan_spans(plan, self.costs.multiple)
-        s = self.scale
-        result = np.empty((plan.height * s, plan.width * s, 3), samples.dtype)
-        blender = BandBlender(rows, columns, s) if plan.tiles > 1 else None
+        s, grey = self.scale, samples.ndim == 2
+        channels = 1 if grey else 3
+        result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
+        blender = BandBlender(rows, columns, s, channels)
         progress.start(plan.tiles)
         for i, row in enumerate(rows):
             for j, column in enumerate(columns):
-                tile = samples[row.start : row.stop, column.start : column.stop]
-                restored = self._run_tile(to_tensor(tile, self.device), grey)
-                if blender is None:
-                    result[:] = to_depth(restored, samples.dtype)
-                else:
-                    blender.add(i, j, restored)
+                tile = to_tensor(
+                    samples[row.start : row.stop, column.start : column.stop], self.device
+                )
+                blender.add(i, j, to_array(self.forward(tile, grey=grey)))
                 progress.step()
-            if blender is not None:
-                top, band = blender.finish_row(i)
-                result[top : top + len(band)] = to_depth(band, samples.dtype)
-                blender.release_row(i)
-        return result
-
-    def _run_tile(self, tile: Tensor, grey: bool) -> NDArray[np.float32]:
-        """Pad, run, check, clamp and crop one tile (1, 3, h, w); (h·scale, w·scale, 3)."""
-        height, width = tile.shape[-2] * self.scale, tile.shape[-1] * self.scale
-        padded = pad_to_multiple(tile, self.costs.multiple)
-        output = self._forward(padded, self.dtype)
-        reason = _defect(padded, output)
-        if reason is not None and self.dtype != torch.float32:
-            output = self._forward(padded, torch.float32)
-            reason = _defect(padded, output)
-        if reason is not None:
-            raise PictureError(
-                f"the model {self.card.name} gave an unusable result: {reason}",
-                hint="this should not happen; please report the picture and the model",
-            )
-        output = output[..., :height, :width]
-        if grey:
-            output = output.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        return to_array(output.clamp(0, 1))
-
-    def _forward(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        half = dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(x.device.type, dtype=dtype, enabled=half):
-            return self.model(x)
+            top, band = blender.finish_row(i)
+            result[top : top + len(band)] = to_depth(band, samples.dtype)
+            blender.release_row(i)
+        return result[..., 0] if grey else result
 
     def _cut_region(self, picture: Picture, region: Region) -> tuple[Picture, Region]:
         """The part of the picture that a region needs, and the region's place in it."""
@@ -231,14 +205,22 @@ class Restorer:
                 f" {picture.height} picture",
                 hint="--region takes x,y,width,height in pixels of the input",
             )
-        multiple, margin = self.costs.multiple, self.costs.margin
-        # The cut starts on the network's grid, so that it sees what it would see in the whole.
+        multiple, margin = self.costs.multiple, min(self.costs.margin, REGION_CONTEXT)
+        # The cut lies on the network's grid, so that it sees what it would see in the whole.
         left, top = (max(0, v - margin) // multiple * multiple for v in (x, y))
-        right, bottom = min(picture.width, x + w + margin), min(picture.height, y + h + margin)
+        right, bottom = (-(-(v + margin) // multiple) * multiple for v in (x + w, y + h))
         window = slice(top, bottom), slice(left, right)
         alpha = None if picture.alpha is None else picture.alpha[window]
         part = dataclasses.replace(picture, pixels=picture.pixels[window], alpha=alpha)
         return part, (x - left, y - top, w, h)
+
+
+def _visible_samples(picture: Picture) -> Samples:
+    """What the network is given: (H, W) if grey, else (H, W, 3), without hidden colours."""
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_transparent(pixels, picture.alpha)
+    return pixels[..., 0] if picture.grey else pixels
 
 
 class _Progress:
@@ -258,21 +240,3 @@ class _Progress:
         self.done += 1
         if self.on_tile is not None:
             self.on_tile(min(self.done, self.tiles * self.planes), self.tiles * self.planes)
-
-
-def _defect(given: Tensor, output: Tensor) -> str | None:
-    """What is wrong with a network's output: not finite, or flat although the input is not."""
-    low, high = output.aminmax()
-    if not bool(torch.isfinite(low) & torch.isfinite(high)):
-        return "it is not finite"
-    least, most = given.aminmax()
-    if float(high - low) < FLAT_OUTPUT and float(most - least) > FLAT_INPUT:
-        return "it is constant where the picture is not"
-    return None
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether an error means that memory ran out, on a CPU or an accelerator."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "allocate memory" in str(error)  # torch's CPU allocator raises a bare RuntimeError

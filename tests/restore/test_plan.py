@@ -8,6 +8,7 @@ from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.restore.memory import parse_memory
 from serpent_cli.restore.plan import (
     LADDER,
+    SPARED,
     WHOLE_PIXELS,
     Costs,
     make_plan,
@@ -30,9 +31,31 @@ def test_small_pictures_are_restored_whole() -> None:
 def test_large_pictures_are_tiled_although_they_would_fit() -> None:
     side = int(WHOLE_PIXELS**0.5) + 1
     plan = make_plan(side, side, COSTS, PLENTY)
-    assert plan.tile == LADDER[0]
+    assert plan.tile in LADDER
     assert plan.tiles > 1
     assert plan.overlap >= 2 * COSTS.margin
+
+
+@pytest.mark.parametrize("size", [(4096, 4096), (3000, 4000), (1600, 9000)])
+def test_tiles_compute_little_twice_and_are_no_larger_than_that_takes(
+    size: tuple[int, int],
+) -> None:
+    plan = make_plan(*size, COSTS, PLENTY)
+    rows, columns = plan_spans(plan, COSTS.multiple)
+    computed = sum(-(-r.length // 16) * -(-c.length // 16) * 256 for r in rows for c in columns)
+    assert plan.pixels == computed <= 1.2 * size[0] * size[1]
+    rungs = [make_plan(*size, COSTS, PLENTY, side) for side in LADDER]
+    least = min(rung.pixels for rung in rungs)
+    assert plan.pixels <= (1 + SPARED) * least
+    assert all(rung.pixels > (1 + SPARED) * least for rung in rungs if rung.tile < plan.tile)
+
+
+def test_a_demanded_tile_that_exceeds_the_budget_is_refused() -> None:
+    with pytest.raises(UsageError, match="with --tile whole needs") as caught:
+        make_plan(3000, 4000, COSTS, 2**30, "whole")
+    named = parse_memory(str(caught.value.hint).split()[-1])
+    assert make_plan(3000, 4000, COSTS, named, "whole").tiles == 1
+    assert make_plan(3000, 4000, COSTS, None, "whole").peak_bytes > 2**30
 
 
 @given(
