@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args, get_type_hints
+from typing import Any, Literal, Self, cast, get_args, get_type_hints
 
 from serpent_cli.errors import ModelError
 
@@ -97,6 +97,8 @@ class ModelConfig:
         Raises:
             ModelError: A key is unknown, or a value has the wrong type or range.
         """
+        if not isinstance(cast("object", record), dict):
+            raise ModelError("the model's configuration is no table of names and values")
         types = get_type_hints(cls)
         if unknown := sorted(set(record) - set(types)):
             raise ModelError(f"the model's configuration has unknown keys: {', '.join(unknown)}")

@@ -4,10 +4,12 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast, get_args
 
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.config import ModelConfig
+
+Task = Literal["deblur", "upscale"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Card:
     """
 
     name: str
-    task: Literal["deblur", "upscale"]
+    task: Task
     scale: int
     file: str
     sha256: str
@@ -58,9 +60,27 @@ class Card:
         try:
             record = json.loads(text)
             record["config"] = ModelConfig.from_dict(record["config"])
-            return cls(**record)
+            card = cls(**record)
+            card.check()
+            return card
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(f"the model card is malformed: {error}") from error
+
+    def check(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            ValueError: The entry that makes no sense.
+        """
+        words = (self.name, self.file, self.sha256, self.licence, self.description)
+        if not all(isinstance(cast("object", word), str) for word in words):
+            raise ValueError("name, file, sha256, licence and description must be text")
+        if self.task not in get_args(Task) or self.scale != self.config.scale:
+            raise ValueError("task must be deblur or upscale, and scale that of config")
+        if type(self.margin) is not int or self.margin < 0:
+            raise ValueError("margin must be a whole number of pixels")
+        if Path(self.file).name != self.file:
+            raise ValueError("file must be a name in the card's folder")
 
     @classmethod
     def read(cls, path: Path) -> Self:

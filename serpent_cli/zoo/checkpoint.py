@@ -71,6 +71,8 @@ def read_config(path: Path) -> ModelConfig:
         return ModelConfig.from_dict(json.loads(metadata["serpent"]))
     except ValueError as error:
         raise _corrupt(path, "its configuration is no JSON") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def card_of_file(path: Path) -> Card:

@@ -30,10 +30,13 @@ def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
         raise ModelError(f"the weights {path} and their card disagree about the network's sizes")
     with torch.device("meta"):
         model = build_model(config)
-    try:
-        model.load_state_dict(
-            {name: tensor.float() for name, tensor in tensors.items()}, strict=True, assign=True
+    wanted = {name: parameter.shape for name, parameter in model.state_dict().items()}
+    given = {name: tensor.shape for name, tensor in tensors.items()}
+    if wrong := sorted(name for name, _ in wanted.items() ^ given.items()):
+        raise ModelError(
+            f"the weights {path} do not fit the network they name: {wrong[0]} is missing, unknown"
+            " or has another shape",
+            hint="fetch or reinstall them",
         )
-    except RuntimeError as error:
-        raise ModelError(f"the weights {path} do not fit the network they name: {error}") from error
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return model.to(device).eval().requires_grad_(False), card
