@@ -57,8 +57,8 @@ def _means_folder(output: Path) -> bool:
 
 def _beside(path: Path, folder: Path | None, tag: str) -> Path:
     if folder is not None:
-        resolved = folder.resolve()  # "." has no name of its own
-        parent = folder.parent if folder.name else resolved.parent
+        resolved = folder.resolve()  # "." and ".." have no names of their own
+        parent = resolved.parent if folder.name in ("", "..") else folder.parent
         return parent / f"{resolved.name}_{tag}" / _writable(path).name
     named = _writable(path)
     return named.with_name(f"{named.stem}_{tag}{named.suffix}")

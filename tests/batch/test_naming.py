@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from serpent_cli.batch.naming import Job, name_targets
+from serpent_cli.batch.sources import Sources
+from serpent_cli.errors import UsageError
+
+
+def targets(sources: Sources, output: Path | None, tag: str = "deblurred") -> list[str]:
+    return [str(job.target) for job in name_targets(sources, output, tag)]
+
+
+def files(*names: str, folder: Path | None = None) -> Sources:
+    return Sources(tuple(Path(name) for name in names), folder)
+
+
+@pytest.mark.parametrize(
+    ("source", "tag", "target"),
+    [
+        ("in.png", "deblurred", "in_deblurred.png"),
+        ("a/b.c.JPG", "x8", "a/b.c_x8.JPG"),
+        ("old.gif", "x2", "old_x2.png"),
+        ("scan", "x2", "scan_x2.png"),
+        ("phone.heic", "deblurred", "phone_deblurred.png"),
+    ],
+)
+def test_names_of_our_own_lie_beside_the_input(source: str, tag: str, target: str) -> None:
+    assert targets(files(source), None, tag) == [target]
+
+
+def test_a_folder_gets_a_sister() -> None:
+    sources = files("trip/a.png", "trip/b.gif", folder=Path("trip"))
+    assert targets(sources, None, "x8") == ["trip_x8/a.png", "trip_x8/b.png"]
+
+
+@pytest.mark.parametrize("name", [".", "inner/..", "../trip/inner/.."])
+def test_nameless_folders_have_a_name_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trip" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "trip")
+    expected = str(tmp_path / "trip_x8" / "a.png")
+    assert targets(files(f"{name}/a.png", folder=Path(name)), None, "x8") == [expected]
+
+
+def targets_in(tmp_path: Path, *names: str, output: str, folder: bool = False) -> list[str]:
+    sources = files(*names, folder=Path("trip") if folder else None)
+    found = name_targets(sources, tmp_path / output, "x8")
+    return [str(job.target.relative_to(tmp_path)) for job in found]
+
+
+def test_the_output_may_be_a_file_or_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "there.d").mkdir()
+    assert targets_in(tmp_path, "a.png", output="out.jpg") == ["out.jpg"]
+    assert targets_in(tmp_path, "a.png", output="out") == ["out/a.png"], "no suffix: a folder"
+    assert targets_in(tmp_path, "a.gif", output="there.d") == ["there.d/a.png"]
+    assert targets_in(tmp_path, "a.png", "b.jpg", output="new.d") == ["new.d/a.png", "new.d/b.jpg"]
+    assert targets_in(tmp_path, "trip/a.png", output="new", folder=True) == ["new/a.png"]
+
+
+def test_an_existing_file_without_suffix_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"x")
+    assert targets_in(tmp_path, "a.png", output="out") == ["out"]
+
+
+def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match="is a file, but there are several inputs"):
+        name_targets(files("a.png", "b.png"), tmp_path / "out.png", "x8")
+
+
+@pytest.mark.parametrize("names", [("a/x.png", "b/x.png"), ("x.gif", "x.png")])
+def test_two_inputs_never_share_a_target(names: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="would both become"):
+        name_targets(files(*names), tmp_path / "out", "x8")
+
+
+def test_no_input_is_a_target(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"x")
+    (tmp_path / "link.png").symlink_to(source)
+    for output in (source, tmp_path / "sub" / ".." / "a.png", tmp_path / "link.png", tmp_path):
+        with pytest.raises(UsageError, match="is an input and would be overwritten"):
+            name_targets(Sources((source,)), output, "x8")
+
+
+def test_jobs_pair_each_source_with_its_target() -> None:
+    assert name_targets(files("a.png", "b.png"), None, "x2") == [
+        Job(Path("a.png"), Path("a_x2.png")),
+        Job(Path("b.png"), Path("b_x2.png")),
+    ]
