@@ -1,0 +1,79 @@
+"""The network against its own matrix products and convolutions; large pictures against small."""
+
+import os
+
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.timing import Row, fastest
+from serpent_cli.imaging.picture import Picture
+from serpent_cli.model.mixers.selective import SelectiveParameters
+from serpent_cli.restore.restorer import Restorer
+
+PRODUCTS_BAR, LARGE_BAR = 2.5, 1.25
+
+
+def products(model: nn.Module, image: Tensor) -> list[Callable[[], Tensor]]:
+    """Every matrix product and convolution of one forward pass, on inputs of its own shape."""
+    calls: list[Callable[[], Tensor]] = []
+    original = SelectiveParameters.project
+
+    def linear(module: nn.Linear, args: tuple[Tensor]) -> None:
+        x, weight, bias = torch.randn_like(args[0]), module.weight, module.bias
+        calls.append(lambda: functional.linear(x, weight, bias))
+
+    def convolution(module: nn.Conv2d, args: tuple[Tensor]) -> None:
+        x = torch.randn_like(args[0])
+        if x.shape[1] != module.in_channels:  # a depthwise one, which takes channels last
+            x = x.permute(0, 3, 1, 2)
+        groups = module.groups
+        calls.append(
+            lambda: functional.conv2d(x, module.weight, module.bias, padding=1, groups=groups)
+        )
+
+    def project(self: SelectiveParameters, u: Tensor) -> Tensor:
+        x, weight = torch.randn_like(u), self.weight.flatten(0, 1)
+        calls.append(lambda: functional.linear(x, weight))
+        return original(self, u)
+
+    hooks = [
+        module.register_forward_pre_hook(linear if isinstance(module, nn.Linear) else convolution)
+        for module in model.modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    ]
+    SelectiveParameters.project = project
+    try:
+        model(image)
+    finally:
+        SelectiveParameters.project = original
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def rows() -> list[Row]:
+    """Network over products at 512 x 512, and seconds per megapixel at 4096 over 512."""
+    restorer = Restorer.load("deblur")
+    with torch.inference_mode():
+        image = torch.rand(1, 3, 512, 512)
+        calls = products(restorer.model, image)
+        alone = fastest(lambda: [call() for call in calls])
+        whole = fastest(lambda: restorer.model(image))
+    generator = np.random.default_rng(0)
+    per_megapixel = {}
+    for side, runs in ((512, 5), (4096, 1)):
+        picture = Picture(generator.integers(0, 256, (side, side, 3), dtype=np.uint8))
+        seconds = fastest(lambda picture=picture: restorer.restore(picture), runs)
+        per_megapixel[side] = seconds * 2**20 / side**2
+    plan = restorer.plan(4096, 4096)
+    return [
+        Row("network 512², fp32", whole * 1e3, "ms", alone * 1e3, PRODUCTS_BAR),
+        Row(f"4096² in {plan.tiles} tiles of at most {plan.tile}", per_megapixel[4096], "s/MP",
+            per_megapixel[512], LARGE_BAR),
+    ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""Timing, and the rows of a table."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        case: What was measured.
+        value: The figure.
+        unit: Its unit.
+        limit: What it is compared with, in the same unit; None: nothing.
+        bar: Largest value / limit (or largest value, without a limit) that the project accepts.
+    """
+
+    case: str
+    value: float
+    unit: str
+    limit: float | None = None
+    bar: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The value over its limit."""
+        return self.value / (self.limit or 1.0)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the bar is reached; None without one."""
+        return None if self.bar is None else self.ratio <= self.bar
+
+
+def fastest(function: Callable[[], object], runs: int = 5) -> float:
+    """Seconds of the fastest of several runs, after one that warms up."""
+    function()
+    best = float("inf")
+    for _ in range(runs):
+        begun = time.perf_counter()
+        function()
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as aligned text."""
+    cells = [["case", "value", "limit", "ratio", "bar", "met"]]
+    for row in rows:
+        limit = "" if row.limit is None else f"{row.limit:.3g} {row.unit}"
+        ratio = "" if row.limit is None else f"{row.ratio:.2f}"
+        bar = "" if row.bar is None else f"{row.bar:g}"
+        met = "" if row.met is None else "yes" if row.met else "NO"
+        cells.append([row.case, f"{row.value:.4g} {row.unit}", limit, ratio, bar, met])
+    widths = [max(len(line[i]) for line in cells) for i in range(6)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
