@@ -11,7 +11,7 @@ from serpent_cli import Restorer
 from serpent_cli.imaging.read import read_picture
 
 HERE = Path(__file__).resolve().parent
-CROP = (0, 60, 300, 340)  # left, top, right, bottom: a part with lettering, edges and texture
+CROP = (20, 30, 320, 330)  # left, top, right, bottom: lettering, edges and texture
 GAP, FONT_SIZE = 8, 16
 
 
