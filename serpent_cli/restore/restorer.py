@@ -27,6 +27,9 @@ from serpent_cli.zoo.load import load_model
 OnTile = Callable[[int, int], None]
 Region = tuple[int, int, int, int]
 
+KEPT_BYTES = 256 * 2**20
+"""A picture whose feature maps take no more than this leaves its memory to the next one."""
+
 REGION_CONTEXT = 128
 """Most input pixels restored around a region: what lies farther hardly changes it."""
 
@@ -150,8 +153,9 @@ class Restorer:
         alpha = picture.alpha
         varied = alpha is not None and alpha.min() != alpha.max()
         progress = _Progress(on_tile, planes=2 if varied else 1)
-        # What tiles used is free before the picture is written; one small map may stay mapped.
-        with reused_memory(hand_back=plan.tiles > 1):
+        # Large maps make way for the codec; small ones stay mapped for the next picture.
+        large = plan.pixels * self.costs.bytes_per_pixel > KEPT_BYTES
+        with reused_memory(hand_back=large):
             pixels = self._restore_samples(_visible_samples(picture), plan, progress)
             if alpha is not None and varied:
                 alpha = self._restore_samples(alpha, plan, progress)
