@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def result(text: str) -> None:
-    """A line of the result, on stdout."""
+    """A line of the result, on stdout, at once: whoever reads a pipe need not wait for the end."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def json_line(record: dict[str, Any]) -> None:

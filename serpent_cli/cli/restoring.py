@@ -41,7 +41,11 @@ class Request:
 
 
 def restore_files(request: Request) -> None:
-    """Restore all files of a request; ends with exit code 1 if one of them failed."""
+    """Restore all files of a request.
+
+    Ends with exit code 1 if some of them failed; if all did for one kind of reason, such as a
+    region that lies in none of them, with that reason's code.
+    """
     prefer_huge_pages()
     from serpent_cli.batch.naming import name_targets
     from serpent_cli.batch.sources import find_sources
@@ -55,16 +59,19 @@ def restore_files(request: Request) -> None:
             f"the model {restorer.card.name} enlarges by {restorer.scale}, not by {request.scale}",
             hint="`serpent models list` shows what each model does",
         )
-    failed = 0
+    failures: list[int] = []
     for result in _results(jobs, restorer, request, region):
-        failed += result.error is not None
+        if result.error is not None:
+            failures.append(result.error.exit_code)
         _show(result, request)
+    failed = len(failures)
     if request.json:
         console.json_line({"files": len(jobs), "failed": failed, "model": restorer.card.name})
     elif failed and len(jobs) > 1:
         console.note(f"{failed} of {len(jobs)} pictures failed")
     if failed:
-        raise typer.Exit(1)
+        alike = failed == len(jobs) and len(set(failures)) == 1
+        raise typer.Exit(failures[0] if alike else 1)
 
 
 def _load(request: Request, tile: str | int) -> "Restorer":

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,17 +25,26 @@ class Backend(Generic[Request]):
     why_not: Callable[[Request], str | None]
 
 
-_forced: ContextVar[str | None] = ContextVar("forced backend", default=None)
+_forced: str | None = None
 
 
 @contextmanager
 def use_backend(name: str | None) -> Generator[None]:
-    """Force a backend by name within a `with` block; None lets the program choose."""
-    token = _forced.set(name)
+    """Force a backend by name within a `with` block; None lets the program choose.
+
+    It holds for the whole process: worker threads, and autograd's own, are meant too.
+    """
+    global _forced
+    outer, _forced = _forced, name
     try:
         yield
     finally:
-        _forced.reset(token)
+        _forced = outer
+
+
+def forced_backend() -> str | None:
+    """The name that `use_backend` forces at present, None outside of it."""
+    return _forced
 
 
 def choose(
@@ -47,18 +55,21 @@ def choose(
     Args:
         backends: All implementations of the operation.
         request: What is to be computed.
-        forced: Name of the one demanded; otherwise the one of `use_backend`, or the best.
+        forced: Name of the one demanded; otherwise the best that can run.
 
     Raises:
-        DeviceError: The forced backend is unknown or cannot run, or none can.
+        DeviceError: The forced backend is unknown or cannot run, or none can; with the reasons.
     """
-    forced = forced or _forced.get()
-    if forced is None:
+    if not forced:
         ranked = sorted(backends, key=lambda backend: -backend.priority)
+        reasons: list[str] = []
         for backend in ranked:
-            if backend.priority >= 0 and backend.why_not(request) is None:
+            if backend.priority < 0:
+                continue
+            if (reason := backend.why_not(request)) is None:
                 return backend
-        raise DeviceError("no backend can run the scan", hint="see `serpent doctor`")
+            reasons.append(f"{backend.name}: {reason}")
+        raise DeviceError(f"no backend can run ({'; '.join(reasons)})", hint="see `serpent doctor`")
     for backend in backends:
         if backend.name == forced:
             if (reason := backend.why_not(request)) is not None:

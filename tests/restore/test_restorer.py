@@ -149,6 +149,30 @@ def test_regions_outside_are_refused(
         restorer_with(Same()).restore(Picture(photo), region=region)
 
 
+def test_a_region_needs_less_than_the_whole(restorer_with: Make, photo: Photo) -> None:
+    large = np.tile(photo, (6, 6, 1))
+    sizes: list[int] = []
+
+    class Counts(Same):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            sizes.append(x.shape[-2] * x.shape[-1])
+            return super().forward(x)
+
+    # A scan sees without end: its measured margin may be as wide as the picture.
+    restorer = restorer_with(Counts(), margin=5000)
+    part = restorer.restore(Picture(large), region=(300, 250, 40, 30)).pixels
+    np.testing.assert_array_equal(part, large[250:280, 300:340])
+    assert sum(sizes) <= (40 + 2 * 136) * (30 + 2 * 136)
+
+
+def test_the_estimate_counts_what_tiles_compute_twice(restorer_with: Make) -> None:
+    restorer = restorer_with(Same(), tile=64)
+    restorer.seconds_per_megapixel = lambda: 3.0
+    plan = restorer.plan(1024, 1024)
+    assert restorer.estimate(plan) == pytest.approx(3 * plan.pixels / 2**20)
+    assert restorer.estimate(plan) > 3
+
+
 def test_weights_are_loaded_by_path(make_weights: Callable[..., Path], photo: Photo) -> None:
     path = make_weights(scale=2)
     restorer = Restorer.load(str(path), device="cpu")

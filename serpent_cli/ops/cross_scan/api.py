@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from serpent_cli.ops.backend import Backend, choose
+from serpent_cli.ops.backend import Backend, choose, forced_backend
 from serpent_cli.ops.cross_scan.paths import check_path
+from serpent_cli.ops.cross_scan.reference import evaluate
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 
 DEFAULT_PATHS = ("row", "col", "row_rev", "col_rev")
-_PRIORITY = {"native": 20, "chunked": 10, "reference": -1}
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 @functools.cache
@@ -26,7 +27,7 @@ def _backend(name: str, priority: int) -> Backend[ScanRequest]:
     return Backend(name, priority, lambda request: _module(name).why_not(request))
 
 
-BACKENDS = tuple(_backend(name, priority) for name, priority in _PRIORITY.items())
+BACKENDS = (_backend("native", 20), _backend("chunked", 10), _backend("reference", -1))
 """All backends of `cross_scan`; each lives in the module of its name and loads when first asked."""
 
 
@@ -71,59 +72,77 @@ def cross_scan(
         ValueError: Shapes that do not fit, or an unknown path.
         DeviceError: The forced backend cannot run, with its reason.
     """
+    tensors = (u, dbc, dt_weight, dt_bias, A_log, D_skip)
+    _check(tensors, paths, observe)
     if out_dtype is None:
         out_dtype = u.dtype if observe or u.dtype == torch.float64 else torch.float32
-    options = ScanOptions(tuple(paths), reset, observe, out_dtype)
-    request = _check(u, dbc, dt_weight, dt_bias, A_log, D_skip, options)
-    chosen = choose(BACKENDS, request, backend)
-    tensors = (u, dbc, dt_weight, dt_bias, A_log, D_skip)
-    if chosen.name == "reference":  # the truth has no backward of ours: autograd walks its loop
-        return _module("reference").evaluate(*tensors, options)
+    forced = backend or forced_backend() or ""
+    if forced == "reference":  # the truth has no backward of ours: autograd walks its loop
+        return evaluate(*tensors, ScanOptions(tuple(paths), reset, observe, out_dtype))
     save = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
     y, _ = _scan(
         u.contiguous(), dbc.contiguous(), dt_weight, dt_bias, A_log, D_skip,
-        ",".join(paths), reset, observe, out_dtype, chosen.name, save,
+        ",".join(paths), reset, observe, out_dtype, forced, save,
     )  # fmt: skip
     return y
 
 
-def _check(
-    u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
-    D_skip: Tensor | None, options: ScanOptions,
-) -> ScanRequest:  # fmt: skip
+def _check(tensors: tuple[Tensor | None, ...], paths: tuple[str, ...], observe: bool) -> None:
+    """Refuse what no backend could make sense of, naming the shape that was expected."""
+    u, dbc, dt_weight, dt_bias, A_log, D_skip = tensors
+    assert u is not None
+    assert dt_weight is not None
+    assert A_log is not None
     if u.ndim != 4 or dt_weight.ndim != 3 or A_log.ndim != 3:
         raise ValueError("expected u (B, H, W, D), dt_weight (K, R, D) and A_log (K, D, N)")
-    (b, h, w, d), k = u.shape, len(options.paths)
-    r, n = dt_weight.shape[1], A_log.shape[2]
-    for path in options.paths:
+    (b, h, w, d), k, r, n = u.shape, len(paths), dt_weight.shape[1], A_log.shape[2]
+    for path in paths:
         check_path(path)
-    if not options.observe and (n != 1 or D_skip is not None):
-        raise ValueError("observe=False needs N = 1 and no D_skip")
-    features = r + (2 * n if options.observe else n)
-    expected = {
-        "dbc": (dbc, (b, h, w, k, features)),
-        "dt_weight": (dt_weight, (k, r, d)),
-        "dt_bias": (dt_bias, (k, d)),
-        "A_log": (A_log, (k, d, n)),
-    }
-    if D_skip is not None:
-        expected["D_skip"] = (D_skip, (k, d))
-    for name, (tensor, shape) in expected.items():
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"expected {name} {shape}, received {tuple(tensor.shape)}")
     if min(b, h, w, d, k, r, n) < 1:
         raise ValueError("cross_scan needs at least one picture, pixel, channel, path and state")
-    return ScanRequest(b, h, w, d, k, n, r, u.dtype, u.device.type, options)
+    if not observe and (n != 1 or D_skip is not None):
+        raise ValueError("observe=False needs N = 1 and no D_skip")
+    expected = (
+        ("dbc", dbc, (b, h, w, k, r + (2 * n if observe else n))),
+        ("dt_weight", dt_weight, (k, r, d)),
+        ("dt_bias", dt_bias, (k, d)),
+        ("A_log", A_log, (k, d, n)),
+        ("D_skip", D_skip, (k, d)),
+    )
+    for name, tensor, shape in expected:
+        if tensor is None:
+            continue
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"expected {name} {shape}, received {tuple(tensor.shape)}")
+        if tensor.device != u.device or tensor.dtype not in FLOATS:
+            raise ValueError(
+                f"expected {name} in floating point on {u.device}, received {tensor.dtype} on"
+                f" {tensor.device}"
+            )
+
+
+def _chosen(
+    u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions, forced: str
+) -> ModuleType:
+    """The backend's module; inside the op, where tracers do not look."""
+    (b, h, w, d), (k, r, _), n = u.shape, dt_weight.shape, A_log.shape[2]
+    request = ScanRequest(b, h, w, d, k, n, r, u.dtype, u.device.type, options)
+    return _module(choose(BACKENDS, request, forced).name)
+
+
+@functools.cache
+def _options(paths: str, reset: bool, observe: bool, out_dtype: torch.dtype) -> ScanOptions:
+    return ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
 
 
 @torch.library.custom_op("serpent::cross_scan", mutates_args=())
 def _scan(
     u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, paths: str, reset: bool, observe: bool, out_dtype: torch.dtype,
-    backend: str, save_carries: bool,
+    forced: str, save_carries: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    options = ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
-    y, carries = _module(backend).forward(
+    options = _options(paths, reset, observe, out_dtype)
+    y, carries = _chosen(u, dt_weight, A_log, options, forced).forward(
         u, dbc, dt_weight, dt_bias, A_log, D_skip, options, save_carries
     )
     return y, carries.flatten()
@@ -133,14 +152,18 @@ def _scan(
 def _scan_backward(
     grad_y: Tensor, u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, carries: Tensor, paths: str, reset: bool, observe: bool,
-    out_dtype: torch.dtype, backend: str,
+    out_dtype: torch.dtype, forced: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    options = ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
-    *grads, d_skip = _module(backend).backward(
+    options = _options(paths, reset, observe, out_dtype)
+    *grads, d_skip = _chosen(u, dt_weight, A_log, options, forced).backward(
         grad_y.contiguous(), u, dbc, dt_weight, dt_bias, A_log, D_skip, carries, options
     )
+    inputs = (u, dbc, dt_weight, dt_bias, A_log)
+    grads = [grad.to(x.dtype) for grad, x in zip(grads, inputs, strict=True)]
     # A custom op returns tensors only: an absent D_skip has an empty gradient.
-    return *grads, dt_bias.new_empty(0) if d_skip is None else d_skip
+    if D_skip is None or d_skip is None:
+        return *grads, dt_bias.new_empty(0)
+    return *grads, d_skip.to(D_skip.dtype)
 
 
 def _fake_forward(u: Tensor, *args: Any) -> tuple[Tensor, Tensor]:

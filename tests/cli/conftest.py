@@ -1,0 +1,83 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from serpent_cli.cli.app import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: exit code, lines of stdout, lines of stderr."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+    def failed(self, code: int, words: str) -> None:
+        """Assert: this exit code, and exactly one clear sentence that contains these words."""
+        assert self.code == code, self.err
+        errors = [line for line in self.err if line.lower().startswith("error:")]
+        assert len(errors) == 1, self.err
+        assert words in errors[0]
+        assert not errors[0].startswith("error:") or not errors[0].endswith(".")
+        known = ("error:", "hint:", "usage:", "try ")
+        assert all(line.lower().startswith(known) for line in self.err if line), self.err
+        assert "Traceback" not in "\n".join(self.err)
+
+    @property
+    def hint(self) -> str:
+        return " ".join(line for line in self.err if line.startswith("hint:"))
+
+
+Serpent = Callable[..., Outcome]
+
+
+@pytest.fixture
+def serpent(capsys: pytest.CaptureFixture[str]) -> Iterator[Serpent]:
+    """Run the command line in this process."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*args: str | Path) -> Outcome:
+        with pytest.raises(SystemExit) as end:
+            main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        code = end.value.code
+        assert isinstance(code, int | None)
+        return Outcome(code or 0, captured.out.splitlines(), captured.err.splitlines())
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def serpent_process() -> Serpent:
+    """Run the command line in a process of its own."""
+
+    def run(*args: str | Path, **options: object) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "serpent_cli.cli.app", *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            **options,  # pyright: ignore
+        )
+        return Outcome(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
+
+    return run
+
+
+@pytest.fixture
+def model(make_weights: Callable[..., Path]) -> tuple[str, Path]:
+    """--model and tiny weights that deblur."""
+    return "--model", make_weights()
+
+
+@pytest.fixture
+def enlarger(make_weights: Callable[..., Path]) -> tuple[str, Path]:
+    """--model and tiny weights that enlarge by 8."""
+    return "--model", make_weights("tiny-x8", scale=8)

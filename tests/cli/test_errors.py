@@ -1,0 +1,195 @@
+"""Whatever is wrong: one sentence, its own exit code, no traceback, nothing half-written."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+Serpent = Callable[..., Any]
+Model = tuple[str, Path]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_over(tmp_path: Path) -> Any:
+    yield
+    assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
+
+
+BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda data: b"", "is empty"),
+    "truncated": (lambda data: data[: len(data) // 2], ""),
+    "corrupt": (lambda data: data[:60] + bytes(60) + data[120:], ""),
+    "no picture": (lambda data: b"just some text " * 9, ""),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_broken_pictures(how: str, serpent: Serpent, model: Model, photo_file: Path) -> None:
+    spoil, words = BROKEN[how]
+    photo_file.write_bytes(spoil(photo_file.read_bytes()))
+    outcome = serpent("deblur", photo_file, *model)
+    outcome.failed(1, words)
+    assert photo_file.name in outcome.err[0]
+    assert outcome.out == []
+    assert not photo_file.with_name("cup_deblurred.png").exists()
+
+
+def test_bombs(serpent: Serpent, model: Model, photo_file: Path) -> None:
+    outcome = serpent("deblur", photo_file, *model, "--max-pixels", "700")
+    outcome.failed(1, "pixels")
+    assert "--max-pixels" in outcome.hint
+    assert serpent("deblur", photo_file, *model, "--max-pixels", "735").code == 0
+
+
+def test_existing_targets_are_kept(serpent: Serpent, model: Model, photo_file: Path) -> None:
+    target = photo_file.with_name("cup_deblurred.png")
+    target.write_bytes(b"precious")
+    outcome = serpent("deblur", photo_file, *model)
+    outcome.failed(1, "exists")
+    assert "--force" in outcome.hint
+    assert target.read_bytes() == b"precious"
+    assert serpent("deblur", photo_file, *model, "--force").code == 0
+    assert Image.open(target).size == (35, 21)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that root cannot write")
+def test_folders_that_must_not_be_written(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    serpent("deblur", photo_file, *model, "-o", "/proc/out.png").failed(1, "/proc/out.png")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if not os.access(locked, os.W_OK):
+        serpent("deblur", photo_file, *model, "-o", locked / "out.png").failed(1, "locked")
+
+
+@pytest.mark.parametrize("target", ["file.png/out.png", "folder.png"])
+def test_targets_that_cannot_be_written(
+    target: str, serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file.png").write_bytes(b"x")
+    (tmp_path / "folder.png" / "cup.png").mkdir(parents=True)
+    outcome = serpent("deblur", photo_file, *model, "-o", tmp_path / target, "--force")
+    outcome.failed(1, target.partition("/")[0])
+
+
+def test_formats_that_are_not_written(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    serpent("deblur", photo_file, *model, "-o", tmp_path / "out.xyz").failed(2, ".xyz")
+    assert not (tmp_path / "out.xyz").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--tile", "wide"], "--tile wide is not auto, whole or a number"),
+        (["--tile", "0"], "--tile 0"),
+        (["--tile", "-5"], "--tile -5"),
+        (["--tile", "20"], "at least 64 pixels"),
+        (["--region", "1,2,3"], "is not four whole numbers"),
+        (["--region", "1,2,3,-4"], "is not four whole numbers"),
+        (["--region", "a,b,c,d"], "is not four whole numbers"),
+        (["--max-memory", "lots"], "'lots' is no amount of memory"),
+        (["--unknown"], "--unknown"),
+        (["--max-pixels", "0"], "--max-pixels"),
+        (["--threads", "x"], "--threads"),
+        (["-o"], "-o"),
+    ],
+)
+def test_usage(
+    args: list[str], words: str, serpent: Serpent, model: Model, photo_file: Path
+) -> None:
+    serpent("deblur", photo_file, *model, *args).failed(2, words)
+    assert not photo_file.with_name("cup_deblurred.png").exists()
+
+
+def test_commands_that_do_not_exist(serpent: Serpent) -> None:
+    serpent("sharpen").failed(2, "sharpen")
+    serpent("deblur").failed(2, "")
+
+
+def test_regions_outside_the_picture(serpent: Serpent, model: Model, photo_file: Path) -> None:
+    outcome = serpent("deblur", photo_file, *model, "--region", "30,0,10,10")
+    outcome.failed(2, "does not lie in the 35 x 21 picture")
+
+
+def test_models_of_another_scale(
+    serpent: Serpent, model: Model, enlarger: Model, photo_file: Path
+) -> None:
+    serpent("upscale", photo_file, *model).failed(2, "enlarges by 1, not by 8")
+    serpent("deblur", photo_file, *enlarger).failed(2, "enlarges by 8, not by 1")
+
+
+def test_missing_inputs(serpent: Serpent, model: Model, tmp_path: Path) -> None:
+    serpent("deblur", tmp_path / "none.png", *model).failed(3, "none.png")
+    (tmp_path / "hollow").mkdir()
+    serpent("deblur", tmp_path / "hollow", *model).failed(3, "no picture was found")
+
+
+def test_unknown_models(serpent: Serpent, photo_file: Path) -> None:
+    outcome = serpent("deblur", photo_file, "--model", "debler")
+    outcome.failed(4, "there is no model named 'debler'")
+    assert "did you mean deblur" in outcome.hint
+    serpent("deblur", photo_file, "--model", "./none.safetensors").failed(4, "none.safetensors")
+    serpent("upscale", photo_file, "--scale", "3").failed(4, "no bundled model enlarges by 3")
+    serpent("models", "info", "debler").failed(4, "debler")
+
+
+def test_corrupt_weights(serpent: Serpent, model: Model, photo_file: Path) -> None:
+    model[1].with_suffix(".json").unlink()
+    model[1].write_bytes(model[1].read_bytes()[:-10])
+    outcome = serpent("deblur", photo_file, *model)
+    outcome.failed(4, "are corrupt")
+    assert outcome.hint
+
+
+@pytest.mark.parametrize("device", ["cuda:42", "xpu:42", "abacus"])
+def test_absent_devices(device: str, serpent: Serpent, model: Model, photo_file: Path) -> None:
+    outcome = serpent("deblur", photo_file, *model, "--device", device)
+    outcome.failed(5, device)
+    assert outcome.hint
+
+
+def test_the_good_pictures_of_a_batch_are_written(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        shutil.copy(photo_file, folder / name)
+    (folder / "b.png").write_bytes(b"")
+    outcome = serpent("deblur", folder, *model)
+    assert outcome.code == 1
+    assert [line for line in outcome.err if line.startswith("error:")] == [outcome.err[0]]
+    assert outcome.err[0].endswith("b.png: the file is empty")
+    assert outcome.err[-1] == "1 of 3 pictures failed"
+    written = sorted(path.name for path in (tmp_path / "trip_deblurred").iterdir())
+    assert written == ["a.png", "c.png"]
+    assert outcome.out == [str(tmp_path / "trip_deblurred" / name) for name in written]
+
+
+def test_too_little_memory_names_enough(
+    serpent: Serpent, model: Model, photo_file: Path, photo: NDArray[np.uint8]
+) -> None:
+    Image.fromarray(np.tile(photo, (4, 4, 1))).save(photo_file)
+    outcome = serpent("deblur", photo_file, *model, "--max-memory", "10M")
+    outcome.failed(1, "of memory")
+    assert "--max-memory" in outcome.hint
+
+
+def test_debugging_shows_the_traceback(
+    serpent: Serpent, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from serpent_cli.cli.app import main
+    from serpent_cli.errors import ModelError
+
+    monkeypatch.setenv("SERPENT_DEBUG", "1")
+    with pytest.raises(ModelError):
+        main(["deblur", str(photo_file), "--model", "debler"])

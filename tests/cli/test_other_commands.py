@@ -1,0 +1,155 @@
+"""`models`, `doctor`, `eval` and `train`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.checkpoint import read_weights
+from serpent_cli.zoo.locate import list_cards
+
+Serpent = Callable[..., Any]
+Model = tuple[str, Path]
+RECIPE = """
+name = "mini"
+description = "Only for tests."
+[model]
+widths = [8, 8, 8, 8]
+[degrade]
+task = "deblur"
+[data]
+crop = 16
+halo = 8
+batch = 2
+[optim]
+steps = 3
+warmup = 1
+[log]
+every = 1
+"""
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photo[:64, :64]).save(folder / "cup.png")
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "mini.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_models_are_listed(serpent: Serpent) -> None:
+    names = [card.name for card in list_cards()]
+    rows = serpent("models", "list").out
+    assert rows[0].split()[0] == "name"
+    assert [row.split()[0] for row in rows[1:]] == names
+    assert [json.loads(line)["name"] for line in serpent("models", "list", "--json").out] == names
+
+
+def test_models_are_described(serpent: Serpent, model: Model) -> None:
+    outcome = serpent("models", "info", model[1], "--json")
+    (facts,) = (json.loads(line) for line in outcome.out)
+    tensors, config = read_weights(model[1])
+    assert facts["parameters"] == sum(tensor.numel() for tensor in tensors.values())
+    assert facts["config"]["widths"] == list(config.widths)
+    text = "\n".join(serpent("models", "info", model[1]).out)
+    for fact in (f"{facts['gmac_512']:.2f} GMAC", "8 input pixels", "MIT", facts["sha256"]):
+        assert fact in text
+    assert f"{facts['parameters'] / 1e6:.2f} million" in text
+
+
+@pytest.mark.parametrize("card", list_cards(), ids=lambda card: card.name)
+def test_bundled_models_are_described(card: Card, serpent: Serpent) -> None:
+    text = "\n".join(serpent("models", "info", card.name).out)
+    assert card.description in text
+    assert all(limit in text for limit in card.limits)
+
+
+def test_the_doctor_knows_backends_weights_and_variables(serpent: Serpent) -> None:
+    outcome = serpent("doctor")
+    assert outcome.code == 0
+    text = "\n".join(outcome.out)
+    for words in ("reference", "chunked", "native", "device", "memory", "SERPENT_BACKEND="):
+        assert words in text
+    for card in list_cards():
+        assert f"weights    {card.name}: whole" in outcome.out
+
+
+def test_the_doctor_finds_corrupt_weights(
+    serpent: Serpent, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serpent_cli.zoo.locate.weights_folder", lambda: model[1].parent)
+    assert "weights    tiny: whole" in serpent("doctor").out
+    model[1].write_bytes(b"x")
+    assert any(line.startswith("weights    tiny: CORRUPT") for line in serpent("doctor").out)
+    model[1].unlink()
+    assert "weights    tiny: missing" in serpent("doctor").out
+
+
+def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Path) -> None:
+    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--json")
+    assert outcome.code == 1, "random weights meet no bar"
+    means = [json.loads(line) for line in outcome.out]
+    assert [mean["case"] for mean in means if mean["met"] is False]
+    table = serpent("eval", "deblur", "--photos", photos, *model).out
+    assert len(table) == 1 + len(means)
+    assert table[0].startswith("case")
+
+
+def test_scores_are_kept_in_the_card(serpent: Serpent, model: Model, photos: Path) -> None:
+    card = model[1].with_suffix(".json")
+    before = Card.read(card)
+    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--write-card")
+    assert outcome.err == [f"scores written to {card}"]
+    after = Card.read(card)
+    assert before.scores == []
+    assert after.scores[0]["suite"] == "deblur"
+    assert after.config == before.config
+    serpent("eval", "deblur", "--photos", photos, "--write-card").failed(2, "--model PATH")
+
+
+def test_wrong_evaluations(serpent: Serpent, model: Model, photos: Path, tmp_path: Path) -> None:
+    serpent("eval", "upscale", "--photos", photos, *model).failed(2, "upscale")
+    serpent("eval", "denoise", "--photos", photos, *model).failed(2, "denoise")
+    serpent("eval", "deblur", "--photos", tmp_path, *model).failed(3, "no photograph")
+
+
+def test_training_makes_weights_that_restore(
+    serpent: Serpent, photos: Path, recipe: Path, photo_file: Path, tmp_path: Path
+) -> None:
+    outcome = serpent("train", recipe, "--photos", photos, "--out", tmp_path / "run", "--json")
+    weights = tmp_path / "run" / "mini.safetensors"
+    assert outcome.code == 0
+    assert outcome.out[-1] == str(weights)
+    assert [json.loads(line)["step"] for line in outcome.out[:-1]] == [1, 2, 3]
+    assert serpent("deblur", photo_file, "--model", weights).code == 0
+    again = tmp_path / "again"
+    outcome = serpent("train", recipe, "--photos", photos, "--out", again, "--init", weights)
+    assert outcome.code == 0
+    assert len(outcome.err) == 3
+    assert "--init" in Card.read(again / "mini.json").trained["command"]
+
+
+def test_training_that_cannot_begin(
+    serpent: Serpent, photos: Path, recipe: Path, tmp_path: Path, model: Model
+) -> None:
+    out = ("--out", tmp_path / "run")
+    serpent("train", tmp_path / "none.toml", "--photos", photos, *out).failed(2, "none.toml")
+    serpent("train", recipe, "--photos", tmp_path / "nowhere", *out).failed(3, "nowhere")
+    serpent("train", recipe, "--photos", photos, *out, "--init", "debler").failed(4, "debler")
+    serpent("train", recipe, "--photos", photos, *out, "--init", model[1]).failed(4, "do not fit")
+    recipe.write_text(RECIPE + "steps = 3\n")
+    serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entry 'steps' in [log]")
+    assert not (tmp_path / "run").exists(), "no folder for a run that never was"

@@ -1,0 +1,101 @@
+"""The program as the system sees it: start-up, signals, pipes."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import serpent_cli
+
+Serpent = Callable[..., Any]
+Model = tuple[str, Path]
+COMMAND = [sys.executable, "-m", "serpent_cli.cli.app"]
+
+
+def test_help_is_quick_and_names_every_command(serpent_process: Serpent) -> None:
+    serpent_process("--help")  # bytecode is compiled once
+    seconds: list[float] = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        outcome = serpent_process("--help")
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) < 1.0
+    assert (outcome.code, outcome.err) == (0, [])
+    for command in ("deblur", "upscale", "models", "train", "eval", "doctor"):
+        assert any(line.split()[:1] == [command] for line in outcome.out), command
+
+
+@pytest.mark.parametrize("command", ["deblur", "upscale"])
+def test_help_shows_examples(command: str, serpent_process: Serpent) -> None:
+    outcome = serpent_process(command, "-h")
+    assert outcome.code == 0
+    examples = outcome.out[outcome.out.index("  Examples:") + 1 :]
+    assert any(line.strip().startswith(f"serpent {command} ") for line in examples)
+
+
+def test_the_version_is_the_package_s(serpent_process: Serpent) -> None:
+    assert serpent_process("--version").out == [f"serpent {serpent_cli.__version__}"]
+
+
+def test_a_run_asks_no_network_and_shows_no_progress_outside_a_terminal(
+    serpent_process: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "def refuse(*args, **options): raise RuntimeError('no network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+    )
+    paths = {"PYTHONPATH": f"{tmp_path}:{Path(serpent_cli.__file__).parents[1]}"}
+    code = "import socket; socket.getaddrinfo('localhost', 80)"
+    refused = subprocess.run([sys.executable, "-c", code], capture_output=True, env=paths)
+    assert b"no network" in refused.stderr, "the test itself works"
+    outcome = serpent_process("deblur", photo_file, *model, env=paths)
+    assert (outcome.code, outcome.err) == (0, [])
+    assert outcome.out == [str(photo_file.with_name("cup_deblurred.png"))]
+
+
+def test_exit_codes_reach_the_system(serpent_process: Serpent) -> None:
+    serpent_process("deblur", "none.png").failed(3, "none.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_termination_leaves_nothing_half_written(
+    model: Model, photo_file: Path, photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    large = tmp_path / "large.png"
+    Image.fromarray(np.tile(photo, (30, 30, 1))).save(large, compress_level=1)
+    out = tmp_path / "out"
+    args = ["deblur", photo_file, large, *model, "-o", out, "--tile", "64", "--threads", "1"]
+    with subprocess.Popen(
+        [*COMMAND, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{out / 'cup.png'}\n"
+        time.sleep(0.3)
+        assert process.poll() is None, "still at work on the large picture"
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert (rest, errors) == ("", "")
+    assert [path.name for path in out.iterdir()] == ["cup.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_reader_that_has_gone_is_no_drama() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--version"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert errors == ""
+    assert process.returncode in (0, 1)

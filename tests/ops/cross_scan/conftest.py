@@ -1,0 +1,100 @@
+"""What the tests of `cross_scan` share. Modules beside this one are loaded by their files: pytest's
+import mode knows no packages among the tests."""
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from serpent_cli.ops.cross_scan import BACKENDS
+from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
+from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+
+def load(name: str) -> ModuleType:
+    """The module in a file of this folder."""
+    title = f"cross_scan_tests_{name}"
+    spec = importlib.util.spec_from_file_location(title, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[title] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+cases, tolerance_table = load("cases"), load("tolerances")
+
+
+def refused(name: str, dtype: torch.dtype = torch.float32) -> str | None:
+    options = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
+    request = ScanRequest(1, 8, 8, 8, 4, 1, 2, dtype, "cpu", options)
+    return next(backend for backend in BACKENDS if backend.name == name).why_not(request)
+
+
+@functools.cache
+def truth_of(case, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+    """Each is asked for once per backend."""
+    return case.with_gradients(cases.exact(case.inputs(dtype)), "reference")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test with an argument `case` all cases."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", cases.CASES, ids=str)
+
+
+@pytest.fixture(params=[backend.name for backend in BACKENDS if backend.name != "reference"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """A backend that runs here; native alone may be absent, where no compiler was."""
+    reason = refused(request.param)
+    if reason is not None:
+        assert "compiler" in reason, reason
+        pytest.skip(reason)
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def poisoned_memory():
+    """Fill new tensors with NaN: an output that is never written cannot pass."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def make_case() -> type:
+    """make_case(B=2, H=7, ...): one call of the op, see cases.py."""
+    return cases.Case
+
+
+@pytest.fixture(scope="session")
+def exact() -> Callable[..., tuple[Tensor | None, ...]]:
+    return cases.exact
+
+
+@pytest.fixture(scope="session")
+def truth() -> Callable[..., tuple[Tensor, list[Tensor]]]:
+    """truth(case, dtype): the reference's y and gradients in float64, of inputs of that type."""
+    return truth_of
+
+
+@pytest.fixture(scope="session")
+def tolerances() -> dict[torch.dtype, object]:
+    return tolerance_table.TOLERANCES
+
+
+@pytest.fixture(scope="session")
+def distance() -> Callable[[Tensor, Tensor], float]:
+    return tolerance_table.distance
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[..., str | None]:
+    """refusal(name, dtype): why a backend cannot run here."""
+    return refused
