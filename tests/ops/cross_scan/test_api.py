@@ -14,27 +14,27 @@ DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
-def test_parity_with_the_reference(backend, case, dtype, exact, distance, tolerances, refusal):
+def test_parity_with_the_reference(backend, case, dtype, truth, distance, tolerances, refusal):
     if dtype == torch.float64 and backend == "native":
         assert "float64" in (refusal(backend, dtype) or "")
         return
     inputs, tolerance = case.inputs(dtype), tolerances[dtype]
-    expected, expected_grads = case.with_gradients(exact(inputs), "reference")
+    expected, expected_grads = truth(case, dtype)
     y, grads = case.with_gradients(inputs, backend)
     assert y.dtype == (torch.float32 if not case.observe and dtype != torch.float64 else dtype)
     assert distance(y, expected) < tolerance.output
-    for x, grad, truth in zip((x for x in inputs if x is not None), grads, expected_grads,
-                              strict=True):  # fmt: skip
+    given = [x for x in inputs if x is not None]
+    for x, grad, true_grad in zip(given, grads, expected_grads, strict=True):
         assert grad.dtype == x.dtype
         assert grad.shape == x.shape
-        assert distance(grad, truth) < tolerance.gradient
+        assert distance(grad, true_grad) < tolerance.gradient
 
 
-def test_long_scans_in_fp32_do_not_drift(backend, make_case, exact, distance, tolerances):
-    case = make_case(B=1, H=40, W=50, D=8, N=2)
-    inputs, tolerance = case.inputs(torch.float32), tolerances[torch.float32]
-    expected, expected_grads = case.with_gradients(exact(inputs), "reference")
-    y, grads = case.with_gradients(inputs, backend)
+def test_long_scans_in_fp32_do_not_drift(backend, make_case, truth, distance, tolerances):
+    case = make_case(B=1, H=30, W=40, D=8, N=2)
+    tolerance = tolerances[torch.float32]
+    expected, expected_grads = truth(case, torch.float32)
+    y, grads = case.with_gradients(case.inputs(torch.float32), backend)
     assert distance(y, expected) < tolerance.output
     assert max(map(distance, grads, expected_grads)) < tolerance.gradient
 
@@ -213,10 +213,41 @@ def test_flops_are_counted_by_the_formula(make_case):
     assert counter.get_total_flops() == 2 * 4 * multiply_adds
 
 
-def test_results_do_not_change_from_run_to_run(backend, make_case):
-    case = make_case(B=2, H=16, W=16, D=40)
+@pytest.fixture
+def set_threads():
+    """set_threads(n), undone after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("sizes", [{"B": 2, "D": 40}, {"B": 1, "D": 144, "N": 1}])
+def test_results_depend_neither_on_the_run_nor_on_threads(backend, sizes, make_case, set_threads):
+    case = make_case(H=24, W=24, **sizes)
     inputs = case.inputs(torch.float32)
+    set_threads(1)
     y, grads = case.with_gradients(inputs, backend)
-    again, again_grads = case.with_gradients(inputs, backend)
-    assert again.equal(y)
-    assert all(map(torch.equal, grads, again_grads))
+    for threads in (1, 2):
+        set_threads(threads)
+        again, again_grads = case.with_gradients(inputs, backend)
+        assert again.equal(y)
+        assert all(map(torch.equal, grads, again_grads))
+
+
+def test_autograd_keeps_the_inputs_and_the_carries_only(backend, make_case):
+    case = make_case(B=2, H=16, W=16, D=8, N=2)
+    inputs = [x.requires_grad_() for x in case.inputs(torch.float32)]
+    kept = []
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        kept.append(x)
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        case.run(inputs, backend)
+    addresses = {x.data_ptr() for x in inputs}
+    carries = [x for x in kept if x.data_ptr() not in addresses]
+    assert len(kept) - len(carries) == len(inputs)
+    assert len(carries) == 1
+    states = 2 * 16 * 16 * 8 * 2 * len(case.paths)
+    assert 0 < carries[0].numel() <= states // 4
