@@ -5,10 +5,9 @@ from pathlib import Path
 
 from serpent_cli.batch.sources import Sources
 from serpent_cli.errors import UsageError
+from serpent_cli.imaging.formats import WRITABLE, format_for
 
-WRITABLE_SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".avif", ".jp2", ".j2k"]
-)
+WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ def name_targets(sources: Sources, output: Path | None, tag: str) -> list[Job]:
         tag: What was done, such as `deblurred` or `x8`, for names of our own.
 
     Raises:
-        UsageError: Several inputs for one file, two with the same target, or a target that is an
-            input.
+        UsageError: Several inputs for one file, two with the same target, a target that is an
+            input, or one in a format that cannot be written.
     """
     if output is None:
         jobs = [Job(path, _beside(path, sources.folder, tag)) for path in sources.files]
@@ -45,6 +44,7 @@ def name_targets(sources: Sources, output: Path | None, tag: str) -> list[Job]:
             )
         jobs = [Job(path, output / _writable(path).name) for path in sources.files]
     else:
+        format_for(output)  # refused now rather than after the work
         jobs = [Job(path, output) for path in sources.files]
     _refuse_collisions(jobs)
     return jobs

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from serpent_cli.batch.naming import Job, name_targets
-from serpent_cli.batch.sources import Sources
+from serpent_cli.batch.sources import PICTURE_SUFFIXES, Sources
 from serpent_cli.errors import UsageError
+from serpent_cli.imaging.formats import format_for
 
 
 def targets(sources: Sources, output: Path | None, tag: str = "deblurred") -> list[str]:
@@ -59,9 +60,19 @@ def test_the_output_may_be_a_file_or_a_folder(tmp_path: Path) -> None:
     assert targets_in(tmp_path, "trip/a.png", output="new", folder=True) == ["new/a.png"]
 
 
-def test_an_existing_file_without_suffix_is_a_file(tmp_path: Path) -> None:
+def test_formats_that_cannot_be_written_are_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"x")
-    assert targets_in(tmp_path, "a.png", output="out") == ["out"]
+    for output, words in (("out", "has no suffix"), ("out.gif", "cannot be written as .gif")):
+        with pytest.raises(UsageError, match=words):
+            targets_in(tmp_path, "a.png", output=output)
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+def test_names_of_our_own_can_be_written(suffix: str) -> None:
+    (target,) = targets(files(f"a{suffix}"), None)
+    assert format_for(Path(target)).name
+    kept = ".png .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2".split()
+    assert Path(target).suffix == (suffix if suffix in kept else ".png")
 
 
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
