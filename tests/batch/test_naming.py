@@ -71,7 +71,19 @@ def test_formats_that_cannot_be_written_are_refused_before_any_work(tmp_path: Pa
 def test_names_of_our_own_can_be_written(suffix: str) -> None:
     (target,) = targets(files(f"a{suffix}"), None)
     assert format_for(Path(target)).name
-    kept = ".png .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2".split()
+    kept = [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".bmp",
+        ".avif",
+        ".jp2",
+    ]
     assert Path(target).suffix == (suffix if suffix in kept else ".png")
 
 
