@@ -7,6 +7,8 @@ from serpent_cli.batch.sources import PICTURE_SUFFIXES, Sources
 from serpent_cli.errors import UsageError
 from serpent_cli.imaging.formats import format_for
 
+KEPT = ("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp", "bmp", "avif", "jp2")
+
 
 def targets(sources: Sources, output: Path | None, tag: str = "deblurred") -> list[str]:
     return [str(job.target) for job in name_targets(sources, output, tag)]
