@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.unet import build_model
+from serpent_cli.training.gradient import BatchGradient
 from serpent_cli.training.photos import CropSampler
 from serpent_cli.training.recipe import OptimSection, Recipe
 from serpent_cli.training.state import TrainingState
@@ -98,6 +99,8 @@ class Trainer:
         average = {name: p.detach().clone() for name, p in model.named_parameters()}
         optimizer = build_optimizer(model, recipe.optim)
         self.state = TrainingState(model, average, optimizer, generator, digest(recipe))
+        workers = torch.get_num_threads() if device.type == "cpu" else 1
+        self.gradient = BatchGradient(self.loss, list(model.parameters()), workers)
         self.checkpoint = out / "state.safetensors"
         out.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
@@ -109,6 +112,10 @@ class Trainer:
         Raises:
             SerpentError: The loss is not finite.
         """
+        with self.gradient.one_core_per_share():
+            self._run(on_report)
+
+    def _run(self, on_report: Callable[[StepReport], None]) -> None:
         log, state = self.recipe.log, self.state
         saved = mark = time.perf_counter()
         data_seconds, losses = 0.0, torch.zeros((), device=self.device)
@@ -139,20 +146,22 @@ class Trainer:
 
     def step(self, degraded: Tensor, target: Tensor) -> Tensor:
         """One optimizer step; the loss, detached."""
-        optim, loss, state = self.recipe.optim, self.recipe.loss, self.state
+        optim, state = self.recipe.optim, self.state
         lr = learning_rate(optim, state.step)
         for group in state.optimizer.param_groups:
             group["lr"] = lr
-        half = optim.precision == "bf16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            output = state.model(degraded)
-        value = restoration_loss(output.float(), target, loss.charbonnier, loss.fft)
-        state.optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        value = self.gradient(degraded, target)
         nn.utils.clip_grad_norm_(state.model.parameters(), optim.clip)
         state.optimizer.step()
         self._update_average()
-        return value.detach()
+        return value
+
+    def loss(self, degraded: Tensor, target: Tensor) -> Tensor:
+        """Mean loss of degraded crops against the sharp ones, by the network as it stands."""
+        loss, half = self.recipe.loss, self.recipe.optim.precision == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
+            output = self.state.model(degraded)
+        return restoration_loss(output.float(), target, loss.charbonnier, loss.fft)
 
     def _update_average(self) -> None:
         # A young average would remember the random start: its decay grows with the steps.

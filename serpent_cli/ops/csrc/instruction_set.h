@@ -12,9 +12,10 @@ constexpr int AHEAD = 6;  // pixels along the path that are fetched before their
 
 template <int G, bool PART, class U, class P>
 static void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
-    if (back)
-        backward_group<G, PART, U, P>(s, b, d0, lanes, group);
-    else if (s.N == 1)
+    if (back) {
+        BackwardGroup<G, PART, U, P> backward(s, b, d0, lanes, group);
+        for (int k = 0; k < s.K; k++) backward.run(k);
+    } else if (s.N == 1)
         forward_group<G, PART, true, U, P>(s, b, d0, lanes);
     else
         forward_group<G, PART, false, U, P>(s, b, d0, lanes);

@@ -62,6 +62,35 @@ static inline float sum(vf v) {
     return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
+// Sums of neighbours within each 128 bits: first a's two, then b's.
+static inline vf add_pairs(vf a, vf b) {
+#if LANES == 16
+    return __builtin_shufflevector(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
+           __builtin_shufflevector(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+#elif LANES == 8
+    return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14) +
+           __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+#else
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
+// Sums of `count` rows of LANES floats, four rows at a time by a transposing tree.
+static inline void sum_rows(const float* rows, int count, float* to) {
+    int i = 0;
+    for (; i + 4 <= count; i += 4, rows += 4 * LANES) {
+        const vf first = add_pairs(load<float>(rows), load<float>(rows + LANES));
+        const vf last = add_pairs(load<float>(rows + 2 * LANES), load<float>(rows + 3 * LANES));
+        const vf quarters = add_pairs(first, last);  // of 4 rows, in each 128 bits
+        for (int row = 0; row < 4; row++) {
+            float total = quarters[row];
+            for (int part = 4; part < LANES; part += 4) total += quarters[part + row];
+            to[i + row] = total;
+        }
+    }
+    for (; i < count; i++, rows += LANES) to[i] = sum(load<float>(rows));
+}
+
 // exp(x) for x <= 0; below -87 it stays at exp(-87), a tenth of the smallest normal number's root.
 static inline vf exp_negative(vf x) {
     const vf least = splat(-87.0f);
@@ -95,4 +124,14 @@ static inline vf softplus(vf x) {
     const vf magnitude = (vf)((vi)x & 0x7fffffff);
     const vf positive = (x + magnitude) * 0.5f;  // max(x, 0), NaN kept
     return positive + log1p_unit(exp_negative(-magnitude));
+}
+
+// 1 - exp(-x) for x >= 0; a series where the difference would cancel.
+static inline vf one_minus_exp(vf x) {
+    vf p = x * (-1.0f / 720) + (1.0f / 120);
+    p = p * -x + (1.0f / 24);
+    p = p * -x + (1.0f / 6);
+    p = p * -x + 0.5f;
+    p = p * -x + 1.0f;
+    return x < splat(0.25f) ? p * x : 1.0f - exp_negative(-x);
 }
