@@ -37,6 +37,16 @@ class Block(nn.Module):
             x = self.feed_forward(self.norm_feed_forward(x)).add_(x)
         return x
 
+    def silence(self) -> None:
+        """Make the block an identity that learns: what it adds to its input becomes zero."""
+        last: list[object] = [self.position, self.mixer.project_out]
+        if self.has_feed_forward:
+            last += [self.position_feed_forward, self.feed_forward[-1]]
+        for module in last:
+            if isinstance(module, nn.Module):
+                for parameter in module.parameters():
+                    nn.init.zeros_(parameter)
+
 
 class SBlock(nn.Sequential):
     """The figure's S-block: `depth` blocks in a row."""

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from serpent_cli.degrade.pipeline import degrade
-from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.errors import SerpentError
 from serpent_cli.model.unet import build_model
 from serpent_cli.training.gradient import BatchGradient
+from serpent_cli.training.initial import start_from
 from serpent_cli.training.photos import CropSampler
 from serpent_cli.training.recipe import OptimSection, Recipe
 from serpent_cli.training.state import TrainingState
-from serpent_cli.zoo.load import misfit
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Trainer:
         photos: uint8 tensors (H, W, 3).
         out: Folder of the run: `state.safetensors`, `log.jsonl`.
         device: Where the network and the degradations run.
-        init: Weights by parameter name to start from, instead of fresh ones.
+        init: Weights by parameter name to start from, instead of fresh ones; see `start_from`.
     """
 
     def __init__(
@@ -85,13 +85,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         model = build_model(recipe.model)
         if init is not None:
-            if wrong := misfit(model, init):
-                raise ModelError(
-                    f"the weights to start from do not fit the recipe's network: {wrong} is absent,"
-                    " unknown or has another shape",
-                    hint="give the recipe's [model] the sizes of `serpent models info`",
-                )
-            model.load_state_dict(init)
+            start_from(model, init)
         model.to(device).train()
         generator = torch.Generator().manual_seed(recipe.seed)
         side = recipe.data.crop + 2 * recipe.data.halo

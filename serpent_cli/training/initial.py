@@ -1,0 +1,32 @@
+"""Starting a run from the weights of another one."""
+
+from torch import Tensor, nn
+
+from serpent_cli.errors import ModelError
+from serpent_cli.model.block import Block
+from serpent_cli.zoo.load import misfit
+
+
+def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give a network the weights of a finished one, which may be shallower.
+
+    A block that the weights lack starts as the identity, so that the deeper network begins with
+    exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641).
+
+    Raises:
+        ModelError: The weights are of another network: another width, another mixer, ...
+    """
+    complete = dict(weights)
+    for name, block in model.named_modules():
+        if isinstance(block, Block) and not any(key.startswith(f"{name}.") for key in weights):
+            block.silence()
+            own = block.state_dict().items()
+            complete.update({f"{name}.{key}": tensor for key, tensor in own})
+    if wrong := misfit(model, complete):
+        raise ModelError(
+            f"the weights to start from do not fit the recipe's network: {wrong} is absent, unknown"
+            " or has another shape",
+            hint="give the recipe's [model] the sizes of `serpent models info`; only depths may"
+            " grow",
+        )
+    model.load_state_dict(complete)

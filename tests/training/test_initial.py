@@ -1,0 +1,64 @@
+"""Starting from finished weights: a deeper network begins as the finished one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from serpent_cli.errors import ModelError
+from serpent_cli.model.config import Mixer, ModelConfig
+from serpent_cli.model.unet import build_model
+from serpent_cli.training.initial import start_from
+
+SMALL = ModelConfig(widths=(8, 8, 8, 8))
+
+
+def finished(config: ModelConfig) -> nn.Module:
+    torch.manual_seed(0)
+    model = build_model(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.05)
+    return model
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("mixer", ["ss2d", "spatial"])
+@pytest.mark.parametrize("feed_forward", [0.0, 2.0])
+def test_a_deeper_network_starts_with_the_same_pictures(mixer: Mixer, feed_forward: float) -> None:
+    config = replace(SMALL, mixer=mixer, feed_forward=feed_forward)
+    shallow = finished(config)
+    deep = build_model(
+        replace(config, depths_down=(1, 2, 1), depth_bottleneck=2, depths_up=(3, 1, 2))
+    )
+    start_from(deep, weights_of(shallow))
+    picture = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(deep(picture), shallow(picture))
+
+
+def test_added_blocks_learn() -> None:
+    deep = build_model(replace(SMALL, depths_up=(2, 1, 1)))
+    start_from(deep, weights_of(finished(SMALL)))
+    deep(torch.rand(1, 3, 32, 32)).square().mean().backward()
+    added = deep.get_parameter("u1.blocks.1.mixer.project_out.weight")
+    assert added.grad is not None
+    assert added.grad.norm() > 0
+
+
+@pytest.mark.parametrize(
+    "config", [replace(SMALL, widths=(8, 8, 8, 16)), replace(SMALL, feed_forward=1.0)]
+)
+def test_weights_of_another_network_are_refused(config: ModelConfig) -> None:
+    with pytest.raises(ModelError, match="do not fit the recipe's network"):
+        start_from(build_model(config), weights_of(finished(SMALL)))
+
+
+def test_a_shallower_network_is_refused() -> None:
+    weights = weights_of(finished(replace(SMALL, depths_up=(2, 1, 1))))
+    with pytest.raises(ModelError, match=r"u1\.blocks\.1"):
+        start_from(build_model(SMALL), weights)
