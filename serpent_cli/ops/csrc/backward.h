@@ -29,44 +29,59 @@ class BackwardGroup {
                 store(&h[n * V + v * LANES], load_channels<G, PART>(carry + n * s.D, v, lanes));
     }
 
-    void replay(const Parameters<G>& p, int k, int t) {
+    INLINE void replay(const Parameters<G>& p, int k, int t, int count) {
         const int64_t at = b * L + pixels[t];
         const P* f = features(at, k);
+        const U* u = input(at);
+        // Locals: a store may alias any member, which would be read again after each.
+        const int states = N, rank = R;
+        const float* rate = p.rate.data();
+        float *state = h.data(), *delta_t = &deltas[t * V];
+        float *decay_t = &decays[t * states * V], *kept_t = &kept[t * states * V];
+        if (t + AHEAD < count) {
+            const int64_t next = b * L + pixels[t + AHEAD];
+            __builtin_prefetch(features(next, k));
+            fetch<G, false>(input(next));
+        }
         if (s.reset && starts[t]) std::fill(h.begin(), h.end(), 0.0f);
         for (int v = 0; v < G; v++) {
-            const vf delta = p.delta(f, R, v);
-            const vf drive = delta * load_channels<G, PART>(input(at), v, lanes);
-            store(&deltas[t * V + v * LANES], delta);
-            for (int n = 0; n < N; n++) {
+            const vf delta = p.delta(f, rank, v);
+            const vf drive = delta * load_channels<G, PART>(u, v, lanes);
+            store(delta_t + v * LANES, delta);
+            for (int n = 0; n < states; n++) {
                 const int i = n * V + v * LANES;
-                const vf decay = exp_negative(-delta * load<float>(&p.rate[i]));
-                const vf rest = decay * load<float>(&h[i]);
-                store(&decays[t * N * V + i], decay);
-                store(&kept[t * N * V + i], rest);
-                store(&h[i], rest + drive * scalar(f + R + n));
+                const vf decay = exp_negative(-delta * load<float>(rate + i));
+                const vf rest = decay * load<float>(state + i);
+                store(decay_t + i, decay);
+                store(kept_t + i, rest);
+                store(state + i, rest + drive * scalar(f + rank + n));
             }
         }
     }
 
     // One vector of channels of one step, in reverse; the gradient of delta's argument.
-    vf reverse(const Parameters<G>& p, const P* f, int64_t at, int k, int t, int v) {
+    INLINE vf reverse(const Parameters<G>& p, const P* f, int64_t at, int k, int t, int v) {
+        const int states = N;
+        const bool observe = s.observe;
         const vf delta = load<float>(&deltas[t * V + v * LANES]);
         const vf x = load_channels<G, PART>(input(at), v, lanes), drive = delta * x;
         const vf gy = load_channels<G, PART>(s.grad_y + at * s.D + d0, v, lanes);
-        const float *decay = &decays[t * N * V + v * LANES], *rest = &kept[t * N * V + v * LANES];
-        float *dB = &rows[R * LANES], *dC = dB + N * LANES;
+        const float *decay = &decays[t * states * V + v * LANES], *rate = &p.rate[v * LANES];
+        const float* rest = &kept[t * states * V + v * LANES];
+        float *dx = &dh[v * LANES], *d_rates = &d_rate[v * LANES];
+        float *dB = &rows[R * LANES], *dC = dB + states * LANES;
+        const P *Bs = f + R, *Cs = Bs + states;
         vf by_B = {}, by_rate = {};
-        for (int n = 0; n < N; n++, dB += LANES, dC += LANES) {
-            const int i = n * V + v * LANES;
-            const float Bn = scalar(f + R + n), Cn = s.observe ? scalar(f + R + N + n) : 1.0f;
+        for (int n = 0; n < states; n++) {
+            const float Bn = scalar(Bs + n), Cn = observe ? scalar(Cs + n) : 1.0f;
             const vf before = load<float>(rest + n * V);
-            const vf dx = load<float>(&dh[i]) + gy * Cn, carried = dx * before;
-            by_B += dx * Bn;
-            by_rate += carried * load<float>(&p.rate[i]);
-            store(&d_rate[i], load<float>(&d_rate[i]) + carried * delta);
-            store(&dh[i], dx * load<float>(decay + n * V));
-            store(dB, (v ? load<float>(dB) : vf{}) + dx * drive);
-            if (s.observe) store(dC, (v ? load<float>(dC) : vf{}) + gy * (before + drive * Bn));
+            const vf dh_n = load<float>(dx + n * V) + gy * Cn, carried = dh_n * before;
+            by_B += dh_n * Bn;
+            by_rate += carried * load<float>(rate + n * V);
+            store(d_rates + n * V, load<float>(d_rates + n * V) + carried * delta);
+            store(dx + n * V, dh_n * load<float>(decay + n * V));
+            add(dB + n * LANES, dh_n * drive, v);
+            if (observe) add(dC + n * LANES, gy * (before + drive * Bn), v);
         }
         float* du = s.grad_u + at * s.D + d0;
         const vf others = k ? load_channels<G, PART>(du, v, lanes) : vf{};
@@ -75,24 +90,35 @@ class BackwardGroup {
         return (x * by_B - by_rate) * one_minus_exp(delta);
     }
 
-    void reverse_step(const Parameters<G>& p, int k, int t) {
+    // Begin a sum with the first vector of channels, go on with the others.
+    static INLINE void add(float* to, vf x, int v) { store(to, v ? load<float>(to) + x : x); }
+
+    INLINE void reverse_step(const Parameters<G>& p, int k, int t) {
         const int64_t at = b * L + pixels[t];
         const P* f = features(at, k);
+        if (t >= AHEAD) {  // u and the features are at hand since the replay
+            const int64_t next = b * L + pixels[t - AHEAD];
+            fetch<G, false>(s.grad_y + next * s.D + d0);
+            fetch<G, true>(s.grad_u + next * s.D + d0);
+        }
         vf d_pre[G];
         for (int v = 0; v < G; v++) d_bias[v] += d_pre[v] = reverse(p, f, at, k, t, v);
         if (s.reset && starts[t]) std::fill(dh.begin(), dh.end(), 0.0f);
-        for (int r = 0; r < R; r++) {
+        const int rank = R;
+        const float* weight = p.weight.data();
+        float *d_weights = d_weight.data(), *sums = rows.data();
+        for (int r = 0; r < rank; r++) {
             const float fr = scalar(f + r);
             vf total = {};
             for (int v = 0; v < G; v++) {
                 const int i = r * V + v * LANES;
-                total += d_pre[v] * load<float>(&p.weight[i]);
-                store(&d_weight[i], load<float>(&d_weight[i]) + d_pre[v] * fr);
+                total += d_pre[v] * load<float>(weight + i);
+                store(d_weights + i, load<float>(d_weights + i) + d_pre[v] * fr);
             }
-            store(&rows[r * LANES], total);
+            store(sums + r * LANES, total);
         }
         const int64_t row = ((b * groups + group) * L + pixels[t]) * s.K + k;
-        sum_rows(rows.data(), F, s.grad_dbc + row * F);
+        sum_rows(sums, F, s.grad_dbc + row * F);
     }
 
     void write_sums(const Parameters<G>& p, int k) {
@@ -126,7 +152,7 @@ class BackwardGroup {
             const int count = (int)std::min<int64_t>(s.chunk, L - c * s.chunk);
             path.visit(c * s.chunk, count, pixels, starts);
             load_carry(k, c);
-            for (int t = 0; t < count; t++) replay(p, k, t);
+            for (int t = 0; t < count; t++) replay(p, k, t, count);
             for (int t = count - 1; t >= 0; t--) reverse_step(p, k, t);
         }
         write_sums(p, k);

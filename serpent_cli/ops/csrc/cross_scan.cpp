@@ -12,6 +12,10 @@
 #define HAS_X86 1
 #endif
 
+// One translation unit holds every instance for every instruction set: past its limit of growth the
+// compiler would leave out of line what the inner loops are made of.
+#define INLINE inline __attribute__((always_inline))
+
 #ifdef HAS_X86
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,prefer-vector-width=512")

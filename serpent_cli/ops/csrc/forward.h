@@ -33,11 +33,8 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                 if (t + AHEAD < count) {
                     const int64_t next = b * L + pixels[t + AHEAD];
                     __builtin_prefetch((const P*)s.dbc + (next * s.K + k) * F);
-                    for (int i = 0; i < G * LANES; i += 64 / (int)sizeof(U))
-                        __builtin_prefetch((const U*)s.u + next * s.D + d0 + i);
-                    if (k)
-                        for (int i = 0; i < G * LANES; i += 16)
-                            __builtin_prefetch(s.y + next * s.D + d0 + i, 1);
+                    fetch<G, false>((const U*)s.u + next * s.D + d0);
+                    if (k) fetch<G, true>(s.y + next * s.D + d0);
                 }
                 if (s.reset && starts[t]) {
                     for (int v = 0; v < G; v++) h1[v] = vf{};

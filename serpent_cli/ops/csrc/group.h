@@ -25,7 +25,7 @@ struct Parameters {
     }
 
     template <class T>
-    vf delta(const T* features, int R, int v) const {
+    INLINE vf delta(const T* features, int R, int v) const {
         vf x = bias[v];
         for (int r = 0; r < R; r++)
             x += load<float>(&weight[(r * G + v) * LANES]) * scalar(features + r);
@@ -34,14 +34,20 @@ struct Parameters {
 };
 
 template <int G, bool PART, class T>
-static inline vf load_channels(const T* from, int v, int lanes) {
+static INLINE vf load_channels(const T* from, int v, int lanes) {
     return PART ? load_part<T>(from, lanes) : load<T>(from + v * LANES);
 }
 
 template <int G, bool PART>
-static inline void store_channels(float* to, vf x, int v, int lanes) {
+static INLINE void store_channels(float* to, vf x, int v, int lanes) {
     if (PART)
         store_part(to, x, lanes);
     else
         store(to + v * LANES, x);
+}
+
+// Ask for a group's channels of a pixel before their turn; WRITE: they will be overwritten.
+template <int G, bool WRITE, class T>
+static INLINE void fetch(const T* from) {
+    for (int i = 0; i < G * LANES; i += 64 / (int)sizeof(T)) __builtin_prefetch(from + i, WRITE);
 }

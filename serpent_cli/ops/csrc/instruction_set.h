@@ -2,7 +2,7 @@
 // and LANES defined, under that set's compiler options; no include guard on purpose.
 
 namespace ISA {
-constexpr int AHEAD = 6;  // pixels along the path that are fetched before their turn
+constexpr int AHEAD = 4;  // pixels along the path that are fetched before their turn
 #include "vector_math.h"
 // After it, in this order:
 #include "group.h"

@@ -4,30 +4,30 @@
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
 
-static inline vf splat(float x) { return x - vf{}; }
+static INLINE vf splat(float x) { return x - vf{}; }
 
 template <class T>
-static inline vf load(const T* from);
+static INLINE vf load(const T* from);
 
 template <>
-inline vf load<float>(const float* from) {
+INLINE vf load<float>(const float* from) {
     vf v;
     __builtin_memcpy(&v, from, sizeof v);
     return v;
 }
 
 template <>
-inline vf load<uint16_t>(const uint16_t* from) {  // bf16 is the upper half of an fp32
+INLINE vf load<uint16_t>(const uint16_t* from) {  // bf16 is the upper half of an fp32
     typedef uint16_t vh __attribute__((vector_size(LANES * 2)));
     vh half;
     __builtin_memcpy(&half, from, sizeof half);
     return (vf)(__builtin_convertvector(half, vi) << 16);
 }
 
-static inline void store(float* to, vf v) { __builtin_memcpy(to, &v, sizeof v); }
+static INLINE void store(float* to, vf v) { __builtin_memcpy(to, &v, sizeof v); }
 
-static inline float scalar(const float* from) { return *from; }
-static inline float scalar(const uint16_t* from) {
+static INLINE float scalar(const float* from) { return *from; }
+static INLINE float scalar(const uint16_t* from) {
     uint32_t bits = (uint32_t)*from << 16;
     float x;
     __builtin_memcpy(&x, &bits, sizeof x);
@@ -35,17 +35,17 @@ static inline float scalar(const uint16_t* from) {
 }
 
 template <class T>
-static inline vf load_part(const T* from, int lanes) {
+static INLINE vf load_part(const T* from, int lanes) {
     T buffer[LANES] = {};
     for (int i = 0; i < lanes; i++) buffer[i] = from[i];
     return load<T>(buffer);
 }
 
-static inline void store_part(float* to, vf v, int lanes) {
+static INLINE void store_part(float* to, vf v, int lanes) {
     for (int i = 0; i < lanes; i++) to[i] = v[i];
 }
 
-static inline float sum(vf v) {
+static INLINE float sum(vf v) {
 #if LANES == 16
     typedef float v8 __attribute__((vector_size(32)));
     v8 e = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
@@ -63,7 +63,7 @@ static inline float sum(vf v) {
 }
 
 // Sums of neighbours within each 128 bits: first a's two, then b's.
-static inline vf add_pairs(vf a, vf b) {
+static INLINE vf add_pairs(vf a, vf b) {
 #if LANES == 16
     return __builtin_shufflevector(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
            __builtin_shufflevector(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
@@ -76,7 +76,7 @@ static inline vf add_pairs(vf a, vf b) {
 }
 
 // Sums of `count` rows of LANES floats, four rows at a time by a transposing tree.
-static inline void sum_rows(const float* rows, int count, float* to) {
+static INLINE void sum_rows(const float* rows, int count, float* to) {
     int i = 0;
     for (; i + 4 <= count; i += 4, rows += 4 * LANES) {
         const vf first = add_pairs(load<float>(rows), load<float>(rows + LANES));
@@ -92,7 +92,7 @@ static inline void sum_rows(const float* rows, int count, float* to) {
 }
 
 // exp(x) for x <= 0; below -87 it stays at exp(-87), a tenth of the smallest normal number's root.
-static inline vf exp_negative(vf x) {
+static INLINE vf exp_negative(vf x) {
     const vf least = splat(-87.0f);
     x = x < least ? least : x;
     const vf shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer
@@ -109,7 +109,7 @@ static inline vf exp_negative(vf x) {
 }
 
 // log(1 + e) for e in [0, 1] as 2 artanh(e / (2 + e)).
-static inline vf log1p_unit(vf e) {
+static INLINE vf log1p_unit(vf e) {
     const vf s = e / (e + 2.0f);
     const vf q = s * s;
     vf p = q * (2.0f / 13) + (2.0f / 11);
@@ -120,14 +120,14 @@ static inline vf log1p_unit(vf e) {
     return s * (p * q + 2.0f);
 }
 
-static inline vf softplus(vf x) {
+static INLINE vf softplus(vf x) {
     const vf magnitude = (vf)((vi)x & 0x7fffffff);
     const vf positive = (x + magnitude) * 0.5f;  // max(x, 0), NaN kept
     return positive + log1p_unit(exp_negative(-magnitude));
 }
 
 // 1 - exp(-x) for x >= 0; a series where the difference would cancel.
-static inline vf one_minus_exp(vf x) {
+static INLINE vf one_minus_exp(vf x) {
     vf p = x * (-1.0f / 720) + (1.0f / 120);
     p = p * -x + (1.0f / 24);
     p = p * -x + (1.0f / 6);
