@@ -35,6 +35,10 @@ static void run_item(const Scan& s, int64_t item, bool back) {
         case 1: return run_group<1, false, U, P>(s, b, d0, 1 * LANES, g, back);
         case 2: return run_group<2, false, U, P>(s, b, d0, 2 * LANES, g, back);
         case 3: return run_group<3, false, U, P>(s, b, d0, 3 * LANES, g, back);
+#if LANES < 16
+        case 5: return run_group<5, false, U, P>(s, b, d0, 5 * LANES, g, back);
+        case 6: return run_group<6, false, U, P>(s, b, d0, 6 * LANES, g, back);
+#endif
         default: return run_group<4, false, U, P>(s, b, d0, 4 * LANES, g, back);
     }
 }

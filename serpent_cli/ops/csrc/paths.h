@@ -33,14 +33,17 @@ struct Path {
     }
 };
 
-constexpr int MAX_VECTORS = 4;  // vectors of channels in a group: state and weights stay in L1
 constexpr int MAX_CHUNK = 128;
+
+// Vectors of channels in a group. Few: state and weights stay in L1. Many: what a pixel needs fills
+// whole cache lines, and its features are read for fewer groups.
+static inline int64_t max_vectors(int lanes) { return lanes < 16 ? 6 : 4; }
 
 // Groups of whole vectors: an even number of them where there are several, so that two threads
 // share them evenly; the same whatever the number of threads, so that sums have one order.
 static inline int64_t full_groups(int64_t D, int lanes) {
-    const int64_t vectors = D / lanes;
-    const int64_t least = (vectors + MAX_VECTORS - 1) / MAX_VECTORS;
+    const int64_t vectors = D / lanes, most = max_vectors(lanes);
+    const int64_t least = (vectors + most - 1) / most;
     return least > 1 ? least + (least & 1 && least < vectors) : least;
 }
 
