@@ -95,10 +95,11 @@ class Trainer:
         self.state = TrainingState(model, average, optimizer, generator, digest(recipe))
         workers = torch.get_num_threads() if device.type == "cpu" else 1
         self.gradient = BatchGradient(self.loss, list(model.parameters()), workers)
-        self.checkpoint = out / "state.safetensors"
+        self.checkpoint, self.log = out / "state.safetensors", out / "log.jsonl"
         out.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self.state.load(self.checkpoint)
+        self._forget_later_lines()
 
     def run(self, on_report: Callable[[StepReport], None]) -> None:
         """Train to the recipe's last step, saving every few minutes and at the end.
@@ -164,6 +165,22 @@ class Trainer:
             for name, parameter in self.state.model.named_parameters():
                 self.state.average[name].lerp_(parameter, 1 - decay)
 
+    def _forget_later_lines(self) -> None:
+        """Drop what a killed leg logged after its last checkpoint: those steps are done again."""
+        if not self.log.exists():
+            return
+        # A kill may leave half a line, always the last: it lies beyond the checkpoint too.
+        lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [
+            line
+            for line in lines
+            if line.endswith("\n") and json.loads(line)["step"] <= self.state.step
+        ]
+        if kept != lines:
+            part = self.log.with_suffix(".part")
+            part.write_text("".join(kept), encoding="utf-8")
+            part.replace(self.log)
+
     def _report(
         self,
         losses: Tensor,
@@ -187,7 +204,7 @@ class Trainer:
             data_share=round(data_seconds / seconds, 4),
             seconds=round(self.state.seconds, 1),
         )
-        with (self.out / "log.jsonl").open("a", encoding="utf-8") as stream:
+        with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(report)) + "\n")
         on_report(report)
 

@@ -45,6 +45,20 @@ def test_the_version_is_the_package_s(serpent_process: Serpent) -> None:
     assert serpent_process("--version").out == [f"serpent {serpent_cli.__version__}"]
 
 
+def test_the_shell_completes_commands_and_options(serpent_process: Serpent) -> None:
+    def completions(*words: str) -> list[str]:
+        asked = {
+            "_SERPENT_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        return serpent_process(env=asked).out
+
+    assert completions("serpent", "de") == ["deblur"]
+    assert "--max-memory" in completions("serpent", "deblur", "--max")
+    assert "complete" in "".join(serpent_process(env={"_SERPENT_COMPLETE": "source_zsh"}).out)
+
+
 def test_a_run_asks_no_network_and_shows_no_progress_outside_a_terminal(
     serpent_process: Serpent, model: Model, photo_file: Path, tmp_path: Path
 ) -> None:

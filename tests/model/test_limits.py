@@ -14,7 +14,7 @@ WIDTHS = (8, 16, 32, 24)
 
 
 class Shift(nn.Module):
-    """Every pixel also looks `reach` pixels to its left."""
+    """Every pixel also looks `reach` pixels to its left, and sees black where nothing is."""
 
     def __init__(self, reach: int, weight: float = 0.5, scale: int = 1) -> None:
         super().__init__()
@@ -85,13 +85,13 @@ def test_operations_grow_with_the_picture() -> None:
 @pytest.mark.parametrize("scale", [1, 2])
 def test_the_margin_of_a_known_network_is_its_reach(reach: int, scale: int) -> None:
     config = ModelConfig(patch_size=1, widths=(8, 8, 8, 8), scale=scale)
-    pictures = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    pictures = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(0)) + 0.01
     assert effective_margin(Shift(reach, scale=scale), config, pictures) == reach
 
 
 def test_what_moves_less_than_half_a_level_is_no_margin() -> None:
     config = ModelConfig(patch_size=1, widths=(8, 8, 8, 8))
-    pictures = torch.rand(1, 3, 64, 128)
+    pictures = torch.full((1, 3, 64, 128), 0.9)
     assert effective_margin(Shift(40, weight=0.4 / 255), config, pictures) == 0
     assert effective_margin(Shift(40, weight=40 / 255), config, pictures) == 40
 

@@ -70,12 +70,16 @@ def test_a_killed_run_goes_on_bit_by_bit(tmp_path: Path, photos: list[Tensor]) -
     killed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
     with pytest.raises(KilledError):
         killed.run(kill)
+    with killed.log.open("a") as stream:
+        stream.write('{"step": 6, "lo')
     resumed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
     assert resumed.state.step == 3
     resumed.run(ignore)
     for name, parameter in straight.state.model.named_parameters():
         assert torch.equal(parameter, resumed.state.model.get_parameter(name)), name
         assert torch.equal(straight.state.average[name], resumed.state.average[name]), name
+    lines = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_state_of_another_recipe_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
