@@ -1,9 +1,5 @@
 """The network against its own matrix products and convolutions; large pictures against small."""
 
-import os
-
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
-
 from collections.abc import Callable
 
 import numpy as np

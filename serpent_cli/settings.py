@@ -26,14 +26,20 @@ BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table b
 NO_COLOR = Setting("NO_COLOR", "set: no colours")
 
 HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our default")
+SPINNING = Setting("GOMP_SPINCOUNT", "how long torch's idle threads spin; 10000 by default")
+WAITING = Setting("OMP_WAIT_POLICY", "set: torch's idle threads wait so, and nothing is chosen")
 
-SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES)
+SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES, SPINNING, WAITING)
 
 
-def prefer_huge_pages() -> None:
-    """Let torch back large tensors by huge pages; must be called before torch is imported.
+def prepare_torch() -> None:
+    """Choose what torch reads when it loads, unless the user has; call it before torch is imported.
 
     Large feature maps are mapped anew for every operation; with small pages the faults alone take
-    a third of a network's time.
+    a third of a network's time. And torch's idle threads spin for their next operation on the cores
+    where the threads of the scan are at work: briefly, they save a quarter of the time, and still
+    are there for an operation that follows at once.
     """
     os.environ.setdefault(HUGE_PAGES.name, "1")
+    if WAITING.get() is None:
+        os.environ.setdefault(SPINNING.name, "10000")

@@ -18,7 +18,7 @@ from serpent_cli.cli.models import models
 from serpent_cli.cli.train import train
 from serpent_cli.cli.upscale import upscale
 from serpent_cli.errors import SerpentError
-from serpent_cli.settings import DEBUG
+from serpent_cli.settings import DEBUG, prepare_torch
 
 app = typer.Typer(
     name="serpent",
@@ -62,6 +62,7 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; always ends in SystemExit with one of the documented codes."""
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, _terminate)
+    prepare_torch()
     try:
         app(args=args, prog_name="serpent")
     except SerpentError as error:

@@ -10,7 +10,7 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.errors import UsageError
-from serpent_cli.settings import BACKEND, prefer_huge_pages
+from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.naming import Job
@@ -46,7 +46,6 @@ def restore_files(request: Request) -> None:
     Ends with exit code 1 if some of them failed; if all did for one kind of reason, such as a
     region that lies in none of them, with that reason's code.
     """
-    prefer_huge_pages()
     from serpent_cli.batch.naming import name_targets
     from serpent_cli.batch.sources import find_sources
 

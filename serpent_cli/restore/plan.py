@@ -11,7 +11,7 @@ LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
 WHOLE_PIXELS = LADDER[0] ** 2
 """Larger pictures are tiled even when they would fit: maps beyond that outgrow the caches."""
 
-SPARED = 0.1
+SPARED = 0.05
 """A smaller tile is preferred, for its memory, to one that spares less than this share of work."""
 
 LEAST_TILE = 4

@@ -41,6 +41,11 @@ def test_help_shows_examples(command: str, serpent_process: Serpent) -> None:
     assert any(line.strip().startswith(f"serpent {command} ") for line in examples)
 
 
+def test_torch_is_prepared_before_it_loads(serpent_process: Serpent) -> None:
+    lines = serpent_process("doctor", env={}).out
+    assert any("GOMP_SPINCOUNT=10000" in line for line in lines)
+
+
 def test_the_version_is_the_package_s(serpent_process: Serpent) -> None:
     assert serpent_process("--version").out == [f"serpent {serpent_cli.__version__}"]
 
