@@ -1,13 +1,19 @@
-.PHONY: help setup test quality bench docs smoke
+.PHONY: help setup test test-triton test-gpu quality bench docs smoke
 
 help: ## Show these words
-	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
+	@grep -hE '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/: .*## /\t/'
 
 setup: ## Install for development: editable, with the compiled kernel and all tools
 	pip install -c constraints.txt -e '.[test]'
 
 test: ## Run the tests
 	pytest
+
+test-triton: ## Prove the GPU kernels on the CPU, in Triton's interpreter
+	TRITON_INTERPRET=1 pytest tests/ops/cross_scan/test_triton.py
+
+test-gpu: ## Prove the GPU kernels on the GPU
+	pytest tests/ops/cross_scan/test_triton.py
 
 quality: ## Check format, lint, types and layers
 	ruff format --check .

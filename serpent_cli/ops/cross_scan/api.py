@@ -27,7 +27,12 @@ def _backend(name: str, priority: int) -> Backend[ScanRequest]:
     return Backend(name, priority, lambda request: _module(name).why_not(request))
 
 
-BACKENDS = (_backend("native", 20), _backend("chunked", 10), _backend("reference", -1))
+BACKENDS = (
+    _backend("triton", 30),
+    _backend("native", 20),
+    _backend("chunked", 10),
+    _backend("reference", -1),
+)
 """All backends of `cross_scan`; each lives in the module of its name and loads when first asked."""
 
 

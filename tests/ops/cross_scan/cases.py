@@ -62,13 +62,16 @@ class Case:
         return torch.randn(self.B, self.H, self.W, self.D, generator=g).bfloat16()
 
     def with_gradients(
-        self, inputs: Inputs, backend: str, **options: object
+        self, inputs: Inputs, backend: str, device: str = "cpu", **options: object
     ) -> tuple[Tensor, list[Tensor]]:
-        """Y, and the gradients of all inputs for `weights` as y's."""
-        leaves = [None if x is None else x.detach().clone().requires_grad_() for x in inputs]
+        """Y, and the gradients of all inputs for `weights` as y's; computed on `device`."""
+        leaves = [
+            None if x is None else x.detach().clone().to(device).requires_grad_() for x in inputs
+        ]
         y = self.run(tuple(leaves), backend, **options)
-        y.backward(self.weights().to(y.dtype))
-        return y.detach(), [x.grad for x in leaves if x is not None and x.grad is not None]
+        y.backward(self.weights().to(device, y.dtype))
+        grads = [x.grad for x in leaves if x is not None and x.grad is not None]
+        return y.detach().cpu(), [grad.cpu() for grad in grads]
 
 
 def exact(inputs: Inputs) -> Inputs:

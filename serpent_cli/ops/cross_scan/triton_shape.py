@@ -1,0 +1,157 @@
+"""How a call of `cross_scan` is cut for a GPU: sweeps, segments, blocks of channels, programs.
+
+Chosen from sizes and the number of multiprocessors alone, so that results repeat; README.md,
+"On a GPU", gives the reasons.
+"""
+
+import functools
+import importlib.util
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from serpent_cli.ops.cross_scan.request import ScanOptions
+
+WARPS_PER_SM = 16
+"""Programs (of one warp) in flight that keep a multiprocessor's special function units busy."""
+WARPS_BACK = 8
+"""The same on the way back, where a thread takes up to 255 registers."""
+MOST_BACK = 64
+"""Channels of a program on the way back: with more, what a stride keeps leaves the registers."""
+LEAST_SEGMENT = 32
+"""Steps below which a segment's fixed costs (parameters, carries) outweigh what it spreads."""
+
+
+@functools.cache
+def interpreted() -> bool:
+    """Whether Triton runs its kernels in Python on the CPU: for proofs, never for work."""
+    if importlib.util.find_spec("triton") is None:
+        return False
+    import triton
+
+    return bool(triton.knobs.runtime.interpret)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One order of pixels, walked by up to two paths: forth and back.
+
+    Attributes:
+        columns: Along columns, not rows.
+        snake: Turning at the end of every line.
+        forth: Index of the path in this order; None if there is none.
+        back: Index of the path in the reversed order.
+    """
+
+    columns: bool
+    snake: bool
+    forth: int | None
+    back: int | None
+
+    def ways(self) -> dict[str, Any]:
+        """The kernels' arguments of the same names."""
+        return {
+            "forth": self.forth or 0, "back": self.back or 0, "COLUMNS": self.columns,
+            "SNAKE": self.snake, "FORTH": self.forth is not None, "BACK": self.back is not None,
+        }  # fmt: skip
+
+
+def sweeps(paths: tuple[str, ...]) -> list[Sweep]:
+    """As few sweeps as serve all paths: two for the usual four."""
+    found: list[Sweep] = []
+    for columns, snake in itertools.product((False, True), repeat=2):
+        name = ("col" if columns else "row") + ("_snake" if snake else "")
+        forth = [k for k, path in enumerate(paths) if path == name]
+        back = [k for k, path in enumerate(paths) if path == f"{name}_rev"]
+        pairs = itertools.zip_longest(forth, back)
+        found += [Sweep(columns, snake, k, rev) for k, rev in pairs]
+    return found
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a call and how it is cut.
+
+    Attributes:
+        B, H, W, D, K, N, R: The letters of the op.
+        segment: Steps of one segment; with reset 0, for segments are lines then.
+        options: Of the call.
+    """
+
+    B: int
+    H: int
+    W: int
+    D: int
+    K: int
+    N: int
+    R: int
+    segment: int
+    options: ScanOptions
+
+    @classmethod
+    def of(cls, u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions) -> "Shape":
+        """Chosen from sizes and the number of multiprocessors alone, so that results repeat."""
+        (b, h, w, d), (k, r, _), n = u.shape, dt_weight.shape, A_log.shape[2]
+        rows = b * -(-d // best_block(d, n))
+        segment = 0 if options.reset else best_segment(h * w, rows, u.device)
+        return cls(b, h, w, d, k, n, r, segment, options)
+
+    @property
+    def carried(self) -> bool:
+        """Whether states pass from segment to segment."""
+        return not self.options.reset and self.segment < self.H * self.W
+
+    def cut(self, columns: bool) -> tuple[int, int]:
+        """(steps of a segment, segments of a map) of a sweep."""
+        if self.options.reset:
+            return (self.H, self.W) if columns else (self.W, self.H)
+        return self.segment, -(-self.H * self.W // self.segment)
+
+    def sizes(self, block: int) -> dict[str, Any]:
+        """What every kernel is told; `block` channels for each program."""
+        return {
+            "height": self.H, "width": self.W, "D": self.D, "K": self.K, "R": self.R,
+            "RP": _padded(self.R), "N": self.N, "NP": _padded(self.N), "BLOCK": block,
+            "OBSERVE": self.options.observe,
+        }  # fmt: skip
+
+
+def best_block(d: int, n: int, most: int = 128) -> int:
+    """Channels of a program: with many states few, for a thread holds them all in registers.
+
+    A step costs a fixed part beside what each 32 channels cost; channels beyond D are wasted.
+    """
+    most = min(most, 128 if n <= 2 else 64 if n <= 8 else 32)
+    widths = [width for width in (128, 64, 32) if width <= most]
+    return min(widths, key=lambda width: -(-d // width) * (width // 32 + 1))
+
+
+def best_segment(length: int, rows: int, device: torch.device) -> int:
+    """Steps of a segment, so that `rows` sequences fill the GPU; `length` if they do anyway."""
+    if interpreted():
+        return min(length, 6)  # short maps shall meet the borders of segments
+    units = torch.cuda.get_device_properties(device).multi_processor_count
+    wanted = max(1, units * WARPS_PER_SM // rows)
+    steps = -(-length // wanted)
+    return min(length, max(LEAST_SEGMENT, -(-steps // LEAST_SEGMENT) * LEAST_SEGMENT))
+
+
+def _padded(count: int) -> int:
+    return 1 << (count - 1).bit_length()
+
+
+def best_stride(n: int) -> int:
+    """Steps whose states a thread keeps in registers on the way back."""
+    return 4 if n <= 2 else 2
+
+
+def best_slots(shape: Shape, blocks: int, device: torch.device) -> int:
+    """Programs for each block of channels: as many as the GPU holds, at most one per segment."""
+    least = min(shape.cut(columns)[1] for columns in (False, True))
+    if interpreted():
+        return min(2, shape.B * least)
+    units = torch.cuda.get_device_properties(device).multi_processor_count
+    return max(1, min(shape.B * least, units * WARPS_BACK // blocks))
