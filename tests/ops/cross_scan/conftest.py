@@ -28,7 +28,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-cases, tolerance_table = load("cases"), load("tolerances")
+case_list, tolerance_table = load("cases"), load("tolerances")
 
 
 def refused(name: str, dtype: torch.dtype = torch.float32) -> str | None:
@@ -40,13 +40,13 @@ def refused(name: str, dtype: torch.dtype = torch.float32) -> str | None:
 @functools.cache
 def truth_of(case, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
     """Each is asked for once per backend."""
-    return case.with_gradients(cases.exact(case.inputs(dtype)), "reference")
+    return case.with_gradients(case_list.exact(case.inputs(dtype)), "reference")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every test with an argument `case` all cases."""
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", cases.CASES, ids=str)
+        metafunc.parametrize("case", case_list.CASES, ids=str)
 
 
 @pytest.fixture(params=["native", "chunked"])
@@ -68,14 +68,20 @@ def poisoned_memory():
 
 
 @pytest.fixture(scope="session")
+def cases() -> tuple[object, ...]:
+    """All cases of the parity suite."""
+    return case_list.CASES
+
+
+@pytest.fixture(scope="session")
 def make_case() -> type:
     """make_case(B=2, H=7, ...): one call of the op, see cases.py."""
-    return cases.Case
+    return case_list.Case
 
 
 @pytest.fixture(scope="session")
 def exact() -> Callable[..., tuple[Tensor | None, ...]]:
-    return cases.exact
+    return case_list.exact
 
 
 @pytest.fixture(scope="session")

@@ -29,12 +29,15 @@ runs = pytest.mark.skipif(not RUNS, reason="needs a GPU, or Triton's interpreter
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-def fitted(case):
-    """The case as the interpreter can finish it: few pixels, though still of many segments."""
+def fitted(case, dtype):
+    """The case as the interpreter can finish it: few pixels, though still of several segments."""
+    case = replace(case, N=min(case.N, triton.MOST_STATES))
     if not triton_shape.interpreted():
-        return replace(case, N=min(case.N, triton.MOST_STATES))
-    small = {"H": min(case.H, 3), "W": min(case.W, 5), "N": min(case.N, triton.MOST_STATES)}
-    return replace(case, B=1 if case.B == 2 else case.B, **small)
+        return case
+    height, width = (3, 4) if dtype == torch.float32 else (2, 4)
+    return replace(
+        case, B=1 if case.B == 2 else case.B, H=min(case.H, height), W=min(case.W, width)
+    )
 
 
 def check(case, dtype, truth, distance, tolerances, **options):
@@ -51,8 +54,10 @@ def check(case, dtype, truth, distance, tolerances, **options):
 
 @runs
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype).removeprefix("torch."))
-def test_parity_with_the_reference(case, dtype, truth, distance, tolerances):
-    check(fitted(case), dtype, truth, distance, tolerances)
+def test_parity_with_the_reference(case, dtype, truth, distance, tolerances, cases):
+    if triton_shape.interpreted() and dtype != torch.float32 and cases.index(case) % 4:
+        pytest.skip("types differ in loads and stores only: every fourth case will do")
+    check(fitted(case, dtype), dtype, truth, distance, tolerances)
 
 
 @runs
@@ -66,7 +71,7 @@ def test_any_number_of_channels_is_a_row_of_blocks(
 
 @runs
 def test_carries_pass_over_many_segments(make_case, truth, distance, tolerances):
-    case = make_case(B=1, H=5, W=11, D=3, N=1, R=1, paths=("row", "col_rev"))
+    case = make_case(B=1, H=5, W=7, D=3, N=1, R=1, paths=("row", "col_rev"))
     check(case, torch.float32, truth, distance, tolerances)
 
 
@@ -97,7 +102,7 @@ def test_types_mix(make_case, exact, distance, tolerances):
 
 @runs
 def test_results_repeat(make_case):
-    case = make_case(H=3, W=5)
+    case = make_case(B=1, H=2, W=4)
     y, grads = case.with_gradients(case.inputs(torch.float32), "triton", DEVICE)
     again, again_grads = case.with_gradients(case.inputs(torch.float32), "triton", DEVICE)
     assert again.equal(y)
