@@ -59,7 +59,8 @@ def _backends() -> None:
 def _optional() -> None:
     for package in ("mamba_ssm", "causal_conv1d"):
         found = importlib.util.find_spec(package) is not None
-        console.result(f"optional   {package}: {'found' if found else 'not installed'}, not needed")
+        state = "found" if found else "not installed; pip install 'serpent-cli[cuda]' would add it"
+        console.result(f"optional   {package}: {state}, not needed")
 
 
 def _weights() -> None:
