@@ -8,10 +8,11 @@ from serpent_cli.zoo.load import misfit
 
 
 def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Give a network the weights of a finished one, which may be shallower.
+    """Give a network the weights of a finished one, which may be shallower or of another scale.
 
     A block that the weights lack starts as the identity, so that the deeper network begins with
-    exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641).
+    exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641). Of another scale only
+    the depatchifier differs; it starts afresh.
 
     Raises:
         ModelError: The weights are of another network: another width, another mixer, ...
@@ -22,11 +23,14 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
             block.silence()
             own = block.state_dict().items()
             complete.update({f"{name}.{key}": tensor for key, tensor in own})
+    for name, tensor in model.state_dict().items():
+        if name.startswith("depatchifier.") and name in weights:
+            complete[name] = weights[name] if weights[name].shape == tensor.shape else tensor
     if wrong := misfit(model, complete):
         raise ModelError(
             f"the weights to start from do not fit the recipe's network: {wrong} is absent, unknown"
             " or has another shape",
-            hint="give the recipe's [model] the sizes of `serpent models info`; only depths may"
-            " grow",
+            hint="give the recipe's [model] the sizes of `serpent models info`; depths may grow,"
+            " and scale may differ",
         )
     model.load_state_dict(complete)

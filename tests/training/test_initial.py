@@ -58,6 +58,17 @@ def test_weights_of_another_network_are_refused(config: ModelConfig) -> None:
         start_from(build_model(config), weights_of(finished(SMALL)))
 
 
+def test_a_network_of_another_scale_keeps_everything_but_the_last_layer() -> None:
+    weights = weights_of(finished(replace(SMALL, scale=2)))
+    model = build_model(replace(SMALL, scale=4))
+    start_from(model, weights)
+    for name, tensor in model.state_dict().items():
+        if name.startswith("depatchifier."):
+            assert not tensor.any(), "the last layer should start at zero: bicubic enlargement"
+        else:
+            assert torch.equal(tensor, weights[name]), name
+
+
 def test_a_shallower_network_is_refused() -> None:
     weights = weights_of(finished(replace(SMALL, depths_up=(2, 1, 1))))
     with pytest.raises(ModelError, match=r"u1\.blocks\.1"):
