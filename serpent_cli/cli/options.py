@@ -28,10 +28,20 @@ Device = Annotated[
         "--device", help="auto, cpu, cuda, cuda:1, mps or xpu; a forced one never falls back."
     ),
 ]
+Precision = Annotated[
+    str,
+    typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on GPUs made for it."),
+]
 MaxMemory = Annotated[
     str | None,
     typer.Option(
         "--max-memory", metavar="SIZE", help="Memory for the whole process, such as 2G (G = 2^30)."
+    ),
+]
+MaxVram = Annotated[
+    str | None,
+    typer.Option(
+        "--max-vram", metavar="SIZE", help="The same for a GPU's own memory, if one is used."
     ),
 ]
 Tile = Annotated[

@@ -29,7 +29,9 @@ class Request:
     model: str
     tag: str
     device: str
+    precision: str
     max_memory: str | None
+    max_vram: str | None
     tile: str
     region: str | None
     force: bool
@@ -76,14 +78,19 @@ def restore_files(request: Request) -> None:
 def _load(request: Request, tile: str | int) -> "Restorer":
     from serpent_cli.restore.memory import parse_memory
 
-    budget = parse_memory(request.max_memory) if request.max_memory else None
+    budget, vram = (
+        parse_memory(text) if text else None for text in (request.max_memory, request.max_vram)
+    )
     from serpent_cli.restore.restorer import Restorer
 
     if request.threads:
         import torch
 
         torch.set_num_threads(request.threads)
-    return Restorer.load(request.model, device=request.device, max_memory=budget, tile=tile)
+    return Restorer.load(
+        request.model, device=request.device, precision=request.precision, max_memory=budget,
+        max_vram=vram, tile=tile,
+    )  # fmt: skip
 
 
 def _results(

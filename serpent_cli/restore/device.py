@@ -1,10 +1,14 @@
-"""Choosing where a network runs."""
+"""Choosing where a network runs, and in which type."""
 
 import torch
 
-from serpent_cli.errors import DeviceError
+from serpent_cli.errors import DeviceError, UsageError
 
 KINDS = ("cpu", "cuda", "mps", "xpu")
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+VRAM_SHARE = 0.8
+"""Share of a device's own memory that is planned for, when no budget is given."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,3 +36,38 @@ def choose_device(name: str) -> torch.device:
                 hint="leave --device out, or see `serpent doctor`",
             )
     return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that matrix products run in.
+
+    Args:
+        name: `auto`, `fp32` or `bf16`; `auto` is bf16 where the device multiplies it in hardware.
+        device: Where the network runs. Few CPUs are faster in bf16: there `auto` is fp32.
+
+    Raises:
+        UsageError: None of these.
+    """
+    if name == "auto":
+        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float32
+    if name not in PRECISIONS:
+        raise UsageError(f"--precision {name} is not auto, fp32 or bf16")
+    return PRECISIONS[name]
+
+
+def device_memory(device: torch.device) -> int | None:
+    """Bytes of a device's own memory in all; None where it shares the machine's."""
+    if device.type not in ("cuda", "xpu"):
+        return None
+    return torch.accelerator.get_memory_info(device)[1]
+
+
+def limit_device_memory(device: torch.device, budget: int) -> None:
+    """Let torch allocate no more than `budget` bytes on a CUDA device: beyond, it is out of memory.
+
+    Where torch cannot be told (XPU), the plan alone keeps the budget.
+    """
+    total = device_memory(device)
+    if device.type == "cuda" and total:
+        torch.cuda.set_per_process_memory_fraction(min(1.0, budget / total), device)

@@ -6,10 +6,13 @@ from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.tiling.grid import Span, spans
 
 LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
-"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat."""
+"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
 
-WHOLE_PIXELS = LADDER[0] ** 2
-"""Larger pictures are tiled even when they would fit: maps beyond that outgrow the caches."""
+Larger pictures are tiled even when they would fit: maps beyond that outgrow a CPU's caches.
+"""
+
+DEVICE_LADDER = (4096, 3072, 2048, *LADDER)
+"""The same on a device with memory of its own, which large maps keep busy."""
 
 SPARED = 0.05
 """A smaller tile is preferred, for its memory, to one that spares less than this share of work."""
@@ -62,6 +65,7 @@ class Plan:
         tiles: Number of tiles; 1 for the whole picture.
         pixels: Input pixels that the network computes, overlap and padding included.
         peak_bytes: Predicted peak of the process's resident memory.
+        device_bytes: Predicted peak of a device's own memory; 0 where it has none.
     """
 
     height: int
@@ -71,6 +75,7 @@ class Plan:
     tiles: int
     pixels: int
     peak_bytes: int
+    device_bytes: int = 0
 
 
 def overlap_for(costs: Costs, tile: int) -> int:
@@ -86,6 +91,7 @@ def make_plan(
     budget: int | None,
     tile: str | int = "auto",
     *,
+    vram: int | None = None,
     sample_bytes: int = 1,
     channels: int = 3,
 ) -> Plan:
@@ -97,45 +103,59 @@ def make_plan(
         costs: The network's needs.
         budget: Resident bytes that the process may reach; None for no limit.
         tile: `auto`, `whole`, or the side of a tile in input pixels.
+        vram: Bytes that the network may take of a device's own memory; None: it has none.
         sample_bytes: Bytes of one sample of the picture.
         channels: Channels held, alpha included.
 
     Raises:
-        UsageError: A demanded tile is smaller than the network allows, or exceeds the budget.
-        SerpentError: Even the smallest tile exceeds the budget; the hint names one that is enough.
+        UsageError: A demanded tile is smaller than the network allows, or exceeds a budget.
+        SerpentError: Even the smallest tile exceeds a budget; the hint names one that is enough.
     """
+    apart = vram is not None
 
     def plan(side: int | None) -> Plan:
-        return _plan(height, width, side, costs, sample_bytes, channels)
+        return _plan(height, width, side, costs, sample_bytes, channels, apart=apart)
 
     if tile != "auto":
         demanded = plan(None if isinstance(tile, str) else _demanded(tile, costs))
-        if budget is not None and demanded.peak_bytes > budget:
+        if excess := _excess([demanded], budget, vram):
+            what, option, least = excess
             raise UsageError(
-                f"a {width} x {height} picture with --tile {tile} needs"
-                f" {_gibibytes(demanded.peak_bytes)} of memory",
-                hint=f"leave --tile out, or give --max-memory {_gibibytes(demanded.peak_bytes)}",
+                f"a {width} x {height} picture with --tile {tile} needs {least} of {what}",
+                hint=f"leave --tile out, or give {option} {least}",
             )
         return demanded
-    sides = [None] if height * width <= WHOLE_PIXELS else []
-    plans = [plan(side) for side in (*sides, *_ladder(costs))]
-    fitting = [each for each in plans if budget is None or each.peak_bytes <= budget]
-    if not fitting:
-        least = _gibibytes(min(each.peak_bytes for each in plans))
+    ladder = _ladder(costs, apart=apart)
+    sides = [None] if height * width <= max(ladder) ** 2 else []
+    plans = [plan(side) for side in (*sides, *ladder)]
+    if excess := _excess(plans, budget, vram):
+        what, option, least = excess
         raise SerpentError(
-            f"a {width} x {height} picture needs at least {least} of memory",
-            hint=f"give --max-memory {least} or more",
+            f"a {width} x {height} picture needs at least {least} of {what}",
+            hint=f"give {option} {least} or more",
         )
+    fitting = [each for each in plans if not _excess([each], budget, vram)]
     if fitting[0].tiles == 1:
         return fitting[0]
     enough = min(each.pixels for each in fitting) * (1 + SPARED)
     return [each for each in fitting if each.pixels <= enough][-1]
 
 
+def _excess(plans: list[Plan], budget: int | None, vram: int | None) -> tuple[str, str, str] | None:
+    """Which memory none of the plans can do with, its option, and what would be enough of it."""
+    memory = min(each.peak_bytes for each in plans)
+    device = min(each.device_bytes for each in plans)
+    if budget is not None and memory > budget:
+        return "memory", "--max-memory", _gibibytes(memory)
+    if vram is not None and device > vram:
+        return "the device's memory", "--max-vram", _gibibytes(device)
+    return None
+
+
 def smaller(plan: Plan, costs: Costs) -> int | None:
     """Side of the next smaller tile after memory ran out; None if there is none."""
     side = plan.tile or max(plan.height, plan.width)
-    fitting = [rung for rung in _ladder(costs) if rung <= side // 2]
+    fitting = [rung for rung in _ladder(costs, apart=True) if rung <= side // 2]
     return fitting[0] if fitting else None
 
 
@@ -153,7 +173,14 @@ def _spans(
 
 
 def _plan(
-    height: int, width: int, tile: int | None, costs: Costs, sample_bytes: int, channels: int
+    height: int,
+    width: int,
+    tile: int | None,
+    costs: Costs,
+    sample_bytes: int,
+    channels: int,
+    *,
+    apart: bool,
 ) -> Plan:
     overlap = 0 if tile is None else overlap_for(costs, tile)
     rows, columns = _spans(height, width, tile, overlap, costs.multiple)
@@ -162,14 +189,16 @@ def _plan(
     padded = sides[0] * sides[1]
     result = height * width * costs.scale**2
     band = rows[0].length * width * costs.scale**2 * 3 * 4
+    network = int(padded * costs.bytes_per_pixel * FRAGMENTS)
     memory = _Memory(
-        working=int(padded * costs.bytes_per_pixel * FRAGMENTS) + 2 * band,
+        working=2 * band + (0 if apart else network),
         coding=2 * result * channels * sample_bytes,
         filling=height * width * (3 * sample_bytes + 12) if channels == 4 else 0,
         pictures=(height * width + result) * channels * sample_bytes,
     )
     peak = BASE_BYTES + 2 * costs.weight_bytes + memory.peak(tiled=count > 1)
-    return Plan(height, width, tile, overlap, count, count * padded, peak)
+    device = network + costs.weight_bytes if apart else 0
+    return Plan(height, width, tile, overlap, count, count * padded, peak, device)
 
 
 @dataclass(frozen=True)
@@ -194,10 +223,10 @@ class _Memory:
         return self.pictures + (max(used, self.coding) if tiled else used + self.coding)
 
 
-def _ladder(costs: Costs) -> list[int]:
+def _ladder(costs: Costs, *, apart: bool) -> list[int]:
     """The ladder on the network's grid, without tiles too small to overlap on it."""
-    multiple = costs.multiple
-    return [side // multiple * multiple for side in LADDER if side >= LEAST_TILE * multiple]
+    multiple, sides = costs.multiple, DEVICE_LADDER if apart else LADDER
+    return [side // multiple * multiple for side in sides if side >= LEAST_TILE * multiple]
 
 
 def _demanded(tile: int, costs: Costs) -> int:

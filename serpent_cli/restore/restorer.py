@@ -1,6 +1,7 @@
 """`Restorer`: a picture in, the restored one out; the contract that stands before the network."""
 
 import dataclasses
+import sys
 import time
 from collections.abc import Callable
 from typing import Self
@@ -15,11 +16,16 @@ from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restore.allocator import return_memory, reused_memory
-from serpent_cli.restore.device import choose_device
+from serpent_cli.restore.device import (
+    VRAM_SHARE,
+    choose_device,
+    choose_precision,
+    device_memory,
+    limit_device_memory,
+)
 from serpent_cli.restore.forward import Forward, out_of_memory
 from serpent_cli.restore.memory import default_budget
 from serpent_cli.restore.plan import Costs, Plan, make_plan, plan_spans, smaller
-from serpent_cli.restore.tensors import to_array, to_tensor
 from serpent_cli.tiling.blend import BandBlender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
@@ -45,6 +51,8 @@ class Restorer:
         card: What is known about its weights.
         device: Where it lies.
         max_memory: Bytes that the process may reach; by default a fixed share of the machine's.
+        max_vram: Bytes that may be taken of the device's own memory, where it has any; by default
+            a fixed share of it.
         tile: `auto`, `whole`, or the side of a tile in input pixels.
         dtype: fp32, or bf16 for autocast; whatever is not finite is tried again in fp32.
     """
@@ -56,6 +64,7 @@ class Restorer:
         *,
         device: torch.device | None = None,
         max_memory: int | None = None,
+        max_vram: int | None = None,
         tile: str | int = "auto",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -64,6 +73,7 @@ class Restorer:
         # A tile that is demanded without a budget is taken at its word.
         default = default_budget() if tile == "auto" else None
         self.budget = default if max_memory is None else max_memory
+        self.vram = self._vram_budget(max_vram)
         self.costs = Costs(
             scale=card.scale,
             multiple=size_multiple(card.config),
@@ -71,7 +81,9 @@ class Restorer:
             bytes_per_pixel=inference_bytes_per_pixel(card.config, dtype),
             weight_bytes=4 * sum(p.numel() for p in model.parameters()),
         )
-        self.forward = Forward(model, card.name, card.scale, self.costs.multiple, dtype)
+        self.forward = Forward(
+            model, card.name, card.scale, self.costs.multiple, dtype, self.device
+        )
 
     @classmethod
     def load(
@@ -79,7 +91,9 @@ class Restorer:
         model: str,
         *,
         device: str = "auto",
+        precision: str = "auto",
         max_memory: int | None = None,
+        max_vram: int | None = None,
         tile: str | int = "auto",
     ) -> Self:
         """Load weights by name or path and make them ready.
@@ -87,10 +101,25 @@ class Restorer:
         Raises:
             ModelError: Unknown, missing or corrupt weights.
             DeviceError: A forced device that this machine does not have.
+            UsageError: An unknown precision.
         """
         chosen = choose_device(device)
+        dtype = choose_precision(precision, chosen)
         network, card = load_model(model, chosen)
-        return cls(network, card, device=chosen, max_memory=max_memory, tile=tile)
+        return cls(
+            network, card, device=chosen, max_memory=max_memory, max_vram=max_vram, tile=tile,
+            dtype=dtype,
+        )  # fmt: skip
+
+    def _vram_budget(self, demanded: int | None) -> int | None:
+        """Bytes to plan with of the device's own memory; None where it shares the machine's."""
+        total = device_memory(self.device)
+        if total is None:
+            return None
+        if demanded is not None:
+            limit_device_memory(self.device, demanded)
+            return demanded
+        return int(total * VRAM_SHARE) if self.tile == "auto" else sys.maxsize
 
     @property
     def scale(self) -> int:
@@ -100,18 +129,18 @@ class Restorer:
     def plan(self, height: int, width: int, *, sample_bytes: int = 1, channels: int = 3) -> Plan:
         """How a picture of this size will be restored; see `restore.plan.make_plan`."""
         return make_plan(
-            height, width, self.costs, self.budget, self.tile,
+            height, width, self.costs, self.budget, self.tile, vram=self.vram,
             sample_bytes=sample_bytes, channels=channels,
         )  # fmt: skip
 
     def seconds_per_megapixel(self) -> float:
         """Seconds for 2^20 input pixels, measured on a small tile (the second of two runs)."""
         side = -(-192 // self.costs.multiple) * self.costs.multiple
-        tile = torch.rand(1, 3, side, side, device=self.device)
+        tile = np.random.default_rng(0).random((side, side, 3), np.float32)
         seconds = 0.0
         for _ in range(2):
             begun = time.perf_counter()
-            to_array(self.forward.run(tile, self.forward.dtype))  # an accelerator is waited for
+            self.forward(tile)
             seconds = time.perf_counter() - begun
         return seconds * 2**20 / side**2
 
@@ -179,26 +208,33 @@ class Restorer:
                         hint="close other programs, or restore a part with --region",
                     ) from error
             return_memory()
-            plan = make_plan(plan.height, plan.width, self.costs, None, side)
+            vram = None if self.vram is None else sys.maxsize
+            plan = make_plan(plan.height, plan.width, self.costs, None, side, vram=vram)
 
     def _run_plan(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+        progress.start(plan.tiles)
+        if plan.tiles == 1:
+            result = self.forward(samples, samples.dtype)
+            progress.step()
+        else:
+            result = self._run_tiles(samples, plan, progress)
+        return result[..., 0] if samples.ndim == 2 else result
+
+    def _run_tiles(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
         rows, columns = plan_spans(plan, self.costs.multiple)
-        s, grey = self.scale, samples.ndim == 2
-        channels = 1 if grey else 3
+        s, channels = self.scale, 1 if samples.ndim == 2 else 3
         result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
         blender = BandBlender(rows, columns, s, channels)
-        progress.start(plan.tiles)
-        for i, row in enumerate(rows):
-            for j, column in enumerate(columns):
-                tile = to_tensor(
-                    samples[row.start : row.stop, column.start : column.stop], self.device
-                )
-                blender.add(i, j, to_array(self.forward(tile, grey=grey)))
+        tiles = (samples[r.start : r.stop, c.start : c.stop] for r in rows for c in columns)
+        restored = self.forward.stream(tiles)
+        for i in range(len(rows)):
+            for j in range(len(columns)):
+                blender.add(i, j, next(restored))
                 progress.step()
             top, band = blender.finish_row(i)
             result[top : top + len(band)] = to_depth(band, samples.dtype)
             blender.release_row(i)
-        return result[..., 0] if grey else result
+        return result
 
     def _cut_region(self, picture: Picture, region: Region) -> tuple[Picture, Region]:
         """The part of the picture that a region needs, and the region's place in it."""

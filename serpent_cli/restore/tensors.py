@@ -2,28 +2,39 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from serpent_cli.imaging.colour import to_unit
+from serpent_cli.imaging.colour import to_depth, to_unit
 from serpent_cli.imaging.picture import Samples
 
 
-def to_tensor(samples: Samples, device: torch.device) -> Tensor:
-    """(H, W, 3) of uint8, uint16 or float32 to (1, 3, H, W) float32 in [0, 1].
+def host_tensor(samples: Samples) -> Tensor:
+    """Samples as they travel to a device: uint8 as it is, other depths as float32 in [0, 1]."""
+    narrow = samples.dtype == np.uint8  # a quarter of the bytes, made wide where it arrives
+    return torch.from_numpy(np.ascontiguousarray(samples if narrow else to_unit(samples)))
+
+
+def to_input(samples: Tensor) -> Tensor:
+    """(H, W, 3) of uint8 or float32 in [0, 1] to (1, 3, H, W) float32, on the same device.
 
     A plane (H, W) becomes three equal channels.
     """
-    unit = torch.from_numpy(np.ascontiguousarray(to_unit(samples)))
+    unit = samples.float() / 255 if samples.dtype == torch.uint8 else samples
     if unit.ndim == 2:
-        unit = unit[..., None].expand(-1, -1, 3)
-    return unit.permute(2, 0, 1)[None].to(device, memory_format=torch.contiguous_format)
+        return unit.expand(1, 3, *unit.shape).contiguous()
+    return unit.permute(2, 0, 1)[None].contiguous()
 
 
-def to_array(tensor: Tensor) -> NDArray[np.float32]:
-    """(1, 3, H, W) to a float32 array (H, W, 3) of its own."""
-    return tensor[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
+def to_output(tensor: Tensor, depth: np.dtype[np.generic]) -> Tensor:
+    """(1, C, H, W) in [0, 1] to (H, W, C): uint8 for that depth, otherwise float32."""
+    rounded = tensor.mul(255).round_().byte() if depth == np.uint8 else tensor.float()
+    return rounded[0].permute(1, 2, 0).contiguous()
+
+
+def to_samples(output: Tensor, depth: np.dtype[np.generic]) -> Samples:
+    """What `to_output` made, on the CPU, as samples (H, W, C) of that depth."""
+    return to_depth(output.numpy(), depth)
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:

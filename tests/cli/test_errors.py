@@ -157,6 +157,18 @@ def test_absent_devices(device: str, serpent: Serpent, model: Model, photo_file:
     assert outcome.hint
 
 
+def test_precision_and_memory_of_a_device(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    serpent("deblur", photo_file, *model, "--precision", "fp8").failed(2, "--precision fp8")
+    serpent("deblur", photo_file, *model, "--max-vram", "lots").failed(2, "'lots'")
+    done = serpent(
+        "deblur", photo_file, *model, "--device", "cpu", "--max-vram", "1M", "--precision", "bf16",
+        "-o", tmp_path / "out.png",
+    )  # fmt: skip
+    assert done.code == 0, "a CPU has no memory of its own to exceed"
+
+
 def test_the_good_pictures_of_a_batch_are_written(
     serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from serpent_cli.errors import DeviceError
-from serpent_cli.restore.device import choose_device
+from serpent_cli.errors import DeviceError, UsageError
+from serpent_cli.restore.device import choose_device, choose_precision, device_memory
+
+CPU = torch.device("cpu")
 
 
 def test_the_cpu_is_always_there() -> None:
@@ -36,3 +38,18 @@ def test_an_index_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_devices(name: str) -> None:
     with pytest.raises(DeviceError):
         choose_device(name)
+
+
+def test_precision_is_what_the_hardware_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_precision("auto", CPU) == torch.float32
+    assert choose_precision("bf16", CPU) == torch.bfloat16
+    for native, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        assert choose_precision("auto", torch.device("cuda")) == expected
+        assert choose_precision("fp32", torch.device("cuda")) == torch.float32
+    with pytest.raises(UsageError, match="--precision fp8 is not"):
+        choose_precision("fp8", CPU)
+
+
+def test_a_cpu_has_no_memory_of_its_own() -> None:
+    assert device_memory(CPU) is None

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.restore.memory import parse_memory
 from serpent_cli.restore.plan import (
+    DEVICE_LADDER,
     LADDER,
     SPARED,
-    WHOLE_PIXELS,
     Costs,
     make_plan,
     overlap_for,
@@ -29,7 +29,7 @@ def test_small_pictures_are_restored_whole() -> None:
 
 
 def test_large_pictures_are_tiled_although_they_would_fit() -> None:
-    side = int(WHOLE_PIXELS**0.5) + 1
+    side = LADDER[0] + 1
     plan = make_plan(side, side, COSTS, PLENTY)
     assert plan.tile in LADDER
     assert plan.tiles > 1
@@ -125,3 +125,32 @@ def test_every_patch_size_has_tiles(patch_size: int) -> None:
         plan = make_plan(3000, 4000, costs, PLENTY, side)
     assert plan.tile is not None
     assert plan.tile < 8 * costs.multiple or plan.tile < 2 * LADDER[-1]
+
+
+def test_a_device_takes_larger_pieces_in_its_own_memory() -> None:
+    shared = make_plan(4000, 4000, COSTS, PLENTY)
+    apart = make_plan(4000, 4000, COSTS, PLENTY, vram=PLENTY)
+    assert (shared.device_bytes, apart.tiles) == (0, 1)
+    assert shared.tiles > 1
+    assert apart.device_bytes > 4000 * 4000 * COSTS.bytes_per_pixel
+    assert apart.peak_bytes < apart.device_bytes
+    side = DEVICE_LADDER[0] + 1
+    assert make_plan(side, side, COSTS, PLENTY, vram=PLENTY).tiles > 1
+
+
+def test_less_memory_of_a_device_means_smaller_tiles() -> None:
+    plans = [make_plan(4000, 4000, COSTS, PLENTY, vram=n * 2**30) for n in (32, 8, 2, 1)]
+    tiles = [plan.tile or 4000 for plan in plans]
+    assert tiles == sorted(tiles, reverse=True)
+    assert tiles[0] > tiles[-1]
+    for plan, gibibytes in zip(plans, (32, 8, 2, 1), strict=True):
+        assert plan.device_bytes <= gibibytes * 2**30
+
+
+@pytest.mark.parametrize("tile", ["auto", "whole"])
+def test_a_device_too_small_names_memory_that_is_enough(tile: str) -> None:
+    with pytest.raises(SerpentError, match="of the device's memory") as caught:
+        make_plan(3000, 4000, COSTS, PLENTY, tile, vram=2**20)
+    words = str(caught.value.hint).split()
+    named = parse_memory(words[words.index("--max-vram") + 1])
+    assert make_plan(3000, 4000, COSTS, PLENTY, tile, vram=named).device_bytes <= named
