@@ -8,7 +8,7 @@ import typer
 from serpent_cli.cli import console, options
 
 if TYPE_CHECKING:
-    from serpent_cli.training.loop import StepReport
+    from serpent_cli.training.report import StepReport
 
 
 def train(
@@ -66,7 +66,7 @@ def _line(report: "StepReport") -> str:
     return (
         f"step {report.step}/{report.steps}  loss {report.loss:.5f}  lr {report.lr:.2e}"
         f"  {report.crops_per_second:.1f} crops/s  data {report.data_share:.0%}"
-        f"  left {left / 60:.0f} min"
+        f"  scan {report.scan_share:.0%}  left {left / 60:.0f} min"
     )
 
 

@@ -21,22 +21,27 @@ _CHROMA = """
 17 18 24 47 99 99 99 99  18 21 26 66 99 99 99 99  24 26 56 99 99 99 99 99  47 66 99 99 99 99 99 99
 99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99  99 99 99 99 99 99 99 99
 """
-# JFIF: rows Y, Cb, Cr of RGB.
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
+# JFIF: rows Y, Cb, Cr of RGB, and back.
+_COLOURS = {
+    "ycc": ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)),
+    "rgb": ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0)),
+}
 
 TIE = 1e-5  # fp32's error of a coefficient: a tie is not missed by less
 
 
 @functools.cache
-def _constant(name: str) -> Tensor:
+def _constant(name: str, device: torch.device) -> Tensor:
+    """A table on a device: copied there once, for a copy makes the host wait."""
+    if name in _COLOURS:
+        return torch.tensor(_COLOURS[name], device=device)
     if name == "dct":  # orthonormal DCT-II
         n = torch.arange(8, dtype=torch.float64)
         basis = torch.cos((2 * n + 1) * n[:, None] * math.pi / 16) / 2
         basis[0] /= math.sqrt(2)
-        return basis.float()
+        return basis.float().to(device)
     table = {"luma": _LUMA, "chroma": _CHROMA}[name]
-    return torch.tensor([float(v) for v in table.split()]).view(8, 8)
+    return torch.tensor([float(v) for v in table.split()], device=device).view(8, 8)
 
 
 def _quantise(planes: Tensor, table: str, quality: Tensor) -> Tensor:
@@ -45,8 +50,8 @@ def _quantise(planes: Tensor, table: str, quality: Tensor) -> Tensor:
     padded = functional.pad(planes, (0, -width % 8, 0, -height % 8), mode="replicate")
     blocks = padded.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-2, -3)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).view(-1, 1, 1, 1, 1, 1)
-    steps = ((_constant(table).to(planes.device) * scale + 50) / 100).floor().clamp(1, 255)
-    dct = _constant("dct").to(planes.device)
+    steps = ((_constant(table, planes.device) * scale + 50) / 100).floor().clamp(1, 255)
+    dct = _constant("dct", planes.device)
     scaled = dct @ blocks @ dct.T / steps
     # Ties go away from zero; they are common (the mean of a block is a multiple of 1/8).
     coefficients = scaled.sign() * (scaled.abs() + (0.5 + TIE)).floor() * steps
@@ -83,10 +88,10 @@ def jpeg(x: Tensor, quality: Tensor, subsample: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     levels = (x.clamp(0, 1) * 255).round()
-    ycc = torch.einsum("ij,bjhw->bihw", x.new_tensor(_TO_YCC), levels).round()
+    ycc = torch.einsum("ij,bjhw->bihw", _constant("ycc", x.device), levels).round()
     luma = _quantise(ycc[:, :1] - 128, "luma", quality) + 128
     full = _quantise(ycc[:, 1:], "chroma", quality)
     grown = _doubled(_quantise(_halved(ycc[:, 1:]), "chroma", quality), height, width)
     chroma = torch.where(subsample.view(-1, 1, 1, 1), grown, full)
-    rgb = torch.einsum("ij,bjhw->bihw", x.new_tensor(_TO_RGB), torch.cat((luma, chroma), 1))
+    rgb = torch.einsum("ij,bjhw->bihw", _constant("rgb", x.device), torch.cat((luma, chroma), 1))
     return rgb.round().clamp(0, 255) / 255

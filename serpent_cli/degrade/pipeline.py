@@ -18,6 +18,7 @@ from serpent_cli.degrade.blur import (
 from serpent_cli.degrade.compress import jpeg
 from serpent_cli.degrade.noise import add_gaussian_noise
 from serpent_cli.degrade.resize import bicubic_reduce
+from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
 
 Range = tuple[float, float]
@@ -126,13 +127,19 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) -> Tensor:
-    """Degrade sharp crops, each in its own random way.
+def degrade(
+    clean: Tensor,
+    config: DegradeConfig,
+    generator: torch.Generator,
+    field: torch.Generator | None = None,
+) -> Tensor:
+    """Degrade sharp crops, each in its own random way, on their device.
 
     Args:
         clean: (B, 3, H, W), float32 in [0, 1]; for `upscale` H and W multiples of the scale.
         config: What may happen.
-        generator: The only source of randomness, on the CPU.
+        generator: Draws what happens to each crop, on the CPU.
+        field: Draws the noise of every pixel, best on the device of `clean`; `generator` if absent.
 
     Returns:
         (B, 3, H / scale, W / scale) in [0, 1], rounded to 8 bits.
@@ -142,25 +149,33 @@ def degrade(clean: Tensor, config: DegradeConfig, generator: torch.Generator) ->
     count = len(clean)
     sharp = _chance(count, config.clean_share, generator)
     untouched = sharp & _chance(count, config.clean_untouched, generator)
-    kernels = random_kernels(count, config, generator).to(clean.device)
-    degraded = torch.where(_per_crop(sharp, clean), clean, apply_kernels(clean, kernels))
+    kernels = random_kernels(count, config, generator, clean.device)
+    kept = upload(sharp, clean.device).view(-1, 1, 1, 1)
+    degraded = torch.where(kept, clean, apply_kernels(clean, kernels))
     least, most = (level / 255 for level in config.noise)
     std = least + (most - least) * _uniform(count, (0.0, 1.0), generator) ** config.noise_power
     std[_chance(count, config.noise_free_share, generator) | untouched] = 0
-    degraded = _rounded(add_gaussian_noise(degraded, std.to(clean.device), generator))
+    std = upload(std, clean.device)
+    degraded = _rounded(add_gaussian_noise(degraded, std, field or generator))
     compressed = _chance(count, config.jpeg_share, generator) & ~untouched
     quality = _uniform(count, config.quality, generator).round()
     subsample = _chance(count, 0.5, generator)
     chosen = compressed.nonzero()[:, 0]
     if len(chosen):
-        rows = chosen.to(clean.device)
-        details = (values[chosen].to(clean.device) for values in (quality, subsample))
+        rows = upload(chosen, clean.device)
+        details = (upload(values[chosen], clean.device) for values in (quality, subsample))
         degraded[rows] = jpeg(degraded[rows], *details)
     return degraded
 
 
-def random_kernels(count: int, config: DegradeConfig, generator: torch.Generator) -> Tensor:
-    """Kernels (count, 25, 25) of random kind and size, on the CPU."""
+def random_kernels(
+    count: int,
+    config: DegradeConfig,
+    generator: torch.Generator,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Kernels (count, 25, 25) of random kind and size, drawn on the CPU, built on `device`."""
+    device = device or torch.device("cpu")
     weights = torch.tensor(config.kinds, dtype=torch.float32)
     kind = torch.multinomial(weights, count, replacement=True, generator=generator)
     sigma, across = (_uniform(count, config.sigma, generator) for _ in range(2))
@@ -168,6 +183,8 @@ def random_kernels(count: int, config: DegradeConfig, generator: torch.Generator
     angle = _uniform(count, (0.0, math.pi), generator)
     radius = _uniform(count, config.radius, generator)
     length = _uniform(count, config.length, generator)
+    sizes = upload(torch.stack((sigma, across, angle, radius, length)), device)
+    sigma, across, angle, radius, length = sizes
     each = torch.stack(
         (
             gaussian_kernels(sigma, across, angle, KERNEL_SIDE),
@@ -175,7 +192,8 @@ def random_kernels(count: int, config: DegradeConfig, generator: torch.Generator
             motion_kernels(length, angle, KERNEL_SIDE),
         )
     )
-    return each[(kind - 1).clamp_min(0), torch.arange(count)]
+    rows = upload((kind - 1).clamp_min(0), device)
+    return each[rows, torch.arange(count, device=device)]
 
 
 def _uniform(count: int, limits: Range, generator: torch.Generator) -> Tensor:
@@ -185,10 +203,6 @@ def _uniform(count: int, limits: Range, generator: torch.Generator) -> Tensor:
 
 def _chance(count: int, share: float, generator: torch.Generator) -> Tensor:
     return torch.rand(count, generator=generator) < share
-
-
-def _per_crop(flags: Tensor, like: Tensor) -> Tensor:
-    return flags.to(like.device).view(-1, 1, 1, 1)
 
 
 def _rounded(x: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from serpent_cli.degrade.upload import upload
+
 Taps = tuple[tuple[tuple[int, ...], ...], tuple[tuple[float, ...], ...]]
 
 
@@ -41,15 +43,13 @@ def _taps(length: int, length_out: int, ratio: float) -> Taps:
 
 def _resize_last(x: Tensor, length_out: int, ratio: float) -> Tensor:
     indices, weights = _taps(x.shape[-1], length_out, ratio)
-    matrix = torch.zeros(length_out, x.shape[-1], dtype=x.dtype, device=x.device)
-    rows = torch.arange(length_out, device=x.device)[:, None].expand(-1, len(indices[0]))
+    matrix = torch.zeros(length_out, x.shape[-1], dtype=x.dtype)
+    rows = torch.arange(length_out)[:, None].expand(-1, len(indices[0]))
     # Mirrored taps may meet in one pixel: they add up.
     matrix.index_put_(
-        (rows, torch.tensor(indices, device=x.device)),
-        torch.tensor(weights, dtype=x.dtype, device=x.device),
-        accumulate=True,
+        (rows, torch.tensor(indices)), torch.tensor(weights, dtype=x.dtype), accumulate=True
     )
-    return x @ matrix.T
+    return x @ upload(matrix, x.device).T
 
 
 def _resize(x: Tensor, height: int, width: int, ratio: float) -> Tensor:

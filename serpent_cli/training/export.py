@@ -81,7 +81,7 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     height = min(MARGIN_HEIGHT * scale, *(photo.shape[0] for photo in widest))
     multiple = recipe.model.patch_size * 8 * scale
     height, width = height // multiple * multiple, width // multiple * multiple
-    clean = torch.stack([photo[:height, :width] for photo in widest]).permute(0, 3, 1, 2)
+    clean = torch.stack([photo[:height, :width].cpu() for photo in widest]).permute(0, 3, 1, 2)
     generator = torch.Generator().manual_seed(recipe.seed)
     degraded = degrade(clean.float() / 255, recipe.degrade, generator)
     return effective_margin(model.eval(), recipe.model, degraded)

@@ -40,7 +40,8 @@ class OptimSection:
         weight_decay: AdamW's decoupled decay, on matrices only.
         clip: Largest gradient norm; larger ones are scaled down.
         ema: Decay of the averaged weights, which are the ones exported.
-        precision: `fp32`, or `bf16` for autocast with fp32 weights.
+        precision: `fp32`, `bf16` for autocast with fp32 weights, or `auto`: bf16 where a GPU
+            multiplies it in hardware, fp32 elsewhere.
     """
 
     steps: int = 20_000
@@ -51,7 +52,7 @@ class OptimSection:
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,10 @@ def _check_sizes(recipe: Recipe) -> None:
         raise UsageError(f"data.crop must be a multiple of {multiple} for this model")
     if recipe.data.halo % recipe.model.scale:
         raise UsageError(f"data.halo must be a multiple of the scale {recipe.model.scale}")
+    if recipe.optim.precision not in ("auto", "fp32", "bf16"):
+        raise UsageError(
+            f"optim.precision must be auto, fp32 or bf16, not {recipe.optim.precision!r}"
+        )
     if recipe.degrade.scale != recipe.model.scale:
         raise UsageError("degrade.scale and model.scale must be equal")
 

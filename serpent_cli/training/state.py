@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,7 +21,8 @@ class TrainingState:
         model: The network in training.
         average: Exponential moving average of its parameters, by name.
         optimizer: AdamW over `model`.
-        generator: Randomness of crops and degradations.
+        generator: Randomness of crops and degradations, on the CPU.
+        field: Randomness of every pixel's noise, on the device; `generator` itself on the CPU.
         step: Optimizer steps done.
         seconds: Seconds of training done, over all legs.
         recipe: Digest of the recipe; a state goes on only with the recipe that began it.
@@ -31,14 +32,17 @@ class TrainingState:
     average: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
+    field: torch.Generator
     recipe: str
     step: int = 0
     seconds: float = 0.0
-    slots: tuple[str, ...] = field(default=("exp_avg", "exp_avg_sq", "step"))
+    slots: tuple[str, ...] = ("exp_avg", "exp_avg_sq", "step")
 
     def save(self, path: Path) -> None:
         """Write the state beside `path`, then rename: a kill at any moment leaves a whole file."""
         tensors: dict[str, Tensor] = {"generator": self.generator.get_state()}
+        if self.field is not self.generator:
+            tensors["field"] = self.field.get_state()
         for name, parameter in self.model.named_parameters():
             tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
             tensors[f"average.{name}"] = self.average[name].cpu().contiguous()
@@ -75,6 +79,9 @@ class TrainingState:
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         self.generator.set_state(tensors["generator"])
+        # A run may go on elsewhere than it began: then the noise begins a stream of its own.
+        if self.field is not self.generator and "field" in tensors:
+            self.field.set_state(tensors["field"])
         for name, parameter in self.model.named_parameters():
             with torch.no_grad():
                 parameter.copy_(tensors[f"model.{name}"])
@@ -85,7 +92,7 @@ class TrainingState:
                 if f"{slot}.{name}" in tensors
             }
             if saved:
+                # The count of steps too: the fused optimizer reads it on the parameter's device.
                 self.optimizer.state[parameter] = {
-                    slot: value if slot == "step" else value.to(parameter.device)
-                    for slot, value in saved.items()
+                    slot: value.to(parameter.device) for slot, value in saved.items()
                 }

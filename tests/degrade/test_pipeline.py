@@ -30,6 +30,16 @@ def test_the_generator_decides_everything(photos: Tensor) -> None:
     assert torch.equal(first, degrade(clean, config, seeded(1)))
 
 
+def test_a_field_of_its_own_changes_the_noise_alone(photos: Tensor) -> None:
+    clean, quiet = crops(photos, 12), DegradeConfig(noise=(0.0, 0.0))
+    first, other = (degrade(clean, DegradeConfig(), seeded(1), seeded(n)) for n in (5, 6))
+    assert not torch.equal(first, other)
+    # What happens to each crop is drawn elsewhere: without noise both are the same.
+    assert torch.equal(
+        degrade(clean, quiet, seeded(1), seeded(5)), degrade(clean, quiet, seeded(1), seeded(6))
+    )
+
+
 def test_sharp_crops_are_not_changed_in_place(photos: Tensor) -> None:
     clean = crops(photos, 8)
     before = clean.clone()

@@ -7,7 +7,7 @@ from torch import Tensor
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.training.gradient import BatchGradient
-from serpent_cli.training.loop import restoration_loss
+from serpent_cli.training.loss import restoration_loss
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from serpent_cli.ops.backend import Backend, choose, forced_backend
+from serpent_cli.ops.clock import timed
 from serpent_cli.ops.cross_scan.paths import check_path
 from serpent_cli.ops.cross_scan.reference import evaluate
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
@@ -147,8 +148,9 @@ def _scan(
     forced: str, save_carries: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     options = _options(paths, reset, observe, out_dtype)
-    y, carries = _chosen(u, dt_weight, A_log, options, forced).forward(
-        u, dbc, dt_weight, dt_bias, A_log, D_skip, options, save_carries
+    forward = _chosen(u, dt_weight, A_log, options, forced).forward
+    y, carries = timed(
+        forward, u.device, u, dbc, dt_weight, dt_bias, A_log, D_skip, options, save_carries
     )
     return y, carries.flatten()
 
@@ -160,9 +162,11 @@ def _scan_backward(
     out_dtype: torch.dtype, forced: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     options = _options(paths, reset, observe, out_dtype)
-    *grads, d_skip = _chosen(u, dt_weight, A_log, options, forced).backward(
-        grad_y.contiguous(), u, dbc, dt_weight, dt_bias, A_log, D_skip, carries, options
-    )
+    backward = _chosen(u, dt_weight, A_log, options, forced).backward
+    *grads, d_skip = timed(
+        backward, u.device,
+        grad_y.contiguous(), u, dbc, dt_weight, dt_bias, A_log, D_skip, carries, options,
+    )  # fmt: skip
     inputs = (u, dbc, dt_weight, dt_bias, A_log)
     grads = [grad.to(x.dtype) for grad, x in zip(grads, inputs, strict=True)]
     # A custom op returns tensors only: an absent D_skip has an empty gradient.

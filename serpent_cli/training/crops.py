@@ -1,0 +1,66 @@
+"""Random crops of the training photographs, cut on the device that trains."""
+
+import torch
+from torch import Tensor
+
+from serpent_cli.degrade.upload import upload
+from serpent_cli.errors import UsageError
+
+
+def place(photos: list[Tensor], device: torch.device) -> list[Tensor]:
+    """Photographs on the device, where they fill at most half of its free memory; else unmoved.
+
+    Only CUDA has a memory of its own that is worth it; elsewhere they stay on the host.
+    """
+    if device.type != "cuda":
+        return photos
+    free, _ = torch.cuda.mem_get_info(device)
+    fit = sum(photo.nbytes for photo in photos) <= free / 2
+    return [photo.to(device) for photo in photos] if fit else photos
+
+
+class CropSampler:
+    """Random crops, flipped and transposed; every pixel of the set is about equally likely.
+
+    Args:
+        photos: uint8 tensors (H, W, 3), each at least `side` pixels high and wide, on `device` or
+            on the host.
+        side: Side of a crop in pixels.
+        generator: The only source of randomness, on the CPU.
+        device: Where the crops are wanted.
+    """
+
+    def __init__(
+        self,
+        photos: list[Tensor],
+        side: int,
+        generator: torch.Generator,
+        device: torch.device | None = None,
+    ) -> None:
+        if any(min(photo.shape[:2]) < side for photo in photos):
+            raise UsageError(f"every photograph must be at least {side} pixels high and wide")
+        self.photos = photos
+        self.side = side
+        self.generator = generator
+        self.device = device or torch.device("cpu")
+        areas = [(p.shape[0] - side + 1) * (p.shape[1] - side + 1) for p in photos]
+        self.weights = torch.tensor(areas, dtype=torch.float64).sqrt()
+
+    def draw(self, count: int) -> Tensor:
+        """A batch (count, 3, side, side) of uint8."""
+        chosen = torch.multinomial(self.weights, count, True, generator=self.generator).tolist()
+        squares: list[Tensor] = []
+        symmetries: list[int] = []
+        for photo in (self.photos[index] for index in chosen):
+            top = self._below(photo.shape[0] - self.side + 1)
+            left = self._below(photo.shape[1] - self.side + 1)
+            squares.append(photo[top : top + self.side, left : left + self.side])
+            symmetries.append(self._below(8))
+        crops = upload(torch.stack(squares), self.device).permute(0, 3, 1, 2)
+        symmetry = upload(torch.tensor(symmetries), self.device).view(-1, 1, 1, 1)
+        crops = torch.where((symmetry & 1).bool(), crops.flip(2), crops)
+        crops = torch.where((symmetry & 2).bool(), crops.flip(3), crops)
+        return torch.where((symmetry & 4).bool(), crops.transpose(2, 3), crops).contiguous()
+
+    def _below(self, limit: int) -> int:
+        return int(torch.randint(limit, (), generator=self.generator))
