@@ -35,10 +35,10 @@ SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES, SPINNING, WAITING)
 def prepare_torch() -> None:
     """Choose what torch reads when it loads, unless the user has; call it before torch is imported.
 
-    Large feature maps are mapped anew for every operation; with small pages the faults alone take
-    a third of a network's time. And torch's idle threads spin for their next operation on the cores
-    where the threads of the scan are at work: briefly, they save a quarter of the time, and still
-    are there for an operation that follows at once.
+    Large feature maps are mapped anew for every operation, and small pages are many faults. And
+    torch's idle threads spin for their next operation on the cores where the threads of the scan
+    are at work: briefly, they leave them most of the time, and still are there for an operation
+    that follows at once.
     """
     os.environ.setdefault(HUGE_PAGES.name, "1")
     if WAITING.get() is None:

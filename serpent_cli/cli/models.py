@@ -65,7 +65,7 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ["parameters", f"{facts['parameters'] / 1e6:.2f} million"],
         ["operations", f"{facts['gmac_512']:.2f} GMAC for a 512 x 512 input, the scan included"],
         ["margin", f"{card.margin} input pixels (farther from a cut 99.9 % of the pixels move by"
-                   " less than 0.5/255; measured on up to 384)"],
+                   " less than 0.5/255; at least, where that is as far as was looked)"],
         ["network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
                     f" (sizes of our own: the paper publishes none)"],
         ["licence", card.licence],

@@ -1,8 +1,10 @@
 """What one call of `cross_scan` asks for."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,9 @@ class ScanRequest:
     dtype: torch.dtype
     device_type: str
     options: ScanOptions
+
+    @classmethod
+    def of(cls, u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions) -> Self:
+        """Read off the arguments of the op."""
+        (b, h, w, d), (k, r, _), n = u.shape, dt_weight.shape, A_log.shape[2]
+        return cls(b, h, w, d, k, n, r, u.dtype, u.device.type, options)

@@ -8,12 +8,12 @@ import functools
 import importlib.util
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from serpent_cli.ops.cross_scan.request import ScanOptions
+from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 
 WARPS_PER_SM = 16
 """Programs (of one warp) in flight that keep a multiprocessor's special function units busy."""
@@ -72,32 +72,22 @@ def sweeps(paths: tuple[str, ...]) -> list[Sweep]:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The sizes of a call and how it is cut.
+class Shape(ScanRequest):
+    """A call and how it is cut.
 
     Attributes:
-        B, H, W, D, K, N, R: The letters of the op.
         segment: Steps of one segment; with reset 0, for segments are lines then.
-        options: Of the call.
     """
 
-    B: int
-    H: int
-    W: int
-    D: int
-    K: int
-    N: int
-    R: int
     segment: int
-    options: ScanOptions
 
     @classmethod
-    def of(cls, u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions) -> "Shape":
+    def of(cls, u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions) -> Self:
         """Chosen from sizes and the number of multiprocessors alone, so that results repeat."""
-        (b, h, w, d), (k, r, _), n = u.shape, dt_weight.shape, A_log.shape[2]
-        rows = b * -(-d // best_block(d, n))
-        segment = 0 if options.reset else best_segment(h * w, rows, u.device)
-        return cls(b, h, w, d, k, n, r, segment, options)
+        call = ScanRequest.of(u, dt_weight, A_log, options)
+        rows = call.B * -(-call.D // best_block(call.D, call.N))
+        segment = 0 if options.reset else best_segment(call.H * call.W, rows, u.device)
+        return cls(**vars(call), segment=segment)
 
     @property
     def carried(self) -> bool:
