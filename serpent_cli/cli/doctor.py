@@ -3,11 +3,21 @@
 import importlib.metadata
 import importlib.util
 import platform
+from typing import TYPE_CHECKING
 
 from serpent_cli import __version__
 from serpent_cli.cli import console
 from serpent_cli.settings import SETTINGS
 
+if TYPE_CHECKING:
+    from serpent_cli.ops.cross_scan.request import ScanRequest
+
+OPTIONAL = ("mamba_ssm", "causal_conv1d")
+# Both build with the torch that is there, which pip would hide from them.
+INSTALL = (
+    "pip install setuptools wheel packaging ninja &&"
+    " pip install --no-build-isolation 'serpent-cli[cuda]'"
+)
 PACKAGES = ("torch", "numpy", "pillow", "tifffile", "imagecodecs", "safetensors", "typer", "rich")
 
 
@@ -43,24 +53,41 @@ def _backends() -> None:
 
     from serpent_cli.ops.backend import table
     from serpent_cli.ops.cross_scan import BACKENDS, native
-    from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
-    from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 
-    options = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
-    request = ScanRequest(1, 64, 64, 64, 4, 1, 2, torch.float32, "cpu", options)
-    for name, reason in table(BACKENDS, request):
-        console.result(f"backend    {name:<10} {'ready' if reason is None else 'no: ' + reason}")
+    for device in ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]:
+        for name, reason in table(BACKENDS, _request(device)):
+            state = "ready" if reason is None else f"no: {reason}"
+            console.result(f"backend    {device:<4} {name:<9} {state}")
     if native.unavailable() is None:
         console.result(f"kernel     {native.library().cross_scan_instruction_set().decode()}")
     else:
         console.result("kernel     missing; install a C++ compiler, then reinstall serpent-cli")
 
 
+def _request(device: str) -> "ScanRequest":
+    import torch
+
+    from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
+    from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+    options = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
+    return ScanRequest(1, 64, 64, 64, 4, 1, 2, torch.float32, device, options)
+
+
 def _optional() -> None:
-    for package in ("mamba_ssm", "causal_conv1d"):
+    import torch
+
+    from serpent_cli.ops.cross_scan import mamba
+
+    for package in OPTIONAL:
         found = importlib.util.find_spec(package) is not None
-        state = "found" if found else "not installed; pip install 'serpent-cli[cuda]' would add it"
-        console.result(f"optional   {package}: {state}, not needed")
+        state = "found" if found else "not installed"
+        if found and package == "mamba_ssm":
+            gpu = torch.cuda.is_available()
+            fault = mamba.unavailable() if gpu else "untested: it needs an NVIDIA GPU"
+            state = f"found, {fault or 'its self-test passed'}"
+        console.result(f"optional   {package}: {state}; not needed")
+    console.result(f"optional   both would come, given the CUDA toolkit (nvcc), by: {INSTALL}")
 
 
 def _weights() -> None:

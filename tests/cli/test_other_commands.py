@@ -1,12 +1,16 @@
 """`models`, `doctor`, `eval` and `train`."""
 
 import json
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -85,6 +89,58 @@ def test_the_doctor_knows_backends_weights_and_variables(serpent: Serpent) -> No
         assert words in text
     for card in list_cards():
         assert f"weights    {card.name}: whole" in outcome.out
+
+
+@pytest.fixture
+def mamba_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mamba_ssm", "causal_conv1d"):
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def gpu_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("serpent_cli.ops.cross_scan.triton.unavailable", lambda: None)
+    # What else doctor asks of a GPU is not its backends' affair.
+    monkeypatch.setattr("serpent_cli.cli.doctor._devices", lambda: None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_the_doctor_offers_mamba_and_says_it_is_not_needed(serpent: Serpent) -> None:
+    lines = serpent("doctor").out
+    assert "backend    cpu  mamba     no: it needs an NVIDIA GPU" in lines
+    for package in ("mamba_ssm", "causal_conv1d"):
+        assert f"optional   {package}: not installed; not needed" in lines
+    assert any("pip install --no-build-isolation 'serpent-cli[cuda]'" in line for line in lines)
+
+
+@pytest.mark.usefixtures("mamba_there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_the_doctor_cannot_test_mamba_without_a_gpu(serpent: Serpent) -> None:
+    lines = serpent("doctor").out
+    assert "optional   mamba_ssm: found, untested: it needs an NVIDIA GPU; not needed" in lines
+    assert "optional   causal_conv1d: found; not needed" in lines
+
+
+@pytest.mark.usefixtures("mamba_there", "gpu_there")
+@pytest.mark.parametrize(
+    ("fault", "row", "state"),
+    [
+        (None, "ready", "its self-test passed"),
+        ("its self-test failed: X: y", "no: its self-test failed: X: y", "its self-test failed"),
+    ],
+)
+def test_the_doctor_shows_each_device_s_backends(
+    fault: str | None, row: str, state: str, serpent: Serpent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serpent_cli.ops.cross_scan.mamba.unavailable", lambda: fault)
+    lines = serpent("doctor").out
+    assert f"backend    cuda mamba     {row}" in lines
+    assert "backend    cuda triton    ready" in lines
+    assert "backend    cpu  mamba     no: it needs an NVIDIA GPU" in lines
+    assert any(line.startswith(f"optional   mamba_ssm: found, {state}") for line in lines)
 
 
 def test_the_doctor_finds_corrupt_weights(

@@ -31,6 +31,7 @@ def _backend(name: str, priority: int) -> Backend[ScanRequest]:
 BACKENDS = (
     _backend("triton", 30),
     _backend("native", 20),
+    _backend("mamba", 15),
     _backend("chunked", 10),
     _backend("reference", -1),
 )
