@@ -1,5 +1,6 @@
 """`serpent train`."""
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,18 +9,34 @@ import typer
 from serpent_cli.cli import console, options
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from serpent_cli.training.report import StepReport
 
 
+Recipe = Annotated[Path, typer.Argument(help="Recipe, a TOML file; see recipes/.")]
+Photos = Annotated[
+    Path, typer.Option("--photos", help="Folder of photographs, or of .tar files; or a .tar.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")]
+Init = Annotated[
+    str | None, typer.Option("--init", help="Start from these weights, a name or a path.")
+]
+ValPhotos = Annotated[
+    Path | None,
+    typer.Option(
+        "--val-photos",
+        help="Photographs to validate on; by default the recipe keeps some of the others out.",
+    ),
+]
+
+
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe, a TOML file; see recipes/.")],
-    photos: Annotated[Path, typer.Option("--photos", help="Folder of photographs.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")
-    ] = None,
-    init: Annotated[
-        str | None, typer.Option("--init", help="Start from these weights, a name or a path.")
-    ] = None,
+    recipe: Recipe,
+    photos: Photos,
+    out: Out = None,
+    init: Init = None,
+    val_photos: ValPhotos = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -27,38 +44,58 @@ def train(
 ) -> None:
     """Train weights by a recipe; the same command goes on after a kill.
 
-    The run's folder receives the log (log.jsonl), the state to go on from, and at the end the
-    weights and their card.
+    The run's folder receives the log (log.jsonl), a picture of it (progress.png), the state to go
+    on from, and at the end the weights and their card. See docs/training.md, also for several GPUs.
     """
     import torch
 
     from serpent_cli.restore.device import choose_device
     from serpent_cli.training.export import export
     from serpent_cli.training.loop import Trainer
-    from serpent_cli.training.photos import load_photos
+    from serpent_cli.training.processes import join_processes
     from serpent_cli.training.recipe import read_recipe
+
+    plan = read_recipe(recipe)
+    processes, chosen = join_processes(choose_device(device))
+    quiet = quiet or processes.rank > 0
+    if threads:
+        torch.set_num_threads(threads)
+    start, halo = _weights(init), 2 * plan.data.halo
+    pictures = _decoded(photos, plan.data.crop + halo, quiet)
+    held_out = _decoded(val_photos, plan.validation.crop + halo, quiet) if val_photos else None
+    folder = out or Path("runs") / plan.name
+    trainer = Trainer(plan, pictures, folder, chosen, start, held_out=held_out, processes=processes)
+    trainer.run(lambda report: _show(report, quiet, json))
+    processes.leave()
+    if processes.rank == 0:
+        command = f"serpent train {recipe} --photos DIR" + (f" --init {init}" if init else "")
+        console.result(str(folder / export(trainer, photos, command).file))
+
+
+def _weights(init: str | None) -> "dict[str, Tensor] | None":
     from serpent_cli.zoo.checkpoint import read_weights
     from serpent_cli.zoo.locate import locate
 
-    plan, chosen = read_recipe(recipe), choose_device(device)
-    if threads:
-        torch.set_num_threads(threads)
-    weights = read_weights(locate(init)[0])[0] if init else None
+    return read_weights(locate(init)[0])[0] if init else None
+
+
+def _decoded(source: Path, least_side: int, quiet: bool) -> "list[Tensor]":
+    from serpent_cli.training.photos import load_photos
+
     with console.progress_bar(1, "photographs", quiet=quiet) as bar:
         bar.file("decoded")
-        pictures = load_photos(photos, plan.data.crop + 2 * plan.data.halo, bar.tile)
-    trainer = Trainer(plan, pictures, out or Path("runs") / plan.name, chosen, weights)
+        return load_photos(source, least_side, bar.tile)
 
-    def on_report(report: "StepReport") -> None:
-        if json:
-            console.json_line(vars(report))
-        elif not quiet:
-            console.note(_line(report))
 
-    trainer.run(on_report)
-    command = f"serpent train {recipe} --photos DIR" + (f" --init {init}" if init else "")
-    card = export(trainer, photos, command)
-    console.result(str(trainer.out / card.file))
+def _show(report: "StepReport", quiet: bool, json: bool) -> None:
+    from serpent_cli.training.progress import can_draw
+
+    if json:
+        console.json_line(vars(report))
+    elif not quiet:
+        console.note(_line(report))
+        if report.step == report.steps and not can_draw():
+            console.note("progress.png is not drawn: matplotlib is not installed")
 
 
 def _line(report: "StepReport") -> str:
@@ -67,10 +104,11 @@ def _line(report: "StepReport") -> str:
         f"step {report.step}/{report.steps}  loss {report.loss:.5f}  lr {report.lr:.2e}"
         f"  {report.crops_per_second:.1f} crops/s  data {report.data_share:.0%}"
         f"  scan {report.scan_share:.0%}  left {left / 60:.0f} min"
+        + ("" if report.val_psnr is None else f"  held out {report.val_psnr:+.2f} dB")
     )
 
 
-train.__doc__ = f"{train.__doc__}\n\n" + options.examples(
+train.__doc__ = f"{inspect.getdoc(train)}\n\n" + options.examples(
     ("serpent train recipes/deblur.toml --photos photos/", "the bundled deblur weights"),
     ("serpent train my.toml --photos photos/ --init deblur", "go on from published weights"),
 )

@@ -99,7 +99,7 @@ def apply_kernels(x: Tensor, kernels: Tensor) -> Tensor:
         raise ValueError(f"a {height} x {width} picture cannot be reflected by {radius} pixels")
     padded = functional.pad(x, (radius,) * 4, mode="reflect")
     size = _fft_length(height + 2 * radius), _fft_length(width + 2 * radius)
-    spectrum = torch.fft.rfft2(padded, s=size) * torch.fft.rfft2(kernels[:, None], s=size)
+    spectrum = torch.fft.rfft2(padded, s=size).mul_(torch.fft.rfft2(kernels[:, None], s=size))
     blurred = torch.fft.irfft2(spectrum, s=size)
     return blurred[
         ..., 2 * radius : 2 * radius + height, 2 * radius : 2 * radius + width

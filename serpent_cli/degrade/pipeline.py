@@ -206,4 +206,4 @@ def _chance(count: int, share: float, generator: torch.Generator) -> Tensor:
 
 
 def _rounded(x: Tensor) -> Tensor:
-    return (x.clamp(0, 1) * 255).round() / 255
+    return x.clamp(0, 1).mul_(255).round_().div_(255)

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
+from serpent_cli.training.recipe import Recipe
 
 
 def place(photos: list[Tensor], device: torch.device) -> list[Tensor]:
@@ -56,11 +58,35 @@ class CropSampler:
             left = self._below(photo.shape[1] - self.side + 1)
             squares.append(photo[top : top + self.side, left : left + self.side])
             symmetries.append(self._below(8))
-        crops = upload(torch.stack(squares), self.device).permute(0, 3, 1, 2)
+        crops = upload(torch.stack(squares), self.device).permute(0, 3, 1, 2).contiguous()
         symmetry = upload(torch.tensor(symmetries), self.device).view(-1, 1, 1, 1)
         crops = torch.where((symmetry & 1).bool(), crops.flip(2), crops)
         crops = torch.where((symmetry & 2).bool(), crops.flip(3), crops)
-        return torch.where((symmetry & 4).bool(), crops.transpose(2, 3), crops).contiguous()
+        return torch.where((symmetry & 4).bool(), crops.transpose(2, 3), crops)
 
     def _below(self, limit: int) -> int:
         return int(torch.randint(limit, (), generator=self.generator))
+
+
+def degraded_pair(
+    crops: Tensor, recipe: Recipe, generator: torch.Generator, field: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Degrade crops, and cut the halo from both sides of the pair.
+
+    Args:
+        crops: uint8 (B, 3, H, W), the recipe's halo included.
+        recipe: How they are degraded.
+        generator: See `degrade`.
+        field: See `degrade`.
+
+    Returns:
+        What the network is given, (B, 3, h / s, w / s), and what it should give, (B, 3, h, w).
+    """
+    clean, halo = crops.float().div_(255), recipe.data.halo
+    degraded = degrade(clean, recipe.degrade, generator, field)
+    return _cut(degraded, halo // recipe.model.scale), _cut(clean, halo)
+
+
+def _cut(x: Tensor, border: int) -> Tensor:
+    h, w = x.shape[-2:]
+    return x[..., border : h - border, border : w - border].contiguous()

@@ -24,16 +24,21 @@ class BatchGradient:
         parameters: What is differentiated; each gets a fresh `.grad`.
         workers: Threads that share the crops. The result depends on it by rounding only, and not on
             which thread is faster.
+        rounds: Micro-batches that follow each other, for less memory; they too change no more than
+            the rounding.
     """
 
-    def __init__(self, loss: Loss, parameters: Sequence[Tensor], workers: int) -> None:
-        self.loss, self.parameters, self.workers = loss, list(parameters), workers
+    def __init__(
+        self, loss: Loss, parameters: Sequence[Tensor], workers: int, rounds: int = 1
+    ) -> None:
+        self.loss, self.parameters = loss, list(parameters)
+        self.workers, self.rounds = workers, rounds
         self._pool = ThreadPoolExecutor(workers, "gradient") if workers > 1 else None
 
     def __call__(self, degraded: Tensor, target: Tensor) -> Tensor:
         """Set the gradient of the batch's mean loss, which is returned, detached."""
-        count = len(target)
-        cuts = [count * i // self.workers for i in range(self.workers + 1)]
+        count, shares = len(target), self.workers * self.rounds
+        cuts = [count * i // shares for i in range(shares + 1)]
         pieces = [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]
 
         def share(piece: slice) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -41,13 +46,18 @@ class BatchGradient:
             value = self.loss(degraded[piece], part) * (len(part) / count)
             return value.detach(), torch.autograd.grad(value, self.parameters)
 
-        shares = list(self._pool.map(share, pieces) if self._pool else map(share, pieces))
-        for parameter, *parts in zip(self.parameters, *(grads for _, grads in shares), strict=True):
+        # Added up in their order, as they come: none is kept for longer.
+        results = iter(self._pool.map(share, pieces) if self._pool else map(share, pieces))
+        total, first = next(results)
+        for parameter, gradient in zip(self.parameters, first, strict=True):
             # Laid out as its parameter: fused optimizers take that for granted, autograd does not.
-            parameter.grad = torch.empty_like(parameter).copy_(parts[0])
-            for part in parts[1:]:
-                parameter.grad += part
-        return torch.stack([value for value, _ in shares]).sum()
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+        for value, gradients in results:
+            total += value
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                assert parameter.grad is not None
+                parameter.grad += gradient
+        return total
 
     @contextlib.contextmanager
     def one_core_per_share(self) -> Generator[None]:

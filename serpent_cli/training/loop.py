@@ -10,20 +10,25 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
-from serpent_cli.degrade.pipeline import degrade
-from serpent_cli.errors import SerpentError
+from serpent_cli.degrade.noise import generator_for
+from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.unet import build_model
 from serpent_cli.ops.clock import scan_clock
 from serpent_cli.restore.device import choose_precision
-from serpent_cli.training.crops import CropSampler, place
+from serpent_cli.training.crops import CropSampler, degraded_pair, place
 from serpent_cli.training.gradient import BatchGradient
 from serpent_cli.training.initial import start_from
 from serpent_cli.training.loss import restoration_loss
 from serpent_cli.training.optimizer import build_optimizer, follow, learning_rate
+from serpent_cli.training.processes import ALONE, Processes
+from serpent_cli.training.progress import draw_progress
 from serpent_cli.training.recipe import Recipe
+from serpent_cli.training.recompute import recompute_blocks
 from serpent_cli.training.report import Means, Meter, RunLog, StepReport
 from serpent_cli.training.state import TrainingState
+from serpent_cli.training.validation import Validation, hold_out
 
 
 class Trainer:
@@ -32,9 +37,14 @@ class Trainer:
     Args:
         recipe: What to train, and how.
         photos: uint8 tensors (H, W, 3).
-        out: Folder of the run: `state.safetensors`, `log.jsonl`.
+        out: Folder of the run: `state.safetensors`, `log.jsonl`, `progress.png`.
         device: Where the network and the degradations run.
         init: Weights by parameter name to start from, instead of fresh ones; see `start_from`.
+        held_out: Photographs to validate on; some of `photos` if absent and the recipe validates.
+        processes: The processes that share the run.
+
+    Raises:
+        UsageError: The checkpoint, the photographs or the processes do not suit the recipe.
     """
 
     def __init__(
@@ -44,28 +54,44 @@ class Trainer:
         out: Path,
         device: torch.device,
         init: dict[str, Tensor] | None = None,
+        *,
+        held_out: list[Tensor] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        self.recipe, self.out, self.device = recipe, out, device
+        self.recipe, self.out, self.device, self.processes = recipe, out, device, processes
+        self.precision = choose_precision(recipe.optim.precision, device)
         torch.manual_seed(recipe.seed)
-        model = build_model(recipe.model)
-        if init is not None:
-            start_from(model, init)
-        model.to(device).train()
-        self.state = _begin(recipe, model, device)
+        self.state = _begin(recipe, init, device)
+        self.crops = processes.part_of(recipe.data.batch)
+        workers = torch.get_num_threads() if device.type == "cpu" else 1
+        self.gradient = BatchGradient(
+            self.loss,
+            list(self.state.model.parameters()),
+            min(workers, self.crops),
+            recipe.optim.accumulate,
+        )
+        photos, self.validation = _validation(recipe, photos, held_out, device)
         side = recipe.data.crop + 2 * recipe.data.halo
         self.sampler = CropSampler(place(photos, device), side, self.state.generator, device)
-        workers = torch.get_num_threads() if device.type == "cpu" else 1
-        workers = min(workers, recipe.data.batch)
-        self.gradient = BatchGradient(self.loss, list(model.parameters()), workers)
-        self.precision = choose_precision(recipe.optim.precision, device)
         self.checkpoint, self.log = out / "state.safetensors", RunLog(out / "log.jsonl")
-        out.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def _resume(self) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self.state.load(self.checkpoint)
-        self.log.forget_after(self.state.step)
+        if self.processes.rank == 0:
+            self.log.forget_after(self.state.step)
+        else:  # the checkpoint holds the first process's random stream: others begin their own
+            words = f"{self.recipe.seed} {self.processes.rank} {self.state.step}"
+            for generator in (self.state.generator, self.state.field):
+                generator.manual_seed(generator_for(words).initial_seed())
 
     def run(self, on_report: Callable[[StepReport], None]) -> None:
         """Train to the recipe's last step, saving every few minutes and at the end.
+
+        Args:
+            on_report: Called with every line of the log, in the first process.
 
         Raises:
             SerpentError: The loss is not finite.
@@ -74,28 +100,36 @@ class Trainer:
             self._run(Meter(self.device, scan, self.gradient.workers), on_report)
 
     def _run(self, meter: Meter, on_report: Callable[[StepReport], None]) -> None:
-        log, state, steps = self.recipe.log, self.state, self.recipe.optim.steps
+        recipe, state = self.recipe, self.state
         saved = time.perf_counter()
-        while state.step < steps:
+        while state.step < recipe.optim.steps:
             with meter.data.running(self.device):
                 degraded, target = self.batch()
             meter.add(self.step(degraded, target))
             state.step += 1
-            if state.step % log.every and state.step < steps:
+            last = state.step == recipe.optim.steps
+            measured = last or _due(state.step, recipe.validation.every)
+            if not measured and not _due(state.step, recipe.log.every):
                 continue
-            on_report(self._report(meter.read()))
+            report = self._report(meter.read(), measured)
+            if self.processes.rank == 0:
+                self.log.add(report)
+                on_report(report)
             meter.restart()
-            if time.perf_counter() - saved > 60 * log.checkpoint_minutes:
-                state.save(self.checkpoint)
+            if time.perf_counter() - saved > 60 * recipe.log.checkpoint_minutes:
+                self._save()
                 saved = time.perf_counter()
-        state.save(self.checkpoint)
+        self._save()
+
+    def _save(self) -> None:
+        if self.processes.rank == 0:
+            self.state.save(self.checkpoint)
+            draw_progress(self.log.path, self.out / "progress.png")
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Degraded crops (B, 3, crop / s, crop / s) and the sharp ones (B, 3, crop, crop)."""
-        data, scale = self.recipe.data, self.recipe.model.scale
-        clean = self.sampler.draw(data.batch).float().div_(255)
-        degraded = degrade(clean, self.recipe.degrade, self.state.generator, self.state.field)
-        return _cut(degraded, data.halo // scale), _cut(clean, data.halo)
+        crops = self.sampler.draw(self.crops)
+        return degraded_pair(crops, self.recipe, self.state.generator, self.state.field)
 
     def step(self, degraded: Tensor, target: Tensor) -> Tensor:
         """One optimizer step; the loss, detached."""
@@ -104,6 +138,8 @@ class Trainer:
         for group in state.optimizer.param_groups:
             group["lr"] = lr
         value = self.gradient(degraded, target)
+        gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
+        self.processes.average([value, *gradients])
         nn.utils.clip_grad_norm_(state.model.parameters(), optim.clip)
         state.optimizer.step()
         follow(state.average, state.model, optim.ema, state.step)
@@ -111,20 +147,30 @@ class Trainer:
 
     def loss(self, degraded: Tensor, target: Tensor) -> Tensor:
         """Mean loss of degraded crops against the sharp ones, by the network as it stands."""
-        loss, half = self.recipe.loss, self.precision == torch.bfloat16
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            output = self.state.model(degraded)
-        return restoration_loss(output.float(), target, loss.charbonnier, loss.fft)
+        loss, output = self.recipe.loss, self.output(degraded)
+        return restoration_loss(output, target, loss.charbonnier, loss.fft)
 
-    def _report(self, means: Means) -> StepReport:
-        """Check the loss and write the line."""
+    def output(self, degraded: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
+        """The network's pictures in the run's precision, returned in fp32; with other weights."""
+        model, half = self.state.model, self.precision == torch.bfloat16
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
+            output = (
+                model(degraded) if weights is None else functional_call(model, weights, degraded)
+            )
+        return output.float()
+
+    def _report(self, means: Means, measured: bool) -> StepReport:
+        """Check the loss, and say how far the run is."""
         if not math.isfinite(means.loss):
             raise SerpentError(
                 f"the loss became {means.loss} before step {self.state.step}",
                 hint="lower optim.lr, or train in fp32; the last checkpoint is kept",
             )
         self.state.seconds += means.seconds
-        report = StepReport(
+        gain = None
+        if measured and self.validation:
+            gain = self.validation.measure(lambda x: self.output(x, self.state.average))
+        return StepReport(
             step=self.state.step,
             steps=self.recipe.optim.steps,
             loss=round(means.loss, 6),
@@ -133,13 +179,18 @@ class Trainer:
             data_share=round(means.data_share, 4),
             scan_share=round(means.scan_share, 4),
             seconds=round(self.state.seconds, 1),
+            val_psnr=None if gain is None else round(gain, 3),
         )
-        self.log.add(report)
-        return report
 
 
-def _begin(recipe: Recipe, model: nn.Module, device: torch.device) -> TrainingState:
+def _begin(recipe: Recipe, init: dict[str, Tensor] | None, device: torch.device) -> TrainingState:
     """The state before the first step."""
+    model = build_model(recipe.model)
+    if init is not None:
+        start_from(model, init)
+    if recipe.optim.checkpointing:
+        recompute_blocks(model)
+    model.to(device).train()
     generator = torch.Generator().manual_seed(recipe.seed)
     # A GPU draws noise itself; on the CPU one stream serves all.
     field = generator
@@ -150,14 +201,28 @@ def _begin(recipe: Recipe, model: nn.Module, device: torch.device) -> TrainingSt
     return TrainingState(model, average, optimizer, generator, field, digest(recipe))
 
 
+def _validation(
+    recipe: Recipe, photos: list[Tensor], held_out: list[Tensor] | None, device: torch.device
+) -> tuple[list[Tensor], Validation | None]:
+    """The photographs left for training, and the validation that the recipe asks for."""
+    if not recipe.validation.every:
+        if held_out is not None:
+            raise UsageError("photographs to validate on need a recipe with validation.every")
+        return photos, None
+    if held_out is None:
+        photos, held_out = hold_out(photos, recipe)
+    return photos, Validation(recipe, held_out, device)
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
 def digest(recipe: Recipe) -> str:
     """A short name for everything in the recipe that decides the result."""
     facts = asdict(recipe)
     for words in ("log", "description", "limits"):
         facts.pop(words)
+    for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
+        facts["optim"].pop(words)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _cut(x: Tensor, border: int) -> Tensor:
-    h, w = x.shape[-2:]
-    return x[..., border : h - border, border : w - border].contiguous()

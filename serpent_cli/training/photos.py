@@ -1,25 +1,28 @@
-"""Training photographs: decoded once, kept as uint8."""
+"""Training photographs: decoded once, kept as uint8, from folders and tar archives."""
 
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from serpent_cli.errors import NoInputError, PictureError
+from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 
 
 def load_photos(
-    folder: Path, least_side: int, on_photo: Callable[[int, int], None] | None = None
+    source: Path, least_side: int, on_photo: Callable[[int, int], None] | None = None
 ) -> list[Tensor]:
-    """Decode every photograph under `folder`, in the order of their names.
+    """Decode every photograph of a folder or a tar archive, in the order of their names.
 
     Args:
-        folder: Searched recursively.
+        source: A folder, searched recursively, also inside its .tar files; or one .tar file.
         least_side: Photographs with a shorter side, in pixels, are left out.
         on_photo: Called with (done, total) after each file.
 
@@ -30,19 +33,50 @@ def load_photos(
         NoInputError: No usable photograph was found.
         PictureError: A file cannot be read.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    photos: list[Tensor] = []
-    for done, path in enumerate(paths, 1):
-        picture = read_picture(path)
+    files, photos = list(_files(source)), list[Tensor]()
+    for done, (path, member) in enumerate(files, 1):
+        picture = _read(path, member)
         if picture.pixels.dtype != np.uint8:
-            raise PictureError(f"{path} is not an 8-bit picture", hint="convert it to 8 bits")
+            name = member.name if member else path
+            raise PictureError(f"{name} is not an 8-bit picture", hint="convert it to 8 bits")
         if min(picture.height, picture.width) >= least_side:
             photos.append(torch.from_numpy(np.ascontiguousarray(picture.pixels)))
         if on_photo is not None:
-            on_photo(done, len(paths))
+            on_photo(done, len(files))
     if not photos:
         raise NoInputError(
-            f"no photograph of at least {least_side} x {least_side} pixels in {folder}",
-            hint="--photos takes a folder of PNG, JPEG, TIFF, WebP or BMP files",
+            f"no photograph of at least {least_side} x {least_side} pixels in {source}",
+            hint="--photos takes a folder of PNG, JPEG, TIFF, WebP or BMP files, or a .tar of them",
         )
     return photos
+
+
+def _files(source: Path) -> Generator[tuple[Path, tarfile.TarInfo | None]]:
+    """Photographs by name: files, or an archive and its member."""
+    for path in [source] if source.is_file() else sorted(source.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            yield path, None
+        elif path.suffix.lower() == ".tar":
+            try:
+                with tarfile.open(path, "r:") as archive:
+                    members = sorted(archive.getmembers(), key=lambda member: member.name)
+            except tarfile.TarError as error:
+                raise PictureError(
+                    f"cannot read {path}: it is no tar archive, or a damaged one",
+                    hint="it must be uncompressed; copy, download or pack it again",
+                ) from error
+            for member in members:
+                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield path, member
+
+
+def _read(path: Path, member: tarfile.TarInfo | None) -> Picture:
+    if member is None:
+        return read_picture(path)
+    with tarfile.open(path, "r:") as archive:
+        stream = archive.extractfile(member)
+        assert stream is not None  # only regular files are listed
+        try:
+            return read_picture(cast("BinaryIO", stream))
+        except PictureError as error:
+            raise PictureError(f"{member.name}: {error.message}", hint=error.hint) from error

@@ -19,7 +19,7 @@ class DataSection:
         crop: Side of a crop of the sharp picture, in pixels.
         halo: Pixels blurred around it and cut away, so that no crop border is reflected; a multiple
             of the scale.
-        batch: Crops per step.
+        batch: Crops per step, over all micro-batches and processes.
     """
 
     crop: int = 128
@@ -42,6 +42,8 @@ class OptimSection:
         ema: Decay of the averaged weights, which are the ones exported.
         precision: `fp32`, `bf16` for autocast with fp32 weights, or `auto`: bf16 where a GPU
             multiplies it in hardware, fp32 elsewhere.
+        accumulate: Micro-batches into which a batch is cut, for less memory.
+        checkpointing: Compute blocks anew for their gradients, for less memory.
     """
 
     steps: int = 20_000
@@ -53,6 +55,8 @@ class OptimSection:
     clip: float = 1.0
     ema: float = 0.999
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    accumulate: int = 1
+    checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,21 @@ class LossSection:
 
     charbonnier: float = 1e-3
     fft: float = 0.05
+
+
+@dataclass(frozen=True)
+class ValidationSection:
+    """How the run is watched on photographs that it does not train on.
+
+    Attributes:
+        every: Steps between two measurements; 0 for none.
+        photos: Photographs kept out of training, unless others are given.
+        crop: Side of the crop of each, in pixels.
+    """
+
+    every: int = 0
+    photos: int = 8
+    crop: int = 256
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,7 @@ class Recipe:
     data: DataSection = field(default_factory=DataSection)
     optim: OptimSection = field(default_factory=OptimSection)
     loss: LossSection = field(default_factory=LossSection)
+    validation: ValidationSection = field(default_factory=ValidationSection)
     log: LogSection = field(default_factory=LogSection)
     limits: tuple[str, ...] = ()
 
@@ -146,6 +166,7 @@ def parse_recipe(record: dict[str, Any]) -> Recipe:
         data=_section(DataSection, record.pop("data", {})),
         optim=_section(OptimSection, record.pop("optim", {})),
         loss=_section(LossSection, record.pop("loss", {})),
+        validation=_section(ValidationSection, record.pop("validation", {})),
         log=_section(LogSection, record.pop("log", {})),
     )
     if record:
@@ -156,19 +177,24 @@ def parse_recipe(record: dict[str, Any]) -> Recipe:
 
 def _check_sizes(recipe: Recipe) -> None:
     multiple = recipe.model.patch_size * 8 * recipe.model.scale
-    if recipe.data.crop % multiple:
-        raise UsageError(f"data.crop must be a multiple of {multiple} for this model")
+    for name, side in (("data", recipe.data.crop), ("validation", recipe.validation.crop)):
+        if side % multiple or side < 1:
+            raise UsageError(f"{name}.crop must be a multiple of {multiple} for this model")
     if recipe.data.halo % recipe.model.scale:
         raise UsageError(f"data.halo must be a multiple of the scale {recipe.model.scale}")
     if recipe.optim.precision not in ("auto", "fp32", "bf16"):
         raise UsageError(
             f"optim.precision must be auto, fp32 or bf16, not {recipe.optim.precision!r}"
         )
+    if not 1 <= recipe.optim.accumulate <= recipe.data.batch:
+        raise UsageError("optim.accumulate must be between 1 and data.batch")
+    if recipe.validation.every < 0 or recipe.validation.photos < 1:
+        raise UsageError("validation.every must not be negative, validation.photos at least 1")
     if recipe.degrade.scale != recipe.model.scale:
         raise UsageError("degrade.scale and model.scale must be equal")
 
 
-Section = TypeVar("Section", DataSection, OptimSection, LossSection, LogSection)
+Section = TypeVar("Section", DataSection, OptimSection, LossSection, ValidationSection, LogSection)
 
 
 def _section(kind: type[Section], record: dict[str, Any]) -> Section:
@@ -180,7 +206,7 @@ def _section(kind: type[Section], record: dict[str, Any]) -> Section:
         wanted = (int, float) if isinstance(default, float) else type(default)
         if isinstance(default, tuple):
             wanted = list
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
             raise UsageError(f"{key} must be {type(default).__name__}, not {value!r}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     return kind(**values)

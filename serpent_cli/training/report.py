@@ -25,6 +25,8 @@ class StepReport:
         scan_share: Share of the time, of all cores that train, spent in the scans and their
             gradients, 0 to 1.
         seconds: Seconds of training done, over all legs.
+        val_psnr: PSNR gained by the averaged weights on held-out crops, in dB; None if not
+            measured at this step.
     """
 
     step: int
@@ -35,6 +37,7 @@ class StepReport:
     data_share: float
     scan_share: float
     seconds: float
+    val_psnr: float | None = None
 
 
 @dataclass(frozen=True)

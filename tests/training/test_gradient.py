@@ -19,21 +19,28 @@ def model() -> torch.nn.Module:
     return model
 
 
-def gradient_of(model: torch.nn.Module, workers: int, crops: int) -> tuple[Tensor, list[Tensor]]:
+def gradient_of(
+    model: torch.nn.Module, workers: int, crops: int, rounds: int = 1
+) -> tuple[Tensor, list[Tensor]]:
     def loss(degraded: Tensor, target: Tensor) -> Tensor:
         return restoration_loss(model(degraded), target, 1e-3, 0.05)
 
     generator = torch.Generator().manual_seed(1)
     degraded, target = (torch.rand(crops, 3, 16, 16, generator=generator) for _ in range(2))
-    gradient = BatchGradient(loss, list(model.parameters()), workers)
+    gradient = BatchGradient(loss, list(model.parameters()), workers, rounds)
     with gradient.one_core_per_share():
         value = gradient(degraded, target)
     return value, [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize(("workers", "crops"), [(2, 4), (2, 5), (3, 2), (4, 4)])
-def test_shares_add_up_to_the_batch(model: torch.nn.Module, workers: int, crops: int) -> None:
-    value, gradients = gradient_of(model, workers, crops)
+@pytest.mark.parametrize(
+    ("workers", "crops", "rounds"),
+    [(2, 4, 1), (2, 5, 1), (3, 2, 1), (4, 4, 1), (1, 5, 3), (2, 6, 2)],
+)
+def test_shares_and_rounds_add_up_to_the_batch(
+    model: torch.nn.Module, workers: int, crops: int, rounds: int
+) -> None:
+    value, gradients = gradient_of(model, workers, crops, rounds)
     whole, expected = gradient_of(model, 1, crops)
     assert value.item() == pytest.approx(whole.item(), rel=1e-5)
     assert len(gradients) == len(expected) == len(list(model.parameters()))
@@ -60,3 +67,15 @@ def test_a_repeated_gradient_is_the_same_bit_by_bit(model: torch.nn.Module) -> N
     _, first = gradient_of(model, 2, 4)
     _, second = gradient_of(model, 2, 4)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_rounds_never_see_more_than_their_crops() -> None:
+    seen: list[int] = []
+    weight = torch.ones(1, requires_grad=True)
+
+    def loss(degraded: Tensor, target: Tensor) -> Tensor:
+        seen.append(len(degraded))
+        return (weight * degraded - target).square().mean()
+
+    BatchGradient(loss, [weight], 1, rounds=3)(torch.rand(7, 3, 4, 4), torch.rand(7, 3, 4, 4))
+    assert sorted(seen) == [2, 2, 3]

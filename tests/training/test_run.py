@@ -58,8 +58,19 @@ def test_bundled_recipes_are_valid(path: Path) -> None:
     assert read_recipe(path).degrade.clean_share >= 0.1
 
 
-def test_a_killed_run_goes_on_bit_by_bit(tmp_path: Path, photos: list[Tensor]) -> None:
-    straight = Trainer(recipe(), photos, tmp_path / "straight", CPU)
+EVERYTHING: dict[str, Any] = {
+    "optim": {"accumulate": 2, "checkpointing": True},
+    "data": {"batch": 4},
+    "validation": {"every": 2, "photos": 1, "crop": 32},
+}
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_a_killed_run_goes_on_bit_by_bit(
+    tmp_path: Path, photos: list[Tensor], changes: dict[str, Any]
+) -> None:
+    photos = [*photos, photos[0].flip(0)]
+    straight = Trainer(recipe(**changes), photos, tmp_path / "straight", CPU)
     straight.run(ignore)
 
     def kill(report: StepReport) -> None:
@@ -68,25 +79,37 @@ def test_a_killed_run_goes_on_bit_by_bit(tmp_path: Path, photos: list[Tensor]) -
         if report.step == 5:
             raise KilledError
 
-    killed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
+    killed = Trainer(recipe(**changes), photos, tmp_path / "killed", CPU)
     with pytest.raises(KilledError):
         killed.run(kill)
     with killed.log.path.open("a") as stream:
         stream.write('{"step": 6, "lo')
-    resumed = Trainer(recipe(), photos, tmp_path / "killed", CPU)
+    resumed = Trainer(recipe(**changes), photos, tmp_path / "killed", CPU)
     assert resumed.state.step == 3
     resumed.run(ignore)
     for name, parameter in straight.state.model.named_parameters():
         assert torch.equal(parameter, resumed.state.model.get_parameter(name)), name
         assert torch.equal(straight.state.average[name], resumed.state.average[name]), name
-    lines = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert results(resumed) == results(straight)
+    assert [step for step, *_ in results(resumed)] == [1, 2, 3, 4, 5, 6]
+
+
+def results(run: Trainer) -> list[tuple[int, float, float | None]]:
+    """What the log says that does not depend on the clock."""
+    lines = [json.loads(line) for line in run.log.path.read_text().splitlines()]
+    return [(line["step"], line["loss"], line["val_psnr"]) for line in lines]
 
 
 def test_a_state_of_another_recipe_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
     Trainer(recipe(), photos, tmp_path, CPU).run(ignore)
     with pytest.raises(UsageError, match="another recipe"):
         Trainer(recipe(optim={"lr": 1e-4}), photos, tmp_path, CPU)
+
+
+def test_a_run_that_needs_less_memory_may_go_on(tmp_path: Path, photos: list[Tensor]) -> None:
+    Trainer(recipe(), photos, tmp_path, CPU).run(ignore)
+    frugal = recipe(optim={"accumulate": 2, "checkpointing": True})
+    assert Trainer(frugal, photos, tmp_path, CPU).state.step == 6
 
 
 def test_a_broken_state_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
@@ -151,7 +174,9 @@ def test_folders_without_photographs_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"optim": {"speed": 1}}, {"optim": {"precision": "fp64"}}, {"optim": {"steps": "many"}},
+        {"optim": {"speed": 1}}, {"optim": {"precision": "fp64"}},
+        {"optim": {"accumulate": 3}}, {"optim": {"checkpointing": 1}}, {"optim": {"steps": True}},
+        {"validation": {"photos": 0}}, {"validation": {"crop": 40}}, {"optim": {"steps": "many"}},
         {"model": {"preset": "huge"}}, {"data": {"crop": 17}}, {"model": {"scale": 2}},
         {"degrade": {"fog": 1}}, {"colour": {}},
     ],

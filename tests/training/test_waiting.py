@@ -15,7 +15,7 @@ RECIPE: dict[str, Any] = {
     "name": "small",
     "description": "For tests.",
     "model": {"widths": [8, 8, 8, 8]},
-    "degrade": {"task": "deblur"},
+    "degrade": {"task": "deblur", "jpeg_share": 1.0},
     "data": {"crop": 16, "halo": 8, "batch": 4},
 }
 

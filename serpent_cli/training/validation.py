@@ -1,0 +1,77 @@
+"""What a network gains on crops of photographs that it never trains on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from serpent_cli.degrade.noise import generator_for
+from serpent_cli.degrade.upload import upload
+from serpent_cli.errors import UsageError
+from serpent_cli.model.unet import enlarge
+from serpent_cli.training.crops import CropSampler, degraded_pair
+from serpent_cli.training.recipe import Recipe
+
+LEAST_ERROR = 1e-10  # mean square, 100 dB: equal crops have no PSNR
+
+
+def hold_out(photos: list[Tensor], recipe: Recipe) -> tuple[list[Tensor], list[Tensor]]:
+    """Part photographs into those to train on and those to validate on.
+
+    The seed alone decides; the run's own random stream is not touched.
+
+    Raises:
+        UsageError: There are too few photographs that are large enough.
+    """
+    count, side = recipe.validation.photos, _side(recipe)
+    large = [i for i, photo in enumerate(photos) if min(photo.shape[:2]) >= side]
+    order = torch.randperm(len(large), generator=generator_for(f"held out {recipe.seed}"))
+    chosen = {large[i] for i in order[:count].tolist()}
+    if len(chosen) < count or len(chosen) == len(photos):
+        raise UsageError(
+            f"{len(large)} of {len(photos)} photographs have {side} x {side} pixels: too few to"
+            f" keep {count} for validation",
+            hint="change validation.photos or validation.crop, or give --val-photos",
+        )
+    train = [photo for i, photo in enumerate(photos) if i not in chosen]
+    return train, [photos[i] for i in sorted(chosen)]
+
+
+class Validation:
+    """One crop of each held-out photograph, cut and degraded once, the same on every device.
+
+    Args:
+        recipe: Its degradation is the one that is undone; no crop is left sharp.
+        photos: uint8 tensors (H, W, 3).
+        device: Where the network runs.
+
+    Raises:
+        UsageError: A photograph is smaller than the recipe's crop.
+    """
+
+    def __init__(self, recipe: Recipe, photos: list[Tensor], device: torch.device) -> None:
+        generator = generator_for(f"validation {recipe.seed}")
+        side = _side(recipe)
+        crops = torch.cat([CropSampler([photo], side, generator).draw(1) for photo in photos])
+        always = replace(recipe, degrade=replace(recipe.degrade, clean_share=0.0))
+        pair = degraded_pair(crops, always, generator)
+        self.degraded, self.target = (upload(x, device) for x in pair)
+        self.batch = recipe.data.batch
+        self.before = _psnr(enlarge(self.degraded, recipe.model.scale), self.target)
+
+    @torch.no_grad()
+    def measure(self, restore: Callable[[Tensor], Tensor]) -> float:
+        """Mean gain in dB of PSNR over the input, which is enlarged first for `upscale`."""
+        restored = torch.cat([restore(x) for x in self.degraded.split(self.batch)])
+        return float((_psnr(restored, self.target) - self.before).mean())
+
+
+def _side(recipe: Recipe) -> int:
+    return recipe.validation.crop + 2 * recipe.data.halo
+
+
+def _psnr(x: Tensor, target: Tensor) -> Tensor:
+    """PSNR of every picture of (B, 3, H, W) in [0, 1], in dB."""
+    error = (x.float().clamp(0, 1) - target).square().mean((1, 2, 3))
+    return -10 * error.clamp_min(LEAST_ERROR).log10()
