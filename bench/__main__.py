@@ -1,10 +1,12 @@
-"""Cases against their limits: python -m bench cross_scan | network | memory | registers.
+"""Cases against their limits: python -m bench CASE.
 
-Each prints one table, and writes it as JSON with --json; the exit code is 1 if a bar is missed.
-Timings are minima over several runs; limits are measured in the same run as what they limit.
+Each prints one table, and writes it as JSON with --json; the exit code is 1 if a bar is missed or
+a result is wrong. Limits are measured in the same run as what they limit. On a CPU times are minima
+over several runs, on a GPU (--device cuda: cross_scan, restore) medians of events.
 """
 
 import argparse
+import importlib.metadata
 import json
 import platform
 import sys
@@ -12,30 +14,65 @@ from pathlib import Path
 
 import torch
 
-from bench import cross_scan, memory, network, registers
+from bench import cross_scan, device_scan, memory, network, registers, restore, tiles
 from bench.timing import Row, table
+from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.restore.device import choose_device
 
-CASES = {
+HERE = {
     "cross_scan": cross_scan.rows,
     "network": network.rows,
     "memory": memory.rows,
     "registers": registers.rows,
 }
+ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 
 
 def main() -> int:
     """Run one case; 0 if all its bars are met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("case", choices=CASES)
+    parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, "tiles"}))
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
+    parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
+    parser.add_argument("--photos", type=Path, help="sharp photographs, for tiles")
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")
     arguments = parser.parse_args()
-    rows: list[Row] = CASES[arguments.case]()
+    try:
+        device = choose_device(arguments.device)
+        rows = measured(arguments, device)
+    except SerpentError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return error.exit_code
     print(table(rows))
     if arguments.json:
-        versions = {"torch": torch.__version__, "python": platform.python_version()}
-        record = {**versions, "machine": platform.machine(), "rows": [vars(row) for row in rows]}
+        record = {**surroundings(device), "rows": [vars(row) for row in rows]}
         arguments.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return int(any(row.met is False for row in rows))
+
+
+def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
+    """The rows of a case; a CPU has cases of its own where both have one."""
+    case, tiny = arguments.case, arguments.tiny
+    if case == "tiles":
+        if arguments.photos is None:
+            raise UsageError("tiles needs --photos, a folder of sharp PNG photographs")
+        return tiles.rows(arguments.photos, device)
+    if case in ANYWHERE and (tiny or device.type != "cpu" or case not in HERE):
+        return ANYWHERE[case](device, tiny=tiny)
+    return HERE[case]()
+
+
+def surroundings(device: torch.device) -> dict[str, str]:
+    """Device and versions."""
+    cuda = device.type == "cuda"
+    packages = {"triton", "mamba-ssm"} & {d.name for d in importlib.metadata.distributions()}
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": str(torch.version.cuda),
+        **{name: importlib.metadata.version(name) for name in sorted(packages)},
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Timing, and the rows of a table."""
 
+import itertools
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,29 @@ def fastest(function: Callable[[], object], runs: int = 5, least: float = 1.0) -
         seconds = time.perf_counter() - begun
         best, spent, done = min(best, seconds), spent + seconds, done + 1
     return best
+
+
+def median(function: Callable[[], object], device: torch.device, runs: int = 20) -> float:
+    """Seconds of the median run on a device, after three to warm up.
+
+    On CUDA by a pair of events around each run, all queued at once, so that what the host does
+    between the launches counts only where the device waits for it.
+    """
+    for _ in range(3):
+        function()
+    if device.type != "cuda":
+        begun = [time.perf_counter()]
+        for _ in range(runs):
+            function()
+            begun.append(time.perf_counter())
+        return statistics.median(b - a for a, b in itertools.pairwise(begun))
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        function()
+        mark.record()
+    torch.cuda.synchronize(device)
+    return statistics.median(a.elapsed_time(b) for a, b in itertools.pairwise(marks)) / 1e3
 
 
 def table(rows: Sequence[Row]) -> str:

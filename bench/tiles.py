@@ -1,0 +1,83 @@
+"""Quality against the size of tiles: a scan sees the whole map, and learned on small ones.
+
+A large picture is laid out of photographs, side by side: python -m bench tiles --photos DIR.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.timing import Row
+from serpent_cli.degrade.blur import gaussian_blur
+from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.resize import bicubic_reduce
+from serpent_cli.errors import NoInputError
+from serpent_cli.evaluation.metrics import psnr
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.read import read_picture
+from serpent_cli.restore.plan import LADDER
+from serpent_cli.restore.restorer import Restorer
+from serpent_cli.zoo.locate import list_cards
+
+SIGMA, NOISE = 1.6, 1 / 255
+CELL = 384  # pixels of each photograph's side
+SIDES = (1536, 2048)  # of the sharp pictures of `deblur`, and of nets that enlarge
+
+
+def rows(photos: Path, device: torch.device) -> list[Row]:
+    """PSNR and seams of every bundled model, for each tile that is smaller than the picture."""
+    return [row for card in list_cards() for row in model_rows(card.name, photos, device)]
+
+
+def model_rows(name: str, photos: Path, device: torch.device) -> list[Row]:
+    """One model, from the whole picture down to the smallest tile."""
+    scale = Restorer.load(name, device=str(device)).scale
+    sharp = mosaic(photos, SIDES[scale > 1])
+    given = degraded(sharp, scale)
+    tiles = ["whole", *(side for side in LADDER if side < given.width)]
+    found: list[Row] = []
+    whole: Samples | None = None
+    for tile in tiles:
+        restorer = Restorer.load(name, device=str(device), tile=tile)
+        restored = restorer.restore(given).pixels
+        whole = restored if whole is None else whole
+        title = f"{name}, {given.width}², tile {tile}"
+        found.append(Row(f"{title}: PSNR", psnr(restored / 255, sharp / 255), "dB"))
+        if tile != "whole":
+            difference = restored.astype(np.int16) - whole
+            found.append(Row(f"{title}: rms from whole", float(difference.std()), "/255"))
+    return found
+
+
+def mosaic(folder: Path, side: int) -> Samples:
+    """A square of photographs' middles, row by row, the set repeated until it is full."""
+    paths = sorted(folder.glob("*.png"))
+    cells = [
+        middle
+        for path in paths
+        if (middle := _middle(read_picture(path).pixels)).shape == (CELL, CELL, 3)
+    ]
+    if not cells:
+        raise NoInputError(f"there is no PNG of at least {CELL} x {CELL} pixels in {folder}")
+    count = -(-side // CELL)
+    lines = [
+        np.concatenate([cells[(i * count + j) % len(cells)] for j in range(count)], axis=1)
+        for i in range(count)
+    ]
+    return np.concatenate(lines)[:side, :side]
+
+
+def _middle(pixels: Samples) -> Samples:
+    top, left = ((length - CELL) // 2 for length in pixels.shape[:2])
+    return pixels[max(top, 0) :, max(left, 0) :][:CELL, :CELL]
+
+
+def degraded(sharp: Samples, scale: int) -> Picture:
+    """What the model is given: blurred with noise, or reduced."""
+    x = torch.from_numpy(sharp.copy()).permute(2, 0, 1)[None].float() / 255
+    if scale > 1:
+        x = bicubic_reduce(x, scale)
+    else:
+        x = add_gaussian_noise(gaussian_blur(x, SIGMA), NOISE, generator_for("tiles"))
+    return Picture(x.clamp(0, 1).mul(255).round().byte()[0].permute(1, 2, 0).contiguous().numpy())
