@@ -2,8 +2,9 @@
 
 import functools
 import importlib
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from serpent_cli.ops.clock import timed
 from serpent_cli.ops.cross_scan.paths import check_path
 from serpent_cli.ops.cross_scan.reference import evaluate
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+Result = TypeVar("Result")
 
 DEFAULT_PATHS = ("row", "col", "row_rev", "col_rev")
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -132,9 +135,14 @@ def _chosen(
     u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions, forced: str
 ) -> ModuleType:
     """The backend's module; inside the op, where tracers do not look."""
-    (b, h, w, d), (k, r, _), n = u.shape, dt_weight.shape, A_log.shape[2]
-    request = ScanRequest(b, h, w, d, k, n, r, u.dtype, u.device.type, options)
+    request = ScanRequest.of(u, dt_weight, A_log, options)
     return _module(choose(BACKENDS, request, forced).name)
+
+
+def _run(function: Callable[..., Result], device: torch.device, *arguments: Any) -> Result:
+    """Call a backend, in its own types whatever autocast prefers, with the clock running."""
+    with torch.autocast(device.type, enabled=False):
+        return timed(function, device, *arguments)
 
 
 @functools.cache
@@ -150,7 +158,7 @@ def _scan(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     options = _options(paths, reset, observe, out_dtype)
     forward = _chosen(u, dt_weight, A_log, options, forced).forward
-    y, carries = timed(
+    y, carries = _run(
         forward, u.device, u, dbc, dt_weight, dt_bias, A_log, D_skip, options, save_carries
     )
     return y, carries.flatten()
@@ -164,7 +172,7 @@ def _scan_backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     options = _options(paths, reset, observe, out_dtype)
     backward = _chosen(u, dt_weight, A_log, options, forced).backward
-    *grads, d_skip = timed(
+    *grads, d_skip = _run(
         backward, u.device,
         grad_y.contiguous(), u, dbc, dt_weight, dt_bias, A_log, D_skip, carries, options,
     )  # fmt: skip

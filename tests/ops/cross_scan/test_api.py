@@ -77,6 +77,17 @@ def test_types_mix(backend, u_type, dbc_type, make_case, exact, distance, tolera
         assert distance(grad, truth) < tolerances[grad.dtype].gradient
 
 
+def test_autocast_does_not_reach_inside(backend, make_case):
+    case = make_case()
+    inputs = case.inputs(torch.float32)
+    y, grads = case.with_gradients(inputs, backend)
+    with torch.autocast("cpu", torch.bfloat16):
+        casted, casted_grads = case.with_gradients(inputs, backend)
+    assert torch.equal(y, casted)
+    for grad, casted_grad in zip(grads, casted_grads, strict=True):
+        assert torch.equal(grad, casted_grad)
+
+
 def test_inputs_need_not_be_contiguous(backend, make_case):
     case = make_case()
     u, dbc, *parameters = case.inputs(torch.float32)
