@@ -51,6 +51,10 @@ RegionOption = Annotated[
     str | None,
     typer.Option("--region", metavar="X,Y,W,H", help="Restore only this part of the input."),
 ]
+Strength = Annotated[
+    float,
+    typer.Option("--strength", min=0, max=1, help="Share of the change to make: 0 none, 1 all."),
+]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace existing files.")]
 MaxPixels = Annotated[
     int, typer.Option("--max-pixels", min=1, help="Refuse larger pictures (decompression bombs).")

@@ -34,6 +34,7 @@ class Request:
     max_vram: str | None
     tile: str
     region: str | None
+    strength: float
     force: bool
     max_pixels: int
     threads: int | None
@@ -89,7 +90,7 @@ def _load(request: Request, tile: str | int) -> "Restorer":
         torch.set_num_threads(request.threads)
     return Restorer.load(
         request.model, device=request.device, precision=request.precision, max_memory=budget,
-        max_vram=vram, tile=tile,
+        max_vram=vram, tile=tile, strength=request.strength,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.picture import Samples
+from serpent_cli.model.unet import enlarge
 from serpent_cli.restore.tensors import (
     host_tensor,
     pad_to_multiple,
@@ -35,6 +36,8 @@ class Forward:
         multiple: H and W must be multiples of this.
         dtype: fp32, or bf16 for autocast.
         device: Where the network lies.
+        strength: Share of the network's change that is made, 0 to 1; the rest of the result is the
+            input, bicubically enlarged.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class Forward:
         multiple: int,
         dtype: torch.dtype,
         device: torch.device = CPU,
+        strength: float = 1.0,
     ) -> None:
         self.model, self.name, self.scale = model, name, scale
         self.multiple, self.dtype, self.device = multiple, dtype, device
+        self.strength = strength
         self.transfer = Transfer(device)
 
     def __call__(self, tile: Samples, depth: np.dtype[np.generic] = FLOAT) -> Samples:
@@ -121,6 +126,9 @@ class Flight:
         (height, width), transfer = self.size, self.forward.transfer
         output = self.forward.run(self.padded, dtype)
         self.extremes = transfer.download(extremes(self.padded, output))
+        if self.forward.strength < 1:
+            given = enlarge(self.padded, self.forward.scale)
+            output = torch.lerp(given, output.float(), self.forward.strength)
         output = output[..., :height, :width]
         output = (output.mean(1, keepdim=True) if self.grey else output).clamp(0, 1)
         self.result = transfer.download(to_output(output, self.depth))

@@ -15,6 +15,7 @@ from serpent_cli.imaging.alpha import fill_transparent
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
+from serpent_cli.restore import change
 from serpent_cli.restore.allocator import return_memory, reused_memory
 from serpent_cli.restore.device import (
     VRAM_SHARE,
@@ -55,6 +56,7 @@ class Restorer:
             a fixed share of it.
         tile: `auto`, `whole`, or the side of a tile in input pixels.
         dtype: fp32, or bf16 for autocast; whatever is not finite is tried again in fp32.
+        strength: Share of the network's change that is made, 0 to 1.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Restorer:
         max_vram: int | None = None,
         tile: str | int = "auto",
         dtype: torch.dtype = torch.float32,
+        strength: float = 1.0,
     ) -> None:
         self.card, self.tile = card, tile
         self.device = device or torch.device("cpu")
@@ -82,7 +85,7 @@ class Restorer:
             weight_bytes=4 * sum(p.numel() for p in model.parameters()),
         )
         self.forward = Forward(
-            model, card.name, card.scale, self.costs.multiple, dtype, self.device
+            model, card.name, card.scale, self.costs.multiple, dtype, self.device, strength
         )
 
     @classmethod
@@ -95,6 +98,7 @@ class Restorer:
         max_memory: int | None = None,
         max_vram: int | None = None,
         tile: str | int = "auto",
+        strength: float = 1.0,
     ) -> Self:
         """Load weights by name or path and make them ready.
 
@@ -108,7 +112,7 @@ class Restorer:
         network, card = load_model(model, chosen)
         return cls(
             network, card, device=chosen, max_memory=max_memory, max_vram=max_vram, tile=tile,
-            dtype=dtype,
+            dtype=dtype, strength=strength,
         )  # fmt: skip
 
     def _vram_budget(self, demanded: int | None) -> int | None:
@@ -159,7 +163,8 @@ class Restorer:
             on_tile: Called with (tiles done, tiles in all), alpha's included.
 
         Returns:
-            The restored picture, `scale` times as large as the input or its region.
+            The restored picture, `scale` times as large as the input or its region; with a warning
+            if it hardly differs from the input.
 
         Raises:
             UsageError: The region does not lie inside the picture.
@@ -191,7 +196,9 @@ class Restorer:
             elif alpha is not None:  # a constant plane needs no network
                 alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
         pixels = grey_to_rgb(pixels) if picture.grey else pixels
-        return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+        alike = change.warning(picture.pixels, pixels) if self.scale == 1 else None
+        warnings = (*picture.warnings, alike) if alike else picture.warnings
+        return dataclasses.replace(picture, pixels=pixels, alpha=alpha, warnings=warnings)
 
     def _restore_samples(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
         """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
