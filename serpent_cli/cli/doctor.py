@@ -36,12 +36,24 @@ def doctor() -> None:
 def _devices() -> None:
     import torch
 
-    from serpent_cli.restore.device import choose_device
+    from serpent_cli.restore.device import (
+        VRAM_SHARE,
+        choose_device,
+        choose_precision,
+        device_memory,
+    )
     from serpent_cli.restore.memory import default_budget, total_memory
 
+    chosen = choose_device("auto")
+    precision = str(choose_precision("auto", chosen)).removeprefix("torch.")
     console.result(
-        f"device     auto means {choose_device('auto')}, {torch.get_num_threads()} threads"
+        f"device     auto means {chosen}, in {precision}; {torch.get_num_threads()} CPU threads"
     )
+    if (own := device_memory(chosen)) is not None:
+        console.result(
+            f"memory     {chosen}: {own / 2**30:.1f}G in all, {own * VRAM_SHARE / 2**30:.1f}G used"
+            " at most unless --max-vram says otherwise"
+        )
     console.result(
         f"memory     {total_memory() / 2**30:.1f}G in all, {default_budget() / 2**30:.1f}G used at"
         " most unless --max-memory says otherwise"
