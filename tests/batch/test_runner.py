@@ -16,19 +16,9 @@ from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.restore.restorer import Restorer
 
 
-class Negative(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return 1 - x
-
-
 class Broken(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         raise ValueError("no such thing")
-
-
-@pytest.fixture
-def restorer(restorer_with: Callable[..., Restorer]) -> Restorer:
-    return restorer_with(Negative(), tile=32)
 
 
 @pytest.fixture
@@ -112,13 +102,6 @@ def test_unexpected_failures_are_results_too(
         assert str(result.job.source) in result.error.message
         assert isinstance(result.error.__cause__, ValueError)
         assert not result.job.target.exists()
-
-
-def test_pictures_are_restored_one_at_a_time(jobs: list[Job], restorer: Restorer) -> None:
-    results = run([jobs[0], jobs[2]], restorer, RunOptions())
-    next(results)
-    assert jobs[0].target.exists()
-    assert not jobs[2].target.exists(), "nothing is done before its result is asked for"
 
 
 def test_warnings_of_the_written_format_are_reported(

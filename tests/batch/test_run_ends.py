@@ -1,0 +1,156 @@
+"""How a run over several files ends: failures of every stage, early close, signals."""
+
+import functools
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from serpent_cli.batch import runner
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.runner import RunOptions, run
+from serpent_cli.errors import PictureError, SerpentError
+from serpent_cli.restore.restorer import Restorer
+
+
+def check_folder(folder: Path, names: str) -> None:
+    """Exactly these pictures, whole, and nothing half-written."""
+    assert sorted(path.name for path in folder.iterdir()) == [f"{name}.png" for name in names]
+    for path in folder.iterdir():
+        Image.open(path).load()
+
+
+@pytest.mark.parametrize("stage", ["read_picture", "write_picture", "restore"])
+@pytest.mark.parametrize("failure", [PictureError("cannot"), ZeroDivisionError("by nought")])
+def test_a_failure_of_any_stage_is_the_result_of_its_own_file(
+    stage: str,
+    failure: Exception,
+    four_jobs: list[Job],
+    restorer: Restorer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = restorer if stage == "restore" else runner
+    works, calls = getattr(owner, stage), [0]
+
+    def fail_second(*args: object, **options: object) -> object:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise failure
+        return works(*args, **options)
+
+    monkeypatch.setattr(owner, stage, fail_second)
+    results = list(run(four_jobs, restorer, RunOptions()))
+    assert [result.job for result in results] == four_jobs
+    assert [result.error is None for result in results] == [True, False, True, True]
+    error, b = results[1].error, four_jobs[1].source
+    if isinstance(failure, PictureError):
+        assert error is failure
+    else:
+        assert type(error) is SerpentError
+        assert error.message == f"{b}: unexpected ZeroDivisionError: by nought"
+        assert error.__cause__ is failure
+    check_folder(four_jobs[0].target.parent, "acd")
+
+
+def test_an_existing_target_is_refused_before_its_source_is_read(
+    four_jobs: list[Job], restorer: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four_jobs[1].target.parent.mkdir()
+    four_jobs[1].target.write_bytes(b"precious")
+    opened: list[str] = []
+
+    def spy(works: Callable[..., object], path: Path, **options: object) -> object:
+        opened.append(path.stem)
+        return works(path, **options)
+
+    for name in ("read_picture", "read_size"):
+        monkeypatch.setattr(runner, name, functools.partial(spy, getattr(runner, name)))
+    results = list(run(four_jobs, restorer, RunOptions()))
+    assert [result.error is None for result in results] == [True, False, True, True]
+    assert set(opened) == set("acd")
+    assert four_jobs[1].target.read_bytes() == b"precious"
+
+
+def test_an_error_of_the_jobs_themselves_comes_after_all_results(
+    four_jobs: list[Job], restorer: Restorer
+) -> None:
+    def breaking() -> Iterator[Job]:
+        yield from four_jobs
+        raise ConnectionError("no more")
+
+    results = run(breaking(), restorer, RunOptions())
+    assert [next(results).error for _ in four_jobs] == [None] * 4
+    with pytest.raises(ConnectionError, match="no more"):
+        next(results)
+
+
+def test_no_jobs_give_no_results(restorer: Restorer) -> None:
+    assert list(run([], restorer, RunOptions())) == []
+
+
+def test_closing_early_finishes_what_is_written(four_jobs: list[Job], restorer: Restorer) -> None:
+    threads = threading.active_count()
+    results = run(four_jobs, restorer, RunOptions())
+    assert next(results).job == four_jobs[0]
+    results.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert threading.active_count() == threads
+    check_folder(four_jobs[0].target.parent, "ab")
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_passes_through_and_ends_the_threads(
+    interruption: type[BaseException], four_jobs: list[Job], restorer: Restorer
+) -> None:
+    def interrupt(job: Job, height: int, width: int) -> None:
+        if job == four_jobs[2]:
+            raise interruption
+
+    threads = threading.active_count()
+    results = run(four_jobs, restorer, RunOptions(on_size=interrupt))
+    assert next(results).job == four_jobs[0]
+    with pytest.raises(interruption):
+        next(results)
+    assert threading.active_count() == threads
+    check_folder(four_jobs[0].target.parent, "ab")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_batch_leaves_whole_files_only(
+    number: signal.Signals,
+    tmp_path: Path,
+    photo: NDArray[np.uint8],
+    make_weights: Callable[..., Path],
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in range(60):
+        Image.fromarray(np.tile(photo, (3, 3, 1))).save(folder / f"{name:02}.png")
+    args = ["deblur", folder, "-o", out, "--model", make_weights(), "--threads", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "serpent_cli.cli.app", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore interruptions, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline().rstrip() for _ in range(5)]
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (128 + number, "")
+    told += rest.splitlines()
+    written = sorted(str(path) for path in out.iterdir())
+    assert len(written) < 60, "it was in the middle of the batch"
+    assert told == written[: len(told)]
+    assert len(written) <= len(told) + 2
+    for path in written:
+        assert Image.open(path).convert("RGB").size == (360, 288)
