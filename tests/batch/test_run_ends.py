@@ -121,36 +121,43 @@ def test_an_interruption_passes_through_and_ends_the_threads(
     check_folder(four_jobs[0].target.parent, "ab")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_of_a_batch_leaves_whole_files_only(
-    number: signal.Signals,
-    tmp_path: Path,
-    photo: NDArray[np.uint8],
-    make_weights: Callable[..., Path],
-) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
+@pytest.fixture
+def batch(
+    tmp_path: Path, photo: NDArray[np.uint8], make_weights: Callable[..., Path]
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that restores 100 pictures from `in` to `out`."""
+    folder = tmp_path / "in"
     folder.mkdir()
-    for name in range(60):
-        Image.fromarray(np.tile(photo, (3, 3, 1))).save(folder / f"{name:02}.png")
-    args = ["deblur", folder, "-o", out, "--model", make_weights(), "--threads", "1"]
+    for number in range(100):
+        Image.fromarray(photo).save(folder / f"{number:03}.png")
+    command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", str(folder)]
+    command += ["-o", str(tmp_path / "out"), "--model", str(make_weights()), "--threads", "1"]
     with subprocess.Popen(
-        [sys.executable, "-m", "serpent_cli.cli.app", *map(str, args)],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore interruptions, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        assert process.stdout is not None
-        told = [process.stdout.readline().rstrip() for _ in range(5)]
-        process.send_signal(number)
-        rest, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (128 + number, "")
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_batch_leaves_whole_files_only(
+    number: signal.Signals, batch: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert batch.stdout is not None
+    told = [batch.stdout.readline().rstrip() for _ in range(3)]
+    batch.send_signal(number)
+    rest, errors = batch.communicate(timeout=60)
+    assert (batch.returncode, errors) == (128 + number, "")
     told += rest.splitlines()
-    written = sorted(str(path) for path in out.iterdir())
-    assert len(written) < 60, "it was in the middle of the batch"
-    assert told == written[: len(told)]
+    written = sorted((tmp_path / "out").iterdir())
+    assert len(written) < 100, "it was in the middle of the batch"
+    assert told == [str(path) for path in written[: len(told)]]
     assert len(written) <= len(told) + 2
     for path in written:
-        assert Image.open(path).convert("RGB").size == (360, 288)
+        assert Image.open(path).convert("RGB").size == (120, 96)
