@@ -2,66 +2,134 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serpent_cli.cli import console, options
 from serpent_cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from serpent_cli.evaluation.report import Mean
+    from serpent_cli.restore.restorer import Restorer
+
+ENLARGING = ("upscale", "pairs")  # suites for which --scale makes sense
+
+
+SuiteName = Annotated[
+    str, typer.Argument(help="deblur, gaussian, gaussian-61, blur, upscale or pairs.")
+]
+Photos = Annotated[
+    Path,
+    typer.Option("--photos", help="Folder of sharp photographs; for pairs, of ref/ and in/."),
+]
+Scale = Annotated[
+    int | None,
+    typer.Option("-s", "--scale", min=1, help="Of the bundled model for upscale (8) or pairs (1)."),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Name or path; by default the suite's own.")
+]
+Oracles = Annotated[
+    bool,
+    typer.Option(
+        "--oracles", help="Compare with deconvolution that knows the true Gaussian (slow)."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for results.json, .csv, .md and contact-sheet.png."),
+]
+WriteCard = Annotated[
+    bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
+]
+
 
 def evaluate(
-    suite: Annotated[str, typer.Argument(help="deblur or upscale.")],
-    photos: Annotated[Path, typer.Option("--photos", help="Folder of sharp PNG photographs.")],
-    model: Annotated[
-        str | None, typer.Option("--model", help="Name or path; by default the suite's own.")
-    ] = None,
+    suite: SuiteName,
+    photos: Photos,
+    scale: Scale = None,
+    model: Model = None,
+    oracles: Oracles = False,
+    out: Out = None,
     device: options.Device = "auto",
     tile: options.Tile = "auto",
-    write_card: Annotated[
-        bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
-    ] = False,
+    write_card: WriteCard = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Score a model on photographs; exits with 1 if one of the project's bars is missed."""
-    import torch
+    from serpent_cli.evaluation.packages import require_packages
 
-    from serpent_cli.evaluation.report import records, rows, summarise
-    from serpent_cli.evaluation.suite import run_suite
-    from serpent_cli.restore.restorer import Restorer
-
+    if scale is not None and suite not in ENLARGING:
+        raise UsageError(f"--scale has no meaning for the suite {suite!r}", hint="leave it out")
     if write_card and (model is None or not model.endswith(".safetensors")):
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
-    if threads:
-        torch.set_num_threads(threads)
-    default = {"deblur": "deblur", "upscale": "upscale-x8"}.get(suite, suite)
-    restorer = Restorer.load(model or default, device=device, tile=options.parse_tile(tile))
+    require_packages()
+    from serpent_cli.evaluation import run
+
+    restorer = _load(model or _bundled(suite, scale), device, tile, threads)
     with console.progress_bar(1, suite, quiet=quiet) as bar:
         bar.file("photographs")
-        means = summarise(run_suite(restorer, suite, photos, bar.tile))
-    if json:
-        for mean in means:
-            console.json_line(dataclasses.asdict(mean))
-    else:
-        console.table(rows(means))
+        means = run.evaluate(restorer, suite, photos, oracles=oracles, out=out, on_file=bar.tile)
+    _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
-        _keep(Path(model), records(means, suite, photos.name))
+        _keep(Path(model), suite, photos.name, means)
     if any(mean.met is False for mean in means):
         raise typer.Exit(1)
 
 
-def _keep(weights: Path, scores: list[dict[str, object]]) -> None:
+def _bundled(suite: str, scale: int | None) -> str:
+    """Name of the suite's own model."""
+    from serpent_cli.zoo.locate import upscaler
+
+    factor = scale or (8 if suite == "upscale" else 1)
+    return "deblur" if factor == 1 else upscaler(factor)
+
+
+def _load(model: str, device: str, tile: str, threads: int | None) -> "Restorer":
+    import torch
+
+    from serpent_cli.restore.restorer import Restorer
+
+    if threads:
+        torch.set_num_threads(threads)
+    return Restorer.load(model, device=device, tile=options.parse_tile(tile))
+
+
+def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> None:
+    from serpent_cli.evaluation import perceptual, table
+
+    if json:
+        for mean in means:
+            console.json_line(dataclasses.asdict(mean))
+    else:
+        console.table(table.rows(means))
+        console.result("\n" + table.caption(means))
+    lacking = perceptual.why_not()
+    if lacking and not quiet:
+        console.note(f"LPIPS is skipped: {lacking}")
+    if out is not None and not quiet:
+        console.note(f"results and contact sheet written to {out}")
+
+
+def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
+    """Replace the suite's scores in the card; those of other suites stay."""
+    from serpent_cli.evaluation.report import records
     from serpent_cli.training.export import write_card
     from serpent_cli.zoo.card import Card
 
     path = weights.with_suffix(".json")
-    write_card(dataclasses.replace(Card.read(path), scores=scores), path)
+    card = Card.read(path)
+    others = [score for score in card.scores if score["suite"] != suite]
+    write_card(dataclasses.replace(card, scores=others + records(means, suite, photos)), path)
     console.note(f"scores written to {path}")
 
 
 evaluate.__doc__ = f"{evaluate.__doc__}\n\n" + options.examples(
     ("serpent eval deblur --photos val/", "the bundled model"),
-    ("serpent eval upscale --photos val/ --model runs/x8/upscale-x8.safetensors", "another"),
+    ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
+    ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),
+    ("serpent eval pairs --photos shots/ --model ./mine.safetensors", "shots/ref, shots/in"),
 )

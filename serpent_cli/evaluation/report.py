@@ -1,16 +1,18 @@
 """Scores summed up: means per case, and the bars that the project sets itself."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from serpent_cli.evaluation.suite import CLEAN, Score
+from serpent_cli.evaluation.cases import CLEAN
+from serpent_cli.evaluation.suite import Score
 
 BARS: dict[str, float] = {
     "gaussian 1.0": 2.5,
     "gaussian 1.6": 2.5,
     "gaussian 2.4": 2.5,
+    "gaussian 1.6 noise 2": 2.7,
     "disk 2": 1.0,
     "motion 9": 1.0,
     "jpeg 80 over gaussian 1.2": 1.0,
@@ -24,10 +26,7 @@ CLEAN_BAR = 36.0
 CEILING = 99.0
 """PSNR that equal pictures count as, in dB."""
 
-HEAD = [
-    "case", "files", "before dB", "after dB", "gain dB", "border cut", "worst dB",
-    "SSIM before", "SSIM after", "seconds", "bar", "met",
-]  # fmt: skip
+Parameter = TypeVar("Parameter", int, float)
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,14 @@ class Mean:
         seconds: Mean time that restoring took.
         bar: What this project demands of `gain`, or of `after` for clean inputs; None: nothing.
         met: Whether it is reached.
+        lpips_before: Mean LPIPS of the inputs; None where it was not computed.
+        lpips_after: Mean LPIPS of the restored pictures; likewise.
+        wiener: PSNR of the Wiener filter with the best balance; None where it was not asked.
+        wiener_balance: That balance.
+        richardson_lucy: PSNR of Richardson-Lucy with the best number of iterations; likewise.
+        richardson_lucy_iterations: That number.
+        over_oracles: after - the better of the two.
+        note: A reservation, such as that the model was not trained for the case.
     """
 
     case: str
@@ -61,6 +68,14 @@ class Mean:
     seconds: float
     bar: float | None
     met: bool | None
+    lpips_before: float | None = None
+    lpips_after: float | None = None
+    wiener: float | None = None
+    wiener_balance: float | None = None
+    richardson_lucy: float | None = None
+    richardson_lucy_iterations: int | None = None
+    over_oracles: float | None = None
+    note: str = ""
 
 
 def summarise(scores: Sequence[Score]) -> list[Mean]:
@@ -69,16 +84,21 @@ def summarise(scores: Sequence[Score]) -> list[Mean]:
     return [_mean(case, [score for score in scores if score.case == case]) for case in cases]
 
 
-def _mean(case: str, scores: list[Score]) -> Mean:
-    def average(values: Iterable[float]) -> float:
-        # Equal pictures are infinitely good; a ceiling keeps the mean finite and honest.
-        return math.fsum(min(value, CEILING) for value in values) / len(scores)
+def _average(values: Iterable[float]) -> float:
+    # Equal pictures are infinitely good; a ceiling keeps the mean finite and honest.
+    capped = [min(value, CEILING) for value in values]
+    return math.fsum(capped) / len(capped)
 
-    before, after = average(s.before for s in scores), average(s.after for s in scores)
-    cropped = average(s.after_cropped for s in scores) - average(s.before_cropped for s in scores)
+
+def _mean(case: str, scores: list[Score]) -> Mean:
+    before, after = _average(s.before for s in scores), _average(s.after for s in scores)
+    cropped = _average(s.after_cropped for s in scores) - _average(s.before_cropped for s in scores)
     clean = case == CLEAN
     bar = CLEAN_BAR if clean else BARS.get(case)
     reached = after if clean else after - before
+    balance, wiener = _best([s.wiener for s in scores])
+    iterations, richardson_lucy = _best([s.richardson_lucy for s in scores])
+    rivals = [value for value in (wiener, richardson_lucy) if value is not None]
     return Mean(
         case=case,
         files=len(scores),
@@ -87,35 +107,36 @@ def _mean(case: str, scores: list[Score]) -> Mean:
         gain=None if clean else round(after - before, 3),
         least_after=round(min(*(s.after for s in scores), CEILING), 3),
         gain_cropped=None if clean else round(cropped, 3),
-        ssim_before=round(average(s.ssim_before for s in scores), 4),
-        ssim_after=round(average(s.ssim_after for s in scores), 4),
-        seconds=round(average(s.seconds for s in scores), 3),
+        ssim_before=round(_average(s.ssim_before for s in scores), 4),
+        ssim_after=round(_average(s.ssim_after for s in scores), 4),
+        seconds=round(_average(s.seconds for s in scores), 3),
         bar=bar,
         met=None if bar is None else reached >= bar,
+        lpips_before=_average_if_known([s.lpips_before for s in scores]),
+        lpips_after=_average_if_known([s.lpips_after for s in scores]),
+        wiener=wiener,
+        wiener_balance=balance,
+        richardson_lucy=richardson_lucy,
+        richardson_lucy_iterations=iterations,
+        over_oracles=round(after - max(rivals), 3) if rivals else None,
+        note=scores[0].note,
     )
 
 
-def rows(means: Sequence[Mean]) -> list[list[str]]:
-    """A table of text: head, then one row per case."""
-
-    def number(value: float | None, digits: int = 2) -> str:
-        return "" if value is None else f"{value:.{digits}f}"
-
-    table = [HEAD]
-    for mean in means:
-        met = "" if mean.met is None else "yes" if mean.met else "NO"
-        decibels = (mean.before, mean.after, mean.gain, mean.gain_cropped, mean.least_after)
-        similar = (number(value, 4) for value in (mean.ssim_before, mean.ssim_after))
-        middle = [*map(number, decibels), *similar, number(mean.seconds), number(mean.bar)]
-        table.append([mean.case, str(mean.files), *middle, met])
-    return table
+def _best(
+    by_parameter: Sequence[Mapping[Parameter, float]],
+) -> tuple[Parameter | None, float | None]:
+    """The parameter with the best mean over all photographs, and that mean."""
+    means = {x: _average(each[x] for each in by_parameter) for x in by_parameter[0]}
+    if not means:
+        return None, None
+    best = max(means, key=means.__getitem__)
+    return best, round(means[best], 3)
 
 
-def markdown(means: Sequence[Mean]) -> str:
-    """The same table for a page of documentation."""
-    head, *body = rows(means)
-    ruler = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *body)) + "\n"
+def _average_if_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(_average(known), 4) if known else None
 
 
 def records(means: Sequence[Mean], suite: str, photos: str) -> list[dict[str, Any]]:
@@ -133,5 +154,18 @@ def records(means: Sequence[Mean], suite: str, photos: str) -> list[dict[str, An
             "worst_db": mean.least_after, "ssim_before": mean.ssim_before,
             "ssim_after": mean.ssim_after,
         }
+        | _more(mean)
         for mean in means
     ]  # fmt: skip
+
+
+def _more(mean: Mean) -> dict[str, Any]:
+    """What only some cases have."""
+    more = {
+        "wiener_db": mean.wiener,
+        "richardson_lucy_db": mean.richardson_lucy,
+        "lpips_before": mean.lpips_before,
+        "lpips_after": mean.lpips_after,
+        "note": mean.note or None,
+    }
+    return {name: value for name, value in more.items() if value is not None}

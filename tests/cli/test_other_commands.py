@@ -1,4 +1,4 @@
-"""`models`, `doctor`, `eval` and `train`."""
+"""`models`, `doctor` and `train`."""
 
 import json
 import sys
@@ -152,34 +152,6 @@ def test_the_doctor_finds_corrupt_weights(
     assert any(line.startswith("weights    tiny: CORRUPT") for line in serpent("doctor").out)
     model[1].unlink()
     assert "weights    tiny: missing" in serpent("doctor").out
-
-
-def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Path) -> None:
-    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--json")
-    assert outcome.code == 1, "random weights meet no bar"
-    means = [json.loads(line) for line in outcome.out]
-    assert [mean["case"] for mean in means if mean["met"] is False]
-    table = serpent("eval", "deblur", "--photos", photos, *model).out
-    assert len(table) == 1 + len(means)
-    assert table[0].startswith("case")
-
-
-def test_scores_are_kept_in_the_card(serpent: Serpent, model: Model, photos: Path) -> None:
-    card = model[1].with_suffix(".json")
-    before = Card.read(card)
-    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--write-card")
-    assert outcome.err == [f"scores written to {card}"]
-    after = Card.read(card)
-    assert before.scores == []
-    assert after.scores[0]["suite"] == "deblur"
-    assert after.config == before.config
-    serpent("eval", "deblur", "--photos", photos, "--write-card").failed(2, "--model PATH")
-
-
-def test_wrong_evaluations(serpent: Serpent, model: Model, photos: Path, tmp_path: Path) -> None:
-    serpent("eval", "upscale", "--photos", photos, *model).failed(2, "upscale")
-    serpent("eval", "denoise", "--photos", photos, *model).failed(2, "denoise")
-    serpent("eval", "deblur", "--photos", tmp_path, *model).failed(3, "no photograph")
 
 
 def test_training_makes_weights_that_restore(

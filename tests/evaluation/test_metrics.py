@@ -22,7 +22,7 @@ def pair() -> tuple[Array, Array]:
 
 def test_psnr_is_scikit_images(pair: tuple[Array, Array]) -> None:
     theirs = metrics.peak_signal_noise_ratio(*pair, data_range=1.0)
-    assert psnr(*pair) == pytest.approx(theirs, abs=1e-9)
+    assert psnr(*pair) == pytest.approx(theirs, abs=1e-5)
 
 
 def test_psnr_of_known_errors() -> None:
@@ -51,14 +51,15 @@ def theirs_ssim(a: Array, b: Array) -> float:
 
 
 def test_ssim_is_scikit_images(pair: tuple[Array, Array]) -> None:
-    assert ssim(*pair) == pytest.approx(theirs_ssim(*pair), abs=1e-9)
+    """Whole windows only; fp32 costs the last digits."""
+    assert ssim(*pair) == pytest.approx(theirs_ssim(*pair), abs=1e-5)
     luma = rgb_to_y(pair[0]), rgb_to_y(pair[1])
-    assert ssim(*luma) == pytest.approx(theirs_ssim(*luma), abs=1e-9)
+    assert ssim(*luma) == pytest.approx(theirs_ssim(*luma), abs=1e-5)
 
 
 def test_ssim_of_the_smallest_and_the_same(pair: tuple[Array, Array]) -> None:
     small = pair[0][:11, :11], pair[1][:11, :11]
-    assert ssim(*small) == pytest.approx(theirs_ssim(*small), abs=1e-9)
+    assert ssim(*small) == pytest.approx(theirs_ssim(*small), abs=1e-5)
     assert ssim(pair[0], pair[0]) == pytest.approx(1)
 
 

@@ -1,121 +1,123 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
-import torch
 from PIL import Image
-from scipy import ndimage
 
-from serpent_cli.errors import NoInputError, PictureError, UsageError
+from serpent_cli.evaluation.cases import CASES, CLEAN
 from serpent_cli.evaluation.metrics import psnr, rgb_to_y
-from serpent_cli.evaluation.suite import CLEAN, DEBLUR_CASES, degraded_inputs, run_suite
+from serpent_cli.evaluation.suite import Score
 from serpent_cli.restore.restorer import Restorer
 
-BLURRED = list(DEBLUR_CASES)
+RunSuite = Callable[..., list[Score]]
 
 
-def test_every_photograph_in_every_case(untouched: Restorer, folder: Path) -> None:
+@pytest.mark.parametrize("suite", ["deblur", "blur"])
+def test_every_photograph_in_every_case(
+    scored: RunSuite, untouched: Restorer, folder: Path, suite: str
+) -> None:
     calls: list[tuple[int, int]] = []
-    scores = run_suite(untouched, "deblur", folder, lambda done, all_: calls.append((done, all_)))
+    scores = scored(untouched, suite, folder, on_file=lambda *done: calls.append(done))
     assert [(s.file, s.case) for s in scores] == [
-        (file, case) for file in ("a.jpg", "b.png") for case in (*BLURRED, CLEAN)
+        (file, case.name) for file in ("a.jpg", "b.png") for case in CASES[suite]
     ]
     assert calls == [(1, 2), (2, 2)]
 
 
-def test_doing_nothing_gains_nothing(untouched: Restorer, folder: Path) -> None:
-    for score in run_suite(untouched, "deblur", folder):
+def test_doing_nothing_gains_nothing(scored: RunSuite, untouched: Restorer, folder: Path) -> None:
+    for score in scored(untouched, "deblur", folder):
         assert score.after == score.before
         assert score.ssim_after == score.ssim_before
         assert (score.before == math.inf) == (score.case == CLEAN)
+        assert score.wiener == score.richardson_lucy == {}
+        assert score.lpips_before is score.lpips_after is None
 
 
 def test_sharpening_gains_on_blur_and_costs_on_sharp_pictures(
-    sharper: Restorer, folder: Path
+    scored: RunSuite, sharper: Restorer, folder: Path
 ) -> None:
-    scores = {(s.file, s.case): s for s in run_suite(sharper, "deblur", folder)}
+    scores = {(s.file, s.case): s for s in scored(sharper, "deblur", folder)}
     for file in ("a.jpg", "b.png"):
         assert scores[file, "gaussian 1.6"].after > scores[file, "gaussian 1.6"].before + 0.3
         assert 15 < scores[file, CLEAN].after < 40
 
 
-def test_the_input_is_blur_noise_and_rounding_as_scipy_makes_them() -> None:
-    """Blur of sRGB values with reflection, noise of 1/255, clipped, 8 bits, the whole frame."""
-    sharp = skimage.data.coffee()[:120, :160] / 255
-    clean = torch.from_numpy(sharp).permute(2, 0, 1)[None].float()
-    inputs = {case: x[0].permute(1, 2, 0).numpy() for case, x in degraded_inputs("a.png", clean)}
-    for sigma in (1.0, 1.6, 2.4):
-        blurred = ndimage.gaussian_filter(sharp, (sigma, sigma, 0), mode="mirror", truncate=5)
-        difference = inputs[f"gaussian {sigma}"] - blurred
-        assert float(np.std(difference)) * 255 == pytest.approx(math.hypot(1, 12**-0.5), rel=0.02)
-        assert abs(float(np.mean(difference))) * 255 < 0.02
-        borders = np.concatenate((difference[:3].ravel(), difference[:, -3:].ravel()))
-        assert float(np.std(borders)) * 255 < 1.15
-    for x in inputs.values():
-        np.testing.assert_allclose(x * 255, np.round(x * 255), atol=1e-4)
-    np.testing.assert_array_equal(inputs[CLEAN], sharp.astype(np.float32))
+def test_cases_beyond_the_training_are_marked(
+    scored: RunSuite, sharper: Restorer, folder: Path
+) -> None:
+    assert {s.note for s in scored(sharper, "blur", folder)} == {""}
+    assert {s.note for s in scored(sharper, "gaussian-61", folder)} == {"out of range"}
 
 
-def test_the_file_name_decides_the_noise() -> None:
-    clean = torch.full((1, 3, 32, 32), 0.5)
-    first, again, other = (dict(degraded_inputs(name, clean)) for name in ("a", "a", "b"))
-    for case in BLURRED:
-        assert torch.equal(first[case], again[case])
-        assert not torch.equal(first[case], other[case])
+def test_a_distance_is_taken_of_both_pictures_from_the_truth(
+    scored: RunSuite, sharper: Restorer, folder: Path
+) -> None:
+    def distance(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.abs(a - b).max())
+
+    for score in scored(sharper, "deblur", folder, distance=distance):
+        assert (score.lpips_before == 0) == (score.case == CLEAN)
+        assert score.lpips_after is not None
+        assert 0 < score.lpips_after < 1
 
 
-def test_strengths_of_the_blurs_are_those_of_their_names() -> None:
-    point = torch.zeros(1, 3, 65, 65)
-    point[..., 32, 32] = 1
-    steps = torch.arange(65.0) - 32
-    for case, apply in DEBLUR_CASES.items():
-        spread = apply(point)[0, 0]
-        assert float(spread.sum()) == pytest.approx(1, abs=1e-4)
-        variance = float((spread * (steps[:, None] ** 2 + steps**2)).sum())
-        number = float(case.split()[-1])
-        wanted = {"disk": number**2 / 2, "motion": number**2 / 12}.get(
-            case.split()[0], 2 * number**2
-        )
-        assert variance == pytest.approx(wanted, abs=0.45), case
-
-
-def test_upscaling_is_scored_on_luma_against_bicubic(enlarger: Restorer, folder: Path) -> None:
-    scores = run_suite(enlarger, "upscale", folder)
-    assert [(s.file, s.case) for s in scores] == [("a.jpg", "bicubic x4"), ("b.png", "bicubic x4")]
-    for score in scores:
+def test_upscaling_is_scored_on_luma_against_bicubic(
+    scored: RunSuite, enlarger: Restorer, folder: Path
+) -> None:
+    scores = scored(enlarger, "upscale", folder)
+    names = ["bicubic x4", "bicubic x4, border cut"]
+    assert [(s.file, s.case) for s in scores] == [
+        (file, case) for file in ("a.jpg", "b.png") for case in names
+    ]
+    for whole, cut in zip(scores[::2], scores[1::2], strict=True):
         # Another cubic: close to the baseline, but not it; cutting the border changes both.
-        assert 0 < abs(score.after - score.before) < 0.5
-        assert score.before_cropped != score.before
-        assert 0.5 < score.ssim_before < 1
+        assert 0 < abs(whole.after - whole.before) < 0.5
+        assert whole.before_cropped != whole.before
+        assert 0.5 < whole.ssim_before < 1
+        assert (cut.before, cut.after) == (whole.before_cropped, whole.after_cropped)
+        assert cut.ssim_before != whole.ssim_before
 
 
 def test_the_bicubic_baseline_is_pillows_away_from_the_border(
-    enlarger: Restorer, folder: Path
+    scored: RunSuite, enlarger: Restorer, folder: Path
 ) -> None:
     """An outside way to the published baseline: Pillow's reduction and enlargement, a = -1/2."""
-    score = run_suite(enlarger, "upscale", folder)[1]
+    cut = scored(enlarger, "upscale", folder)[3]
     sharp = Image.open(folder / "b.png").crop((0, 0, 124, 96))
     small = sharp.resize((31, 24), Image.Resampling.BICUBIC)
     large = small.resize((124, 96), Image.Resampling.BICUBIC)
     lumas = [rgb_to_y(np.asarray(x) / 255)[4:-4, 4:-4] for x in (large, sharp)]
-    assert score.before_cropped == pytest.approx(psnr(*lumas), abs=0.1)
+    assert cut.before == pytest.approx(psnr(*lumas), abs=0.1)
 
 
-def test_wrong_requests_are_refused(untouched: Restorer, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no suite 'denoise'"):
-        run_suite(untouched, "denoise", folder)
-    with pytest.raises(UsageError, match="'upscale' does not fit the model test"):
-        run_suite(untouched, "upscale", folder)
-    with pytest.raises(NoInputError, match="no photograph"):
-        run_suite(untouched, "deblur", tmp_path)
+def test_pairs_score_the_inputs_that_are_given(
+    scored: RunSuite, untouched: Restorer, folder: Path, tmp_path: Path
+) -> None:
+    for name in ("ref", "in"):
+        (tmp_path / name).mkdir()
+    sharp = Image.open(folder / "b.png")
+    sharp.save(tmp_path / "ref" / "b.png")
+    shifted = np.clip(np.asarray(sharp).astype(int) + 5, 0, 255).astype(np.uint8)
+    Image.fromarray(shifted).save(tmp_path / "in" / "b.tif")
+    (score,) = scored(untouched, "pairs", tmp_path)
+    wanted = psnr(shifted / 255, np.asarray(sharp) / 255)
+    assert (score.case, score.file, score.before, score.after) == (
+        "pairs", "b.png", pytest.approx(wanted), pytest.approx(wanted),
+    )  # fmt: skip
 
 
-def test_photographs_that_cannot_be_scored(untouched: Restorer, tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((31, 64, 3), np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="smaller than 32 x 32"):
-        run_suite(untouched, "deblur", tmp_path)
-    Image.fromarray(np.zeros((64, 64), np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(PictureError, match="not an 8-bit picture"):
-        run_suite(untouched, "deblur", tmp_path)
+def test_pairs_of_an_enlarger_are_scored_as_published(
+    scored: RunSuite, enlarger: Restorer, folder: Path, tmp_path: Path
+) -> None:
+    for name in ("ref", "in"):
+        (tmp_path / name).mkdir()
+    sharp = Image.open(folder / "b.png").crop((0, 0, 124, 96))
+    sharp.save(tmp_path / "ref" / "b.png")
+    sharp.resize((31, 24), Image.Resampling.BICUBIC).save(tmp_path / "in" / "b.png")
+    pairs = scored(enlarger, "pairs", tmp_path)
+    assert [score.case for score in pairs] == ["pairs", "pairs, border cut"]
+    own = scored(enlarger, "upscale", folder)[2:]
+    for mine, theirs in zip(pairs, own, strict=True):
+        assert mine.before == pytest.approx(theirs.before, abs=0.1)

@@ -1,0 +1,117 @@
+"""A folder of results: JSON, CSV, Markdown and the contact sheet, each whole or not at all."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from serpent_cli.errors import PictureError
+from serpent_cli.evaluation.report import CEILING, Mean
+from serpent_cli.evaluation.sheet import Pixels
+from serpent_cli.evaluation.suite import Score
+from serpent_cli.evaluation.table import caption, markdown
+from serpent_cli.evaluation.trial import Suite
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of results, before the work whose results it will hold.
+
+    Raises:
+        PictureError: The system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PictureError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="choose another --out"
+        ) from error
+
+
+def write_results(
+    folder: Path,
+    suite: Suite,
+    scores: Sequence[Score],
+    means: Sequence[Mean],
+    sheet: Pixels,
+) -> list[Path]:
+    """Write results.json, results.csv, results.md and contact-sheet.png; older ones are replaced.
+
+    Args:
+        folder: Where; it exists.
+        suite: What was run.
+        scores: Every photograph in every case: only results.json holds them.
+        means: The table.
+        sheet: The contact sheet, (H, W, 3).
+
+    Returns:
+        The files written.
+
+    Raises:
+        PictureError: A file cannot be written.
+    """
+    contents = {
+        "results.json": _as_json(suite, scores, means).encode(),
+        "results.csv": _as_csv(means).encode(),
+        "results.md": markdown(means).encode(),
+        "contact-sheet.png": _as_png(sheet),
+    }
+    for name, data in contents.items():
+        _replace(folder / name, data)
+    return [folder / name for name in contents]
+
+
+def _as_json(suite: Suite, scores: Sequence[Score], means: Sequence[Mean]) -> str:
+    record = {
+        "suite": suite.name,
+        "model": suite.card.name,
+        "sha256": suite.card.sha256,
+        "caption": caption(means),
+        "means": [dataclasses.asdict(mean) for mean in means],
+        "scores": [_finite(dataclasses.asdict(score)) for score in scores],
+    }
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: equal pictures count as the ceiling."""
+    infinite = {name for name, value in record.items() if value == math.inf}
+    return record | dict.fromkeys(infinite, CEILING)
+
+
+def _as_csv(means: Sequence[Mean]) -> str:
+    text = io.StringIO()
+    names = [entry.name for entry in dataclasses.fields(Mean)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(mean) for mean in means)
+    return text.getvalue()
+
+
+def _as_png(sheet: Pixels) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(sheet).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the target and rename: no half file ever shows."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        try:
+            part.write_bytes(data)
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+    except OSError as error:
+        raise PictureError(f"cannot write {path}: {error.strerror}") from error

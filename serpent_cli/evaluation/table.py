@@ -1,0 +1,71 @@
+"""Means as a table for people: on the terminal, and for a page of documentation."""
+
+from collections.abc import Sequence
+
+from serpent_cli.evaluation.report import Mean
+from serpent_cli.evaluation.suite import CUT
+
+HEAD = [
+    "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",
+    "LPIPS before", "LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "seconds",
+    "bar", "met", "note",
+]  # fmt: skip
+ALWAYS = frozenset(HEAD[:8]) | {"seconds", "bar", "met"}
+
+
+def rows(means: Sequence[Mean]) -> list[list[str]]:
+    """A table of text: head, then one row per case; without columns that nothing fills."""
+    table = [HEAD, *(_row(mean) for mean in means)]
+    kept = [
+        index
+        for index, title in enumerate(HEAD)
+        if title in ALWAYS or any(row[index] for row in table[1:])
+    ]
+    return [[row[index] for index in kept] for row in table]
+
+
+def _row(mean: Mean) -> list[str]:
+    met = "" if mean.met is None else "yes" if mean.met else "NO"
+    decibels = map(_number, (mean.before, mean.after, mean.gain, mean.least_after))
+    wiener = _tuned(mean.wiener, mean.wiener_balance)
+    richardson_lucy = _tuned(mean.richardson_lucy, mean.richardson_lucy_iterations)
+    over = "" if mean.over_oracles is None else f"{mean.over_oracles:+.2f}"
+    alike = (mean.ssim_before, mean.ssim_after, mean.lpips_before, mean.lpips_after)
+    return [
+        mean.case, str(mean.files), *decibels, *(_number(value, 4) for value in alike),
+        wiener, richardson_lucy, over, _number(mean.seconds), _number(mean.bar), met, mean.note,
+    ]  # fmt: skip
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _tuned(value: float | None, parameter: float | None) -> str:
+    return "" if value is None or parameter is None else f"{value:.2f} ({parameter:.2g})"
+
+
+def caption(means: Sequence[Mean]) -> str:
+    """What a reader must know of the table: one sentence each."""
+    sentences = ["PSNR and SSIM of RGB, whole frames."]
+    if any(mean.case.endswith(CUT) for mean in means):
+        sentences = [
+            "PSNR and SSIM of Y (BT.601); before: bicubic enlargement.",
+            "Rows with the border cut are what publications print.",
+        ]
+    if any(mean.wiener is not None for mean in means):
+        sentences.append(
+            "Wiener (best balance) and Richardson-Lucy (best number of iterations) are told the"
+            " true kernel and tuned on the truth: an advantage that no user has."
+        )
+    if any(mean.note for mean in means):
+        sentences.append("Out of range: the model was not trained that far.")
+    return " ".join(sentences)
+
+
+def markdown(means: Sequence[Mean]) -> str:
+    """The same table, with its caption, for a page of documentation."""
+    head, *body = rows(means)
+    ruler = ["---"] + ["---:"] * (len(head) - 1)
+    lines = [f"| {' | '.join(row)} |" for row in (head, ruler, *body)]
+    return "\n".join([*lines, "", caption(means), ""])

@@ -1,0 +1,110 @@
+"""`serpent eval`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from serpent_cli.evaluation import packages, perceptual
+from serpent_cli.zoo.card import Card
+
+Serpent = Callable[..., Any]
+Model = tuple[str, Path]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photo[:64, :64]).save(folder / "cup.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _without_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perceptual, "why_not", lambda: "its weights are elsewhere")
+
+
+def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Path) -> None:
+    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--json")
+    assert outcome.code == 1, "random weights meet no bar"
+    means = [json.loads(line) for line in outcome.out]
+    assert [mean["case"] for mean in means if mean["met"] is False]
+    *table, empty, caption = serpent("eval", "deblur", "--photos", photos, *model).out
+    assert len(table) == 1 + len(means)
+    assert table[0].startswith("case")
+    assert (empty, caption) == ("", "PSNR and SSIM of RGB, whole frames.")
+
+
+def test_lpips_is_said_to_be_skipped(serpent: Serpent, model: Model, photos: Path) -> None:
+    command = "eval", "gaussian-61", "--photos", photos, *model
+    assert serpent(*command).err == ["LPIPS is skipped: its weights are elsewhere"]
+    assert serpent(*command, "--quiet").err == []
+
+
+def test_scores_are_kept_in_the_card(serpent: Serpent, model: Model, photos: Path) -> None:
+    card = model[1].with_suffix(".json")
+    before = Card.read(card)
+    outcome = serpent("eval", "deblur", "--photos", photos, *model, "--write-card", "-q")
+    assert outcome.err == [f"scores written to {card}"]
+    first = Card.read(card)
+    assert before.scores == []
+    assert first.scores[0]["suite"] == "deblur"
+    assert first.config == before.config
+    serpent("eval", "deblur", "--photos", photos, "--write-card").failed(2, "--model PATH")
+
+
+def test_a_suite_replaces_its_own_scores_only(serpent: Serpent, model: Model, photos: Path) -> None:
+    for suite in ("gaussian-61", "deblur", "gaussian-61"):
+        serpent("eval", suite, "--photos", photos, *model, "--write-card")
+    scores = Card.read(model[1].with_suffix(".json")).scores
+    assert [score["suite"] for score in scores] == ["deblur"] * 7 + ["gaussian-61"]
+
+
+def test_results_go_to_a_folder(
+    serpent: Serpent, model: Model, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serpent_cli.evaluation.oracles.ITERATIONS", (1,))  # in no time
+    out = tmp_path / "out"
+    outcome = serpent("eval", "gaussian-61", "--photos", photos, *model, "--oracles", "--out", out)
+    assert outcome.code == 0
+    assert outcome.err[-1] == f"results and contact sheet written to {out}"
+    assert "told the true kernel" in outcome.out[-1]
+    assert len(list(out.iterdir())) == 4
+
+
+def test_enlarging_takes_a_scale_or_a_model(
+    serpent: Serpent, enlarger: Model, photos: Path
+) -> None:
+    command = "eval", "upscale", "--photos", photos, "--json"
+    lines = [json.loads(line) for line in serpent(*command, *enlarger).out]
+    assert [line["case"] for line in lines] == ["bicubic x8", "bicubic x8, border cut"]
+    (first, _) = (json.loads(line)["case"] for line in serpent(*command, "--scale", 4).out)
+    assert first == "bicubic x4"
+    (first, _) = (json.loads(line)["case"] for line in serpent(*command, "-s", 4, *enlarger).out)
+    assert first == "bicubic x8", "--model decides"
+    serpent(*command, "--scale", 3).failed(4, "by 3")
+
+
+def test_wrong_evaluations(serpent: Serpent, model: Model, photos: Path, tmp_path: Path) -> None:
+    serpent("eval", "upscale", "--photos", photos, *model).failed(2, "upscale")
+    serpent("eval", "denoise", "--photos", photos, *model).failed(2, "denoise")
+    serpent("eval", "denoise", "--photos", photos).failed(2, "denoise")
+    serpent("eval", "deblur", "--photos", tmp_path, *model).failed(3, "no photograph")
+    serpent("eval", "pairs", "--photos", photos, *model).failed(3, "no photograph")
+    serpent("eval", "blur", "--photos", photos, *model, "--scale", 2).failed(2, "--scale")
+    serpent("eval", "blur", "--photos", photos, *model, "--oracles").failed(2, "no Gaussian")
+
+
+def test_missing_packages_end_with_the_command_that_installs_them(
+    serpent: Serpent, model: Model, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(packages.PACKAGES, "no_such_module", "no-such-package")
+    outcome = serpent("eval", "deblur", "--photos", photos, *model)
+    outcome.failed(5, "evaluation needs no-such-package")
+    assert outcome.hint == "hint: pip install 'serpent-cli[eval]'"

@@ -1,0 +1,54 @@
+import math
+
+from serpent_cli.evaluation.cases import CLEAN
+from serpent_cli.evaluation.report import summarise
+from serpent_cli.evaluation.suite import Score
+from serpent_cli.evaluation.table import caption, markdown, rows
+
+
+def score(case: str, before: float, after: float, **more: object) -> Score:
+    return Score(case, "a", before, after, before - 0.5, after - 0.25, 0.8, 0.9, 2.0, **more)  # pyright: ignore
+
+
+def test_the_table_leaves_out_what_nothing_fills() -> None:
+    means = summarise([score("disk 2", 24.0, 24.5), score(CLEAN, math.inf, 40.0)])
+    head, disk, clean = rows(means)
+    assert len(head) == len(disk) == len(clean)
+    assert dict(zip(head, disk, strict=True)) == {
+        "case": "disk 2", "files": "1", "before dB": "24.00", "after dB": "24.50",
+        "gain dB": "0.50", "worst dB": "24.50", "SSIM before": "0.8000",
+        "SSIM after": "0.9000", "seconds": "2.00", "bar": "1.00", "met": "NO",
+    }  # fmt: skip
+    assert dict(zip(head, clean, strict=True))["gain dB"] == ""
+
+
+def test_the_table_shows_oracles_lpips_and_reservations() -> None:
+    told = score(
+        "gaussian-61", 24.0, 26.0, wiener={0.001: 25.0, 10**-2.5: 25.5},
+        richardson_lucy={30: 26.25}, lpips_before=0.4, lpips_after=0.25, note="out of range",
+    )  # fmt: skip
+    head, first, second = rows(summarise([told, score("disk 2", 24.0, 24.5)]))
+    cells, others = (dict(zip(head, row, strict=True)) for row in (first, second))
+    assert (cells["Wiener dB"], cells["Richardson-Lucy dB"]) == ("25.50 (0.0032)", "26.25 (30)")
+    assert (cells["over oracles"], cells["note"]) == ("-0.25", "out of range")
+    assert (cells["LPIPS before"], cells["LPIPS after"]) == ("0.4000", "0.2500")
+    assert others["Wiener dB"] == others["over oracles"] == others["note"] == ""
+
+
+def test_the_caption_says_what_the_figures_are() -> None:
+    plain = caption(summarise([score("disk 2", 24.0, 24.5)]))
+    assert plain == "PSNR and SSIM of RGB, whole frames."
+    told = score("g", 24.0, 26.0, wiener={0.1: 25.0}, richardson_lucy={3: 25.0}, note="x")
+    assert "told the true kernel" in caption(summarise([told]))
+    assert "not trained" in caption(summarise([told]))
+    enlarged = [score("bicubic x8", 24.0, 25.0), score("bicubic x8, border cut", 24.0, 25.0)]
+    assert "Y (BT.601)" in caption(summarise(enlarged))
+    assert "publications" in caption(summarise(enlarged))
+
+
+def test_markdown_is_the_same_table_with_its_caption() -> None:
+    means = summarise([score("disk 2", 24.0, 24.5), score(CLEAN, math.inf, 40.0)])
+    lines = markdown(means).splitlines()
+    assert lines[0].startswith("| case | files |") and lines[2].startswith("| disk 2 | 1 | 24.00 ")
+    assert {line.count("|") for line in lines[:4]} == {len(rows(means)[0]) + 1}
+    assert lines[4:] == ["", caption(means)]
