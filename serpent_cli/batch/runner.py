@@ -200,7 +200,7 @@ class _File:
             restored = restorer.restore(
                 picture, region=self.options.region, on_tile=self._count_tiles
             )
-            self.restored, self.warnings = restored, picture.warnings
+            self.restored, self.warnings = restored, restored.warnings
             alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes
             self.coding_bytes = CODING_COPIES * (restored.pixels.nbytes + alpha_bytes)
 

@@ -150,6 +150,18 @@ def test_warnings_name_the_picture(
     assert re.match(r"warning: .*a\.png: .*transparen", outcome.err[0])
 
 
+def test_no_change_is_announced_and_strength_is_kept(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "same.png"
+    outcome = serpent("deblur", photo_file, *model, "--strength", "0", "-o", target)
+    assert outcome.code == 0
+    assert len(outcome.err) == 1
+    assert outcome.err[0].startswith(f"warning: {photo_file}: the result does not differ from the")
+    assert np.array_equal(Image.open(photo_file), Image.open(target))
+    serpent("deblur", photo_file, *model, "--strength", "1.5").failed(2, "--strength")
+
+
 def test_large_results_are_announced(
     serpent: Serpent, enlarger: Model, photo_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
