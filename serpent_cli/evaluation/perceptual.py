@@ -4,7 +4,7 @@ The network VGG-16 is half a gigabyte that torchvision would fetch; evaluation n
 what lies in torch's own cache, or says what is missing.
 """
 
-import importlib.util
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +19,12 @@ WEIGHTS = "vgg16-397923af.pth"
 
 def why_not() -> str | None:
     """Why LPIPS cannot be computed here; None: it can."""
-    if not importlib.util.find_spec("torchvision"):
+    try:
+        importlib.import_module("torchvision")
+    except ModuleNotFoundError:
         return "torchvision is not installed"
+    except (ImportError, RuntimeError) as error:  # made for another torch
+        return f"torchvision does not load ({str(error).splitlines()[0]})"
     path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
     return None if path.is_file() else f"there is no {path}"
 

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,17 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lpips_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
     assert perceptual.why_not() == "torchvision is not installed"
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
+    monkeypatch.delitem(sys.modules, "torchvision")
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator nms is missing')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert perceptual.why_not() == "torchvision does not load (operator nms is missing)"
+    (tmp_path / "torchvision.py").write_text("version = 'one that loads, and is longer'")
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     weights = tmp_path / "checkpoints" / "vgg16-397923af.pth"
     assert perceptual.why_not() == f"there is no {weights}"
     weights.parent.mkdir()
     weights.touch()
     assert perceptual.why_not() is None
+    monkeypatch.delitem(sys.modules, "torchvision")
