@@ -39,7 +39,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         device = choose_device(arguments.device)
-        rows = measured(arguments, device)
+        # Events and kernels of our own go to the current device.
+        with torch.accelerator.device_index(device.index):
+            rows = measured(arguments, device)
     except SerpentError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code

@@ -22,7 +22,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
-        return found if found is not None and found.type in KINDS else torch.device("cpu")
+        return _numbered(found.type if found is not None and found.type in KINDS else "cpu", "")
     kind, _, index = name.partition(":")
     if kind not in KINDS or (index and not index.isdigit()):
         raise DeviceError(
@@ -35,7 +35,12 @@ def choose_device(name: str) -> torch.device:
                 f"the device {name} is not available: this machine offers {count} of that kind",
                 hint="leave --device out, or see `serpent doctor`",
             )
-    return torch.device(name)
+    return _numbered(kind, index)
+
+
+def _numbered(kind: str, index: str) -> torch.device:
+    """A device with its index, which parts of torch insist on; the CPU and MPS have none."""
+    return torch.device(kind) if kind in ("cpu", "mps") else torch.device(kind, int(index or 0))
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

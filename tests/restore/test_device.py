@@ -17,6 +17,15 @@ def test_auto_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("auto") == torch.device("cpu")
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "cuda:0"), ("mps", "mps")])
+def test_auto_takes_the_accelerator(
+    kind: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = torch.device(kind)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
+    assert choose_device("auto") == torch.device(expected)
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "xpu"])
 def test_a_forced_device_never_falls_back(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = name.partition(":")[0]
@@ -30,6 +39,7 @@ def test_a_forced_device_never_falls_back(name: str, monkeypatch: pytest.MonkeyP
 def test_an_index_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda", 1)
+    assert choose_device("cuda") == torch.device("cuda", 0)
     with pytest.raises(DeviceError, match="offers 2 of that kind"):
         choose_device("cuda:2")
 

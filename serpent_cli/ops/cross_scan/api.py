@@ -140,8 +140,12 @@ def _chosen(
 
 
 def _run(function: Callable[..., Result], device: torch.device, *arguments: Any) -> Result:
-    """Call a backend, in its own types whatever autocast prefers, with the clock running."""
-    with torch.autocast(device.type, enabled=False):
+    """Call a backend on the tensors' own device, in its own types, with the clock running.
+
+    Autocast would change the types, and kernels of others than torch go to the current device.
+    """
+    index = None if device.type == "cpu" else device.index
+    with torch.accelerator.device_index(index), torch.autocast(device.type, enabled=False):
         return timed(function, device, *arguments)
 
 
