@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from bench import cross_scan, device_scan, memory, network, registers, restore, tiles
+from bench import ablation, cross_scan, device_scan, memory, network, registers, restore, tiles
 from bench.timing import Row, table
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.restore.device import choose_device
@@ -25,16 +25,21 @@ HERE = {
     "memory": memory.rows,
     "registers": registers.rows,
 }
+PHOTOS = {
+    "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
+    "tiles": lambda given, device: tiles.rows(given.photos, device),
+}
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 
 
 def main() -> int:
     """Run one case; 0 if all its bars are met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, "tiles"}))
+    parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
-    parser.add_argument("--photos", type=Path, help="sharp photographs, for tiles")
+    parser.add_argument("--photos", type=Path, help="sharp photographs, for ablation and tiles")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")
     arguments = parser.parse_args()
     try:
@@ -55,10 +60,10 @@ def main() -> int:
 def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     """The rows of a case; a CPU has cases of its own where both have one."""
     case, tiny = arguments.case, arguments.tiny
-    if case == "tiles":
+    if case in PHOTOS:
         if arguments.photos is None:
-            raise UsageError("tiles needs --photos, a folder of sharp PNG photographs")
-        return tiles.rows(arguments.photos, device)
+            raise UsageError(f"{case} needs --photos, a folder of sharp photographs")
+        return PHOTOS[case](arguments, device)
     if case in ANYWHERE and (tiny or device.type != "cpu" or case not in HERE):
         return ANYWHERE[case](device, tiny=tiny)
     return HERE[case]()

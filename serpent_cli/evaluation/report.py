@@ -17,6 +17,7 @@ BARS: dict[str, float] = {
     "motion 9": 1.0,
     "jpeg 80 over gaussian 1.2": 1.0,
     "bicubic x8": 0.6,
+    "bicubic x8, border cut": 0.9,
 }
 """Least mean gain over the input (over bicubic when enlarging), in dB."""
 
