@@ -16,6 +16,7 @@ from serpent_cli.zoo.locate import list_cards
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKS = "<!-- models -->", "<!-- /models -->"
+HEADLINE = ("deblur", "upscale")  # suites shown in README.md; docs/models.md shows all
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -39,13 +40,15 @@ def cli_page() -> str:
     return "\n".join(page)
 
 
-def models_table(cards: list[Card]) -> str:
-    """One row for each scored case of each model."""
+def models_table(cards: list[Card], suites: tuple[str, ...] | None = None) -> str:
+    """One row for each scored case of each model, of these suites if any are named."""
     lines = ["| model | cost at 512² | case | photographs | before | after | gain |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for card in cards:
         cost = f"{flops(card.config, 512, 512) / 1e9:.1f} GMAC"
         for score in card.scores:
+            if suites and score["suite"] not in suites:
+                continue
             before, gain = score["before_db"], score["gain_db"]
             shown = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
             lines.append(
@@ -73,7 +76,7 @@ def readme(cards: list[Card]) -> str:
     """README.md with the models table between its marks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     start, end = (re.escape(mark) for mark in MARKS)
-    inside = f"{MARKS[0]}\n{models_table(cards)}\n{MARKS[1]}"
+    inside = f"{MARKS[0]}\n{models_table(cards, HEADLINE)}\n{MARKS[1]}"
     return re.sub(f"{start}.*{end}", lambda _: inside, text, flags=re.DOTALL)
 
 
