@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,25 @@ sys.exit(__main__.main())
 """
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+Python = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Run Python beside `bench` alone, so that it finds the package that is installed."""
+    (tmp_path / "bench").symlink_to(ROOT / "bench")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
 
 
 @pytest.mark.parametrize(("case", "words"), [("cross_scan", "limit"), ("restore", "MP/s")])
-def test_a_small_run_prints_a_table_and_keeps_it(case: str, words: str, tmp_path: Path) -> None:
+def test_a_small_run_prints_a_table_and_keeps_it(
+    case: str, words: str, python: Python, tmp_path: Path
+) -> None:
     kept = tmp_path / "rows.json"
     ran = python("-m", "bench", case, "--tiny", "--json", str(kept))
     assert ran.returncode == 0, ran.stderr
@@ -36,7 +48,7 @@ def test_a_small_run_prints_a_table_and_keeps_it(case: str, words: str, tmp_path
     assert all(row["value"] > 0 for row in record["rows"])
 
 
-def test_a_wrong_result_is_an_error() -> None:
+def test_a_wrong_result_is_an_error(python: Python) -> None:
     ran = python("-c", WRONG)
     assert ran.returncode == 1, ran.stderr
     parity = [line for line in ran.stdout.splitlines() if line.startswith("largest relative")]
@@ -44,7 +56,7 @@ def test_a_wrong_result_is_an_error() -> None:
     assert all(line.endswith("NO") for line in parity)
 
 
-def test_a_device_that_is_absent_is_an_error() -> None:
+def test_a_device_that_is_absent_is_an_error(python: Python) -> None:
     ran = python("-m", "bench", "cross_scan", "--device", "cuda:42")
     assert ran.returncode == 5
     assert "cuda:42 is not available" in ran.stderr
