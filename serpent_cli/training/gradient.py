@@ -1,8 +1,7 @@
 """The loss of a batch and its gradient, with the crops shared out among a CPU's cores.
 
 One core per share beats many cores per operation: the operations of a small crop are over before a
-second core has joined in, while whole crops never wait for each other (1.7 times as fast on two
-cores).
+second core has joined in, while whole crops never wait for each other.
 """
 
 import contextlib

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from serpent_cli.cli.app import main
 
@@ -69,6 +72,15 @@ def serpent_process() -> Serpent:
         return Outcome(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
 
     return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
+    """A folder with one small photograph."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photo[:64, :64]).save(folder / "cup.png")
+    return folder
 
 
 @pytest.fixture

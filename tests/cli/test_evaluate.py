@@ -5,24 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from serpent_cli.evaluation import packages, perceptual
 from serpent_cli.zoo.card import Card
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]
-
-
-@pytest.fixture
-def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    Image.fromarray(photo[:64, :64]).save(folder / "cup.png")
-    return folder
 
 
 @pytest.fixture(autouse=True)

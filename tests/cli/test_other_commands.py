@@ -8,11 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.checkpoint import read_weights
@@ -37,14 +34,6 @@ warmup = 1
 [log]
 every = 1
 """
-
-
-@pytest.fixture
-def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    Image.fromarray(photo[:64, :64]).save(folder / "cup.png")
-    return folder
 
 
 @pytest.fixture
