@@ -31,6 +31,11 @@ Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
 CODING_COPIES = 3
 """A result while it is encoded: itself, and a codec's copies as `restore.plan` counts them."""
 
+THREAD_BYTES = 64 * 2**20
+"""What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
+million, more or less by chance.
+"""
+
 LONG_PIXELS = 2**22
 """A CPU works on more pixels than this for many seconds: the result of the file before is finished
 and handed over first, lest it wait that long."""
@@ -183,7 +188,7 @@ class _File:
         except SerpentError:  # restoring will say so, or needs but a region of it
             return 0
         budget = default_budget() if restorer.budget is None else restorer.budget
-        return max(0, budget - plan.peak_bytes)
+        return max(0, budget - plan.peak_bytes - THREAD_BYTES)
 
     def takes_long(self, restorer: Restorer) -> bool:
         """Whether the result of the file before should not wait for this one."""

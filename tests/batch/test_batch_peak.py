@@ -31,7 +31,8 @@ card = Card("t", "deblur", 1, "t", "", "MIT", "", config, 8)
 restorer = Restorer(build_model(config).eval(), card, tile=512)
 plan = restorer.plan(side, side, sample_bytes=4, channels=4)
 decoded = 4 * 4 * side**2
-restorer.budget = plan.peak_bytes + runner.DECODING_BYTES * side**2 + runner.CODING_COPIES * decoded
+beside = runner.DECODING_BYTES * side**2 + runner.CODING_COPIES * decoded
+restorer.budget = plan.peak_bytes + runner.THREAD_BYTES + beside
 results = list(runner.run(jobs, restorer, runner.RunOptions()))
 assert all(result.error is None for result in results), results
 lines = open("/proc/self/status").read().splitlines()
