@@ -72,6 +72,7 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ["sha256", card.sha256],
     ]  # fmt: skip
     rows += [["trained", f"{key}: {value}"] for key, value in _flat(card.trained)]
+    rows += [["run", _run(record)] for record in card.trained.get("runs", [])]
     images = sum(int(record.get("images", 0)) for record in card.data)
     rows.append(["photographs", f"{images} from {len(card.data)} sources, licences in the card"])
     rows += [["score", _score(record)] for record in card.scores]
@@ -83,8 +84,16 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
 def _flat(record: dict[str, Any]) -> list[tuple[str, Any]]:
     flat: list[tuple[str, Any]] = []
     for key, value in record.items():
-        flat += _flat(value) if isinstance(value, dict) else [(key, value)]
+        if key != "runs":
+            flat += _flat(value) if isinstance(value, dict) else [(key, value)]
     return flat
+
+
+def _run(record: dict[str, Any]) -> str:
+    return (
+        f"{record['command']}: {record['steps']} steps, {record['crops']} crops,"
+        f" {record['seconds'] / 60:.0f} minutes, {record['device']}"
+    )
 
 
 def _score(record: dict[str, Any]) -> str:

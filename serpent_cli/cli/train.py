@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from serpent_cli.training.report import StepReport
+    from serpent_cli.zoo.card import Card
 
 
 Recipe = Annotated[Path, typer.Argument(help="Recipe, a TOML file; see recipes/.")]
@@ -60,7 +61,7 @@ def train(
     quiet = quiet or processes.rank > 0
     if threads:
         torch.set_num_threads(threads)
-    start, halo = _weights(init), 2 * plan.data.halo
+    (start, before), halo = _weights(init), 2 * plan.data.halo
     pictures = _decoded(photos, plan.data.crop + halo, quiet)
     held_out = _decoded(val_photos, plan.validation.crop + halo, quiet) if val_photos else None
     folder = out or Path("runs") / plan.name
@@ -69,14 +70,18 @@ def train(
     processes.leave()
     if processes.rank == 0:
         command = f"serpent train {recipe} --photos DIR" + (f" --init {init}" if init else "")
-        console.result(str(folder / export(trainer, photos, command).file))
+        console.result(str(folder / export(trainer, photos, command, before).file))
 
 
-def _weights(init: str | None) -> "dict[str, Tensor] | None":
+def _weights(init: str | None) -> "tuple[dict[str, Tensor] | None, Card | None]":
+    """What to start from, and the card that tells its history."""
     from serpent_cli.zoo.checkpoint import read_weights
     from serpent_cli.zoo.locate import locate
 
-    return read_weights(locate(init)[0])[0] if init else None
+    if init is None:
+        return None, None
+    path, card = locate(init)
+    return read_weights(path)[0], card
 
 
 def _decoded(source: Path, least_side: int, quiet: bool) -> "list[Tensor]":

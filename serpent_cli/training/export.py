@@ -21,13 +21,14 @@ from serpent_cli.zoo.checkpoint import save_weights, sha256
 MARGIN_HEIGHT, MARGIN_WIDTH, MARGIN_PICTURES = 64, 512, 4  # input pixels, input pixels, pictures
 
 
-def export(trainer: Trainer, photos_folder: Path, command: str) -> Card:
+def export(trainer: Trainer, photos_folder: Path, command: str, before: Card | None = None) -> Card:
     """Write `<name>.safetensors` and `<name>.json` into the run's folder.
 
     Args:
         trainer: The run; its averaged weights are the ones exported.
         photos_folder: Where its photographs lie; an ATTRIBUTION.tsv there is summed up in the card.
         command: The command line that repeats the run.
+        before: Card of the weights that the run began with: its runs are part of the history.
 
     Returns:
         The card written, without scores: `serpent eval --write-card` adds them.
@@ -37,6 +38,13 @@ def export(trainer: Trainer, photos_folder: Path, command: str) -> Card:
     # Half the bytes; what is rounded off is far below what 8 bits show. They compute in fp32.
     halves = {name: tensor.half() for name, tensor in state.average.items()}
     save_weights(halves, recipe.model, weights)
+    run = {
+        "command": command,
+        "steps": state.step,
+        "crops": state.step * recipe.data.batch,
+        "seconds": round(state.seconds),
+        "device": trainer.device.type,
+    }
     card = Card(
         name=recipe.name,
         task=recipe.degrade.task,
@@ -49,17 +57,17 @@ def export(trainer: Trainer, photos_folder: Path, command: str) -> Card:
         margin=measure_margin(recipe, state.average, trainer.sampler.photos),
         trained={
             "degradation": dataclasses.asdict(recipe.degrade),
-            "command": command,
-            "steps": state.step,
-            "crops": state.step * recipe.data.batch,
-            "seconds": round(state.seconds),
-            "device": trainer.device.type,
+            "runs": [*_history(before), run],
         },
         data=attribution(photos_folder),
         limits=list(recipe.limits),
     )
     write_card(card, weights.with_suffix(".json"))
     return card
+
+
+def _history(before: Card | None) -> list[Any]:
+    return [] if before is None else list(before.trained.get("runs", []))
 
 
 def write_card(card: Card, path: Path) -> None:

@@ -156,7 +156,7 @@ def test_exported_weights_restore(tmp_path: Path, photos: list[Tensor]) -> None:
     assert card.data == [{"source": "x/y", "licence": "CC0", "images": 2}]
     restorer = Restorer.load(str(tmp_path / "run" / card.file))
     assert restorer.card.to_json() == card.to_json()
-    assert card.trained["steps"] == 6
+    assert card.trained["runs"][-1]["steps"] == 6
     averaged = build_model(card.config)
     averaged.load_state_dict(trainer.state.average)
     x = torch.rand(1, 3, 64, 64)
