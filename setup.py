@@ -35,5 +35,8 @@ setup(
     include_package_data=False,
     packages=[*find_packages(include=["serpent_cli", "serpent_cli.*"]), "serpent_cli.weights"],
     package_dir={"serpent_cli.weights": "weights"},
-    package_data={"serpent_cli.weights": ["*.safetensors", "*.json"]},
+    package_data={
+        "serpent_cli.weights": ["*.safetensors", "*.json"],
+        "serpent_cli.compare": ["*.html", "*.css", "*.js"],
+    },
 )

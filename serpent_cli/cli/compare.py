@@ -1,0 +1,150 @@
+"""`serpent compare`."""
+
+import inspect
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serpent_cli.cli import console, options
+from serpent_cli.errors import NoInputError, SerpentError, UsageError
+
+if TYPE_CHECKING:
+    from serpent_cli.compare.pairs import Pair, Pairing
+    from serpent_cli.compare.report import Shown
+
+NAMED = 8  # so many files without a partner are named, the others counted
+
+Page = Annotated[Path, typer.Option("-o", "--output", help="The page to write, an .html file.")]
+Lossless = Annotated[
+    float,
+    typer.Option(
+        "--lossless",
+        min=0,
+        metavar="MEGAPIXELS",
+        help="Exact copies (PNG) up to so many megapixels in all pictures together; JPEG above.",
+    ),
+]
+
+
+def compare(
+    before: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
+    after: Annotated[Path, typer.Argument(help="What became of it: any size, same shape.")],
+    output: Page,
+    lossless: Lossless = 64,
+    force: options.Force = False,
+    max_pixels: options.MaxPixels = options.DEFAULT_MAX_PIXELS,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    quiet: options.Quiet = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object about the page.")] = False,
+) -> None:
+    """Write one page with a slider between before and after, which opens without a network.
+
+    Two folders give one page with all pictures that have the same name in both. The page holds
+    copies of the pictures: without their EXIF data, such as places, but with their names.
+    """
+    from serpent_cli.compare.report import Watch, write_report
+
+    found = _pairs(before, after)
+    failures: list[tuple[Pair, SerpentError]] = []
+
+    def failed(pair: "Pair", error: SerpentError) -> None:
+        failures.append((pair, error))
+        console.error(error)
+
+    with console.progress_bar(len(found.pairs), "pictures", quiet=quiet) as bar:
+
+        def begun(pair: "Pair") -> None:
+            bar.file(pair.name)
+            bar.advance()
+
+        shown = write_report(
+            found.pairs, output, force=force, lossless_pixels=round(lossless * 1e6),
+            max_pixels=max_pixels, watch=Watch(begun, failed),
+        )  # fmt: skip
+    if json:
+        console.json_line(_record(output, shown, found, failures))
+    elif not quiet:
+        console.result(str(output))
+    if open_page:
+        import webbrowser
+
+        webbrowser.open(output.resolve().as_uri())
+    if failures:
+        raise typer.Exit(1)
+
+
+compare.__doc__ = f"{inspect.getdoc(compare)}\n\n" + options.examples(
+    ("serpent compare in.png out.png -o report.html", "two pictures"),
+    ("serpent compare small.jpg small_x4.jpg -o report.html", "of different sizes"),
+    ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, by name"),
+)
+
+
+def _pairs(before: Path, after: Path) -> "Pairing":
+    """The pairs that are meant; what has no partner is named."""
+    from serpent_cli.compare.pairs import Pair, Pairing, pair_by_name
+
+    first, second = _pictures(before), _pictures(after)
+    if before.is_dir() != after.is_dir():
+        raise UsageError(
+            f"one of {before} and {after} is a folder, the other a file",
+            "give two pictures or two folders",
+        )
+    if not before.is_dir():
+        return Pairing((Pair(before, after),), (), ())
+    found = pair_by_name(first, second)
+    if not found.pairs:
+        raise NoInputError(
+            f"no picture in {before} has the name of one in {after}",
+            "restore a folder with -o and names are kept",
+        )
+    if lonely := [str(path) for path in (*found.lonely_before, *found.lonely_after)]:
+        more = f" and {len(lonely) - NAMED} more" if len(lonely) > NAMED else ""
+        console.warning(f"left out without a partner: {', '.join(lonely[:NAMED])}{more}")
+    return found
+
+
+def _pictures(place: Path) -> list[Path]:
+    """A file itself, or the pictures that lie directly in a folder."""
+    from serpent_cli.batch.sources import find_sources
+
+    found = (source.place for source in find_sources([place]).pictures)
+    return [path for path in found if isinstance(path, Path)]
+
+
+def _record(
+    output: Path,
+    shown: "list[Shown]",
+    found: "Pairing",
+    failures: "list[tuple[Pair, SerpentError]]",
+) -> dict[str, Any]:
+    return {
+        "output": str(output),
+        "bytes": output.stat().st_size,
+        "pairs": [_pair(entry) for entry in shown],
+        "unpaired": [str(path) for path in (*found.lonely_before, *found.lonely_after)],
+        "failed": [
+            {
+                "before": str(pair.before),
+                "after": str(pair.after),
+                "error": error.message,
+                "hint": error.hint,
+            }
+            for pair, error in failures
+        ],
+    }
+
+
+def _pair(entry: "Shown") -> dict[str, Any]:
+    finite = entry.psnr is not None and math.isfinite(entry.psnr)
+    return {
+        "before": str(entry.pair.before),
+        "after": str(entry.pair.after),
+        "width": entry.view.width,
+        "height": entry.view.height,
+        "psnr_db": round(entry.psnr, 4) if finite and entry.psnr is not None else None,
+        "identical": entry.psnr == math.inf,
+        "notes": list(entry.notes),
+    }

@@ -1,0 +1,67 @@
+"""The page as text: one file that asks for nothing outside itself.
+
+Its Content-Security-Policy forbids every address but data:, and every script and style but the two
+of this package, named by their hashes: a file name cannot become markup that does anything.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from importlib.resources import files
+from typing import Any
+
+_PAIRS = "<!-- pairs -->"
+# Inside a script element only "<" could end it; the others cost nothing.
+_ESCAPES = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&"})
+
+
+def frame(title: str) -> tuple[bytes, bytes]:
+    """What stands before and after the pairs.
+
+    Args:
+        title: Plain text; whatever is markup in it is shown, not obeyed.
+    """
+    page, style = _own("page.html"), _own("page.css")
+    script = _own("stage.js") + _own("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"
+        " base-uri 'none'; form-action 'none'"
+    )
+    # The title comes last: nothing in it is taken for a place to fill.
+    for place, text in (
+        ("@STYLE@", style),
+        ("@SCRIPT@", script),
+        ("@POLICY@", html.escape(policy, quote=False)),
+        ("@TITLE@", html.escape(title)),
+    ):
+        page = page.replace(place, text)
+    top, bottom = page.split(_PAIRS)
+    # A name that is not UTF-8 shows a question mark instead of ending the work.
+    return top.encode("utf-8", "replace"), bottom.encode("utf-8", "replace")
+
+
+def facts_block(facts: dict[str, Any]) -> bytes:
+    """Facts about a pair as a block of data that the browser never runs."""
+    text = json.dumps(facts).translate(_ESCAPES)
+    return f'<script type="application/json" class="pair">{text}</script>\n'.encode("ascii")
+
+
+def copy_block(kind: str, number: int, address: str) -> bytes:
+    """A picture as a block of text, which costs the browser nothing until it is chosen.
+
+    Args:
+        kind: "before", "after", or "raw" for the smaller picture of a pair in its own size.
+        number: The pair's, from 0.
+        address: As `data_address` gave it.
+    """
+    return f'<script type="text/plain" id="{kind}-{number}">{address}</script>\n'.encode("ascii")
+
+
+def _own(name: str) -> str:
+    return files("serpent_cli.compare").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
