@@ -56,9 +56,26 @@ def normalise(samples: Samples, bits: int, name: str) -> tuple[Samples, tuple[st
 
 
 def _normalise_float(samples: Samples, name: str) -> tuple[Samples, tuple[str, ...]]:
+    values, outside = clip_to_unit(samples, name)
     warnings: tuple[str, ...] = ()
     if samples.dtype.itemsize > 4:
         warnings += ("64-bit float values were rounded to 32 bits",)
+    return values, warnings + clipping_notes(outside, values.size, name)
+
+
+def clip_to_unit(samples: Samples, name: str) -> tuple[Samples, int]:
+    """Bring float samples to float32 in [0, 1].
+
+    Args:
+        samples: Floats of any width and shape; float32 ones are changed in place.
+        name: How the user calls the picture.
+
+    Returns:
+        The samples, and how many of them lay outside.
+
+    Raises:
+        PictureError: Some are not finite.
+    """
     values = np.require(samples, np.float32, ["C", "W"])
     outside = 0
     for band in bands(values.shape[0], values[0].size):
@@ -70,14 +87,21 @@ def _normalise_float(samples: Samples, name: str) -> tuple[Samples, tuple[str, .
             )
         outside += int(np.count_nonzero((part < 0) | (part > 1)))
         np.clip(part, 0, 1, out=part)
-    if outside * 2 > values.size:
+    return values, outside
+
+
+def clipping_notes(outside: int, size: int, name: str) -> tuple[str, ...]:
+    """Say how many of a picture's `size` float samples were clipped.
+
+    Raises:
+        PictureError: Most of them.
+    """
+    if outside * 2 > size:
         raise PictureError(
             f"cannot read {name}: most of its float values lie outside the range 0 to 1",
             "Scale the values to the range 0 to 1 first",
         )
-    if outside:
-        warnings += (f"{outside} float values outside the range 0 to 1 were clipped",)
-    return values, warnings
+    return (f"{outside} float values outside the range 0 to 1 were clipped",) if outside else ()
 
 
 def split_channels(samples: Samples, orientation: int) -> tuple[Samples, Samples | None, bool]:

@@ -7,9 +7,9 @@ check sizes against a limit that is global to the process, and warn.
 
 import threading
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import (
@@ -27,6 +27,7 @@ from PIL import (
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.cmyk import cmyk_converter
 from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey
+from serpent_cli.imaging.jpeg_quality import estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.orientation import stored_view, upright_size
 from serpent_cli.imaging.picture import Picture, Samples
@@ -42,6 +43,10 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "PPM": PpmImagePlugin.PpmImageFile,
 }
 _NAMES = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+_JFIF_UNITS = (1, 2)
+# Ten are usual; libjpeg-turbo's authors stop at 500 when they fuzz.
+_MAX_SCANS = 500
+_XMP_REST = b"http://ns.adobe.com/xmp/extension/\0"
 _filters = threading.Lock()
 
 Convert = Callable[[Image.Image], Image.Image]
@@ -84,6 +89,9 @@ def image_metadata(image: ImageFile.ImageFile) -> Metadata:
     """Gather profile, EXIF, XMP and resolution from an opened image."""
     info = image.info
     dpi = info.get("dpi")
+    if image.format == "JPEG" and info.get("jfif_unit", 0) not in _JFIF_UNITS:
+        # Pillow turns to EXIF then, as we do, and makes it 72 DPI where EXIF has nothing.
+        dpi = None
     xmp = info.get("xmp")
     return take_orientation(
         icc=info.get("icc_profile"),
@@ -93,7 +101,13 @@ def image_metadata(image: ImageFile.ImageFile) -> Metadata:
     )
 
 
-def read_eight_bit(image: ImageFile.ImageFile, kind: str, bits: int, name: str) -> Picture:
+def read_eight_bit(
+    image: ImageFile.ImageFile,
+    kind: str,
+    bits: int,
+    name: str,
+    metadata: Metadata | None = None,
+) -> Picture:
     """Decode an image opened by `open_eight_bit`.
 
     Args:
@@ -101,18 +115,24 @@ def read_eight_bit(image: ImageFile.ImageFile, kind: str, bits: int, name: str) 
         kind: As `formats.sniff` gave it.
         bits: Bits per channel in the file.
         name: How the user calls the picture.
+        metadata: What it says beside its pixels, where that is not what Pillow finds.
 
     Raises:
         PictureError: A colour mode that is none of grey, colour, CMYK.
         OSError, SyntaxError, ValueError and others: The file is truncated or damaged.
     """
+    quality = estimate(*_tables(image)) if kind == "JPEG" else None
+    if image.info.get("progressive"):
+        _check_scans(image, name)
     image.load()
-    metadata = image_metadata(image)
+    metadata = metadata or image_metadata(image)
     convert, channels, notes = _conversion(image, metadata.icc, name)
     if bits > 8 and image.mode not in ("I", "I;16", "I;16B"):
         notes += (f"{bits} bits per channel were read as 8",)
     if image.info.get("mp"):
         notes += ("Only the first picture of the file was read",)
+    if any(body.startswith(_XMP_REST) for _, body in getattr(image, "applist", [])):
+        notes += ("The XMP beyond its first 64 kB was left out",)
     pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation)
     # These two have no grey: their decoders give three equal channels.
     grey = channels < 3 or (kind in ("WEBP", "AVIF") and is_grey(pixels))
@@ -126,7 +146,33 @@ def read_eight_bit(image: ImageFile.ImageFile, kind: str, bits: int, name: str) 
         metadata.dpi,
         _NAMES.get(kind, kind),
         metadata.warnings + notes,
+        quality,
     )
+
+
+def _check_scans(image: ImageFile.ImageFile, name: str) -> None:
+    """Refuse a progressive JPEG of endless scans: each goes over all pixels, however short it is.
+
+    Raises:
+        PictureError: It has more scans than any program writes.
+    """
+    scans, stream = 0, image.fp
+    assert stream is not None
+    stream.seek(0)
+    while block := stream.read(1 << 20):
+        scans += block.count(b"\xff\xda")
+    if scans > _MAX_SCANS:
+        raise PictureError(
+            f"cannot read {name}: it is a JPEG of {scans} scans, which no program writes",
+            "Export it again",
+        )
+
+
+def _tables(
+    image: Any,
+) -> tuple[Mapping[int, Sequence[int]], Sequence[tuple[int, int, int, int]]]:
+    """Quantisation tables and layers, which only Pillow's JPEG images have."""
+    return image.quantization, image.layer
 
 
 def _conversion(

@@ -1,20 +1,24 @@
 """Encoding a picture for a format, and saying what the format could not keep."""
 
 import io
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.imaging import avif, bmp
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.metadata import Metadata, fit_exif, fit_xmp, take_orientation
+from serpent_cli.imaging.jp2 import write_jp2
+from serpent_cli.imaging.jpeg_quality import DEFAULT_QUALITY, FULL_CHROMA, JpegQuality
+from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.png import write_png
 from serpent_cli.imaging.tiff_write import write_tiff
 
-_DEPTHS = ("uint8", "uint16", "float32")
+_BITS = {"uint8": 8, "uint16": 16, "float32": 32}
 _DEPTH_NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
 _CARRIED = {
     "icc": "the colour profile",
@@ -27,32 +31,76 @@ _JPEG_LIMITS = {"exif": 65533 - 6, "xmp": 65533 - 29}
 _PILLOW: dict[str, tuple[str, dict[str, Any]]] = {
     # Without "optimize": it needs the whole file in one buffer, which Pillow guesses too small
     # for noisy pictures without chroma subsampling.
-    "JPEG": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
-    "WebP": ("WEBP", {"quality": 95, "method": 4, "exact": True}),
-    "AVIF": ("AVIF", {"quality": 90, "subsampling": "4:4:4"}),
-    "JPEG 2000": ("JPEG2000", {}),
-    "BMP": ("BMP", {}),
+    "JPEG": ("JPEG", {}),
+    "WebP": ("WEBP", {"method": 4, "exact": True}),
+    "AVIF": ("AVIF", {}),
+    # Zero is unknown; Pillow would make it 96 DPI.
+    "BMP": ("BMP", {"dpi": (0, 0)}),
 }
-_COLOUR_ONLY = ("WebP", "AVIF")
+_QUALITIES = {"WebP": 95, "AVIF": 90}
 
 
-def encode(picture: Picture, target: Format, stream: BinaryIO) -> tuple[str, ...]:
+def encode(
+    picture: Picture, target: Format, stream: BinaryIO, *, quality: int | None = None
+) -> tuple[str, ...]:
     """Write a picture in a format.
 
-    JPEG is written at quality 95 without chroma subsampling, WebP at 95, AVIF at 90; the others
-    are lossless. Sizes that EXIF and XMP repeat are set to those of the picture.
+    A JPEG is written as the JPEG was that the picture was read from, in quality and chroma
+    subsampling; at 95 without subsampling if it came from anything else. WebP is written at 95,
+    AVIF at 90; the others are lossless. Sizes that EXIF and XMP repeat are set to those of the
+    picture.
 
     Args:
         picture: Any depth.
         target: One of `formats.WRITABLE`.
         stream: A new file, opened for reading and writing.
+        quality: 1 to 100, for JPEG, WebP and AVIF instead of the above; no matter to the others.
 
     Returns:
         One sentence for each thing that the format cannot hold.
 
     Raises:
+        UsageError: `quality` lies outside 1 to 100.
         PictureError: The picture has more pixels on a side than the format allows.
         OSError, RuntimeError, ValueError: The disk or the encoder fails.
+    """
+    check_quality(quality)
+    check_sides(picture, target)
+    metadata, notes = kept_metadata(picture, target)
+    notes = pixel_losses(picture, target) + notes
+    if target.name == "PNG":
+        write_png(picture, metadata, stream)
+    elif target.name == "TIFF":
+        notes += write_tiff(picture, metadata, stream)
+    elif target.name == "JPEG 2000":
+        write_jp2(picture, metadata, stream)
+    elif target.name == "AVIF" and picture.pixels.dtype != np.uint8:
+        avif.write_deep(picture, metadata, stream, quality=quality or _QUALITIES["AVIF"])
+    elif target.name == "BMP" and picture.alpha is not None:
+        colours = to_depth(replace(picture, grey=False).channels(), np.uint8)
+        bmp.write_rgba(colours, metadata.dpi, stream)
+    else:
+        _write_pillow(picture, target, metadata, stream, quality)
+    return notes
+
+
+def check_quality(quality: int | None) -> None:
+    """Refuse a quality that is none.
+
+    Raises:
+        UsageError: It lies outside 1 to 100.
+    """
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(
+            f"there is no quality {quality}", "Qualities go from 1 (smallest) to 100 (best)"
+        )
+
+
+def check_sides(picture: Picture, target: Format) -> None:
+    """Refuse a picture whose sides are too long for a format.
+
+    Raises:
+        PictureError: One of them is.
     """
     if max(picture.height, picture.width) > target.max_side:
         raise PictureError(
@@ -60,23 +108,15 @@ def encode(picture: Picture, target: Format, stream: BinaryIO) -> tuple[str, ...
             f" {picture.width}x{picture.height}",
             "Write it as PNG or TIFF",
         )
-    metadata, notes = _kept_metadata(picture, target)
-    notes = _pixel_losses(picture, target) + notes
-    if target.name == "PNG":
-        write_png(picture, metadata, stream)
-    elif target.name == "TIFF":
-        notes += write_tiff(picture, metadata, stream)
-    else:
-        _write_pillow(picture, target, metadata, stream)
-    return notes
 
 
-def _pixel_losses(picture: Picture, target: Format) -> tuple[str, ...]:
+def pixel_losses(picture: Picture, target: Format) -> tuple[str, ...]:
+    """Say what of the pixels a format cannot hold."""
     notes: tuple[str, ...] = ()
     have = picture.pixels.dtype.name
-    if _DEPTHS.index(have) > _DEPTHS.index(target.deepest):
+    if _BITS[have] > target.bits:
         notes += (
-            f"{target.name} holds {_DEPTH_NAMES[target.deepest]} samples at most:"
+            f"{target.name} holds {target.bits}-bit samples at most:"
             f" the {_DEPTH_NAMES[have]} picture was rounded",
         )
     if picture.alpha is not None and not target.alpha:
@@ -84,7 +124,8 @@ def _pixel_losses(picture: Picture, target: Format) -> tuple[str, ...]:
     return notes
 
 
-def _kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str, ...]]:
+def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str, ...]]:
+    """Choose the metadata that a format holds, fitted to the size, and say what it does not."""
     height, width = picture.height, picture.width
     taken = take_orientation(exif=picture.exif or None)
     values: dict[str, Any] = {
@@ -98,7 +139,9 @@ def _kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[st
         if value is None:
             continue
         too_long = target.name == "JPEG" and key in _JPEG_LIMITS and len(value) > _JPEG_LIMITS[key]
-        if key not in target.carries:
+        # A resolution that EXIF has too lives on there.
+        lives_on = key == "dpi" and _same_resolution(values["exif"], value)
+        if key not in target.carries and not lives_on:
             notes += (f"{target.name} cannot hold {_CARRIED[key]}: it was left out",)
         elif too_long:
             notes += (f"{_CARRIED[key]} is too long for JPEG and was left out",)
@@ -107,13 +150,35 @@ def _kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[st
     return Metadata(**values), notes
 
 
-def _write_pillow(picture: Picture, target: Format, metadata: Metadata, stream: BinaryIO) -> None:
+def _same_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bool:
+    """Tell whether EXIF has the same resolution in its own tags."""
+    found = exif_dpi(exif) if exif else None
+    return found is not None and all(
+        abs(a - b) <= 0.01 * b for a, b in zip(found, dpi, strict=True)
+    )
+
+
+def _write_pillow(
+    picture: Picture,
+    target: Format,
+    metadata: Metadata,
+    stream: BinaryIO,
+    quality: int | None,
+) -> None:
     if not target.alpha and picture.alpha is not None:
-        picture = Picture(picture.pixels, grey=picture.grey)
-    if target.name in _COLOUR_ONLY and picture.grey:
-        picture = Picture(picture.pixels, picture.alpha)
+        picture = replace(picture, alpha=None)
+    grey = picture.grey
+    if target.name == "WebP" or (target.name == "AVIF" and picture.alpha is not None):
+        picture = replace(picture, grey=False)
     image = Image.fromarray(to_depth(picture.channels(), np.uint8))
     encoder, options = _PILLOW[target.name]
+    if target.name == "JPEG":
+        like = picture.quality or JpegQuality(DEFAULT_QUALITY, FULL_CHROMA)
+        options = {"quality": quality or like.quality, "subsampling": like.subsampling}
+    elif target.name in _QUALITIES:
+        options = options | {"quality": quality or _QUALITIES[target.name]}
+    if target.name == "AVIF":
+        options["subsampling"] = "4:0:0" if grey else "4:4:4"
     exif = metadata.exif
     if exif and target.name == "JPEG":
         exif = b"Exif\0\0" + exif

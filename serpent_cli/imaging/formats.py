@@ -29,7 +29,7 @@ class Format:
     Attributes:
         name: As the user knows it.
         suffixes: Lower case, with the dot.
-        deepest: dtype name of the deepest samples it holds here.
+        bits: Most bits per channel that it holds here; 32 are floats.
         alpha: Holds transparency.
         carries: The names among "icc", "exif", "xmp", "dpi" that it holds.
         max_side: Most pixels along one side.
@@ -37,7 +37,7 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    deepest: str = "uint8"
+    bits: int = 8
     alpha: bool = False
     carries: frozenset[str] = frozenset()
     max_side: int = (1 << 31) - 1
@@ -45,13 +45,13 @@ class Format:
 
 _ALL = frozenset({"icc", "exif", "xmp", "dpi"})
 WRITABLE = (
-    Format("PNG", (".png",), "uint16", True, _ALL),
+    Format("PNG", (".png",), 16, True, _ALL),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), carries=_ALL, max_side=65500),
-    Format("TIFF", (".tif", ".tiff"), "float32", True, _ALL),
+    Format("TIFF", (".tif", ".tiff"), 32, True, _ALL),
     Format("WebP", (".webp",), alpha=True, carries=_ALL - {"dpi"}, max_side=16383),
-    Format("AVIF", (".avif",), alpha=True, carries=_ALL - {"dpi"}, max_side=65536),
-    Format("JPEG 2000", (".jp2",), alpha=True),
-    Format("BMP", (".bmp",), carries=frozenset({"dpi"}), max_side=32767),
+    Format("AVIF", (".avif",), 12, True, _ALL - {"dpi"}, max_side=65536),
+    Format("JPEG 2000", (".jp2",), 16, True, _ALL),
+    Format("BMP", (".bmp",), alpha=True, carries=frozenset({"dpi"}), max_side=32767),
 )
 
 
@@ -68,6 +68,19 @@ def format_for(path: PurePath) -> Format:
     known = ", ".join(suffix for each in WRITABLE for suffix in each.suffixes)
     what = f"pictures cannot be written as {suffix}" if suffix else "the name has no suffix"
     raise UsageError(f"cannot write {path}: {what}", f"Use one of {known}")
+
+
+def format_named(name: str) -> Format:
+    """Find the format that a user names, such as `jpg`, `tiff` or `png`.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    for each in WRITABLE:
+        if f".{name.lower().removeprefix('.')}" in each.suffixes:
+            return each
+    known = ", ".join(each.suffixes[0].removeprefix(".") for each in WRITABLE)
+    raise UsageError(f"pictures cannot be written as {name!r}", f"Use one of {known}")
 
 
 def sniff(head: bytes, name: str) -> str:
@@ -161,15 +174,12 @@ def stored_bits(kind: str, head: bytes) -> int:
         head: The first `HEAD_BYTES` of the file.
 
     Returns:
-        Bits per channel for AVIF, JPEG 2000 and PPM; 8 for the others and where it is not found.
+        Bits per channel for AVIF and PPM; 8 for the others and where it is not found.
     """
     if kind == "AVIF":
         at = head.find(b"av1C")
         flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
         return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
-    if kind == "JPEG2000":
-        at = head.find(b"\xff\x4f\xff\x51")
-        return (head[at + 42] & 0x7F) + 1 if 0 <= at < len(head) - 42 else 8
     if kind == "PPM":
         lines = (line.split(b"#")[0] for line in head[:4096].split(b"\n"))
         fields = b" ".join(lines).split()[:4]

@@ -1,7 +1,7 @@
 """TIFF directories (IFDs): the tag tables of TIFF files and of every EXIF block.
 
 Values are kept as raw bytes, so that maker notes and unknown tags survive untouched; only
-offsets are computed anew. Source: TIFF 6.0, section 2. Classic TIFF only (32-bit offsets).
+offsets are computed anew. Sources: TIFF 6.0, section 2; the BigTIFF design (64-bit offsets).
 """
 
 import struct
@@ -13,10 +13,32 @@ Fetch = Callable[[int, int], bytes]
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
-BYTE, ASCII, SHORT, LONG = 1, 2, 3, 4
+BYTE, ASCII, SHORT, LONG, LONG8, IFD8 = 1, 2, 3, 4, 16, 18
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_MAX_VALUE_BYTES = 64 << 20
-_INTEGER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I"}
+_TYPE_SIZES.update({LONG8: 8, 17: 8, IFD8: 8})
+_MAX_VALUE_BYTES, _MAX_ENTRIES = 64 << 20, 65535
+_INTEGER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", IFD8: "Q"}
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How a directory is laid out: struct codes, and bytes of a value that lies in its entry."""
+
+    count: str
+    entry: str
+    offset: str
+    inline: int
+
+    @property
+    def count_bytes(self) -> int:
+        return struct.calcsize("<" + self.count)
+
+    @property
+    def entry_bytes(self) -> int:
+        return struct.calcsize("<" + self.entry) + self.inline
+
+
+_CLASSIC, _BIG = _Sizes("H", "HHI", "I", 4), _Sizes("Q", "HHQ", "Q", 8)
 
 
 @dataclass(frozen=True)
@@ -45,12 +67,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Directory:
-    """One table of tags; `next_position` is where the offset of the next table is stored."""
+    """One table of tags; `next_position` is where the offset of the next table is stored.
+
+    `wide`: its offsets have 64 bits, as in a BigTIFF.
+    """
 
     order: str
     entries: dict[int, Entry]
     next_position: int
     next_offset: int
+    wide: bool = False
 
     def integer(self, tag: int) -> int | None:
         """Give the first integer of a tag, or None."""
@@ -76,76 +102,90 @@ def fetch_from(block: bytes | bytearray) -> Fetch:
     return lambda offset, size: bytes(block[offset : offset + size])
 
 
-def read_first(fetch: Fetch) -> Directory:
+def read_first(fetch: Fetch, *, bigtiff: bool = False) -> Directory:
     """Read the first directory.
+
+    Args:
+        fetch: Reads the file.
+        bigtiff: Read a BigTIFF, too.
 
     Raises:
         ValueError: The header or the directory is damaged.
     """
-    head = fetch(0, 8)
+    head = fetch(0, 16)
+    if bigtiff and head[:4] in (b"II+\0", b"MM\0+") and len(head) == 16:
+        order = "<" if head[:1] == b"I" else ">"
+        return read_directory(fetch, order, struct.unpack(order + "Q", head[8:])[0], wide=True)
     order = byte_order(head)
     if len(head) < 8:
         raise ValueError("no TIFF header")
-    return read_directory(fetch, order, struct.unpack(order + "I", head[4:])[0])
+    return read_directory(fetch, order, struct.unpack(order + "I", head[4:8])[0])
 
 
-def read_directory(fetch: Fetch, order: str, offset: int) -> Directory:
+def read_directory(fetch: Fetch, order: str, offset: int, *, wide: bool = False) -> Directory:
     """Read the directory at an offset; entries whose value is out of reach are left out.
 
     Raises:
         ValueError: The directory itself is cut off.
     """
-    head = fetch(offset, 2)
-    if len(head) < 2 or offset < 8:
+    sizes = _BIG if wide else _CLASSIC
+    head = fetch(offset, sizes.count_bytes)
+    if len(head) < sizes.count_bytes or offset < 8:
         raise ValueError("directory offset out of range")
-    count = struct.unpack(order + "H", head)[0]
-    table = fetch(offset + 2, 12 * count + 4)
-    if len(table) < 12 * count:
+    count = min(struct.unpack(order + sizes.count, head)[0], _MAX_ENTRIES)
+    start, length = offset + sizes.count_bytes, sizes.entry_bytes * count
+    table = fetch(start, length + sizes.inline)
+    if len(table) < length:
         raise ValueError("directory cut off")
     entries: dict[int, Entry] = {}
-    for index in range(count):
-        tag, kind, number = struct.unpack_from(order + "HHI", table, 12 * index)
+    for at in range(0, length, sizes.entry_bytes):
+        tag, kind, number = struct.unpack_from(order + sizes.entry, table, at)
         size = _TYPE_SIZES.get(kind, 0) * number
-        position = offset + 2 + 12 * index + 8
+        value_at = at + sizes.entry_bytes - sizes.inline
+        position = start + value_at
         if not 0 < size <= _MAX_VALUE_BYTES:
             continue
-        if size > 4:
-            position = struct.unpack_from(order + "I", table, 12 * index + 8)[0]
+        if size > sizes.inline:
+            position = struct.unpack_from(order + sizes.offset, table, value_at)[0]
         raw = fetch(position, size)
         if len(raw) == size:
             entries.setdefault(tag, Entry(tag, kind, number, raw, position))
-    tail = table[12 * count : 12 * count + 4]
-    next_offset = struct.unpack(order + "I", tail)[0] if len(tail) == 4 else 0
-    return Directory(order, entries, offset + 2 + 12 * count, next_offset)
+    tail = table[length:]
+    next_offset = struct.unpack(order + sizes.offset, tail)[0] if len(tail) == sizes.inline else 0
+    return Directory(order, entries, start + length, next_offset, wide)
 
 
-def serialise(entries: Iterable[Entry], order: str, base: int) -> bytes:
+def serialise(entries: Iterable[Entry], order: str, base: int, *, wide: bool = False) -> bytes:
     """Lay out a directory and its values for a place in a file.
 
     Args:
         entries: Tags with raw values in byte order `order`.
         order: "<" or ">".
         base: Even offset at which the result will stand.
+        wide: Lay it out for a BigTIFF.
 
     Returns:
         The directory, with no successor, followed by the values that do not fit in it.
     """
+    sizes = _BIG if wide else _CLASSIC
     ordered = sorted(entries, key=lambda entry: entry.tag)
-    table = struct.pack(order + "H", len(ordered))
-    values = b""
-    values_base = base + 2 + 12 * len(ordered) + 4
+    table = struct.pack(order + sizes.count, len(ordered))
+    values = bytearray()
+    values_base = base + len(table) + sizes.entry_bytes * len(ordered) + sizes.inline
     for entry in ordered:
-        table += struct.pack(order + "HHI", entry.tag, entry.type, entry.count)
-        if len(entry.raw) <= 4:
-            table += entry.raw.ljust(4, b"\0")
+        table += struct.pack(order + sizes.entry, entry.tag, entry.type, entry.count)
+        if len(entry.raw) <= sizes.inline:
+            table += entry.raw.ljust(sizes.inline, b"\0")
         else:
-            table += struct.pack(order + "I", values_base + len(values))
+            table += struct.pack(order + sizes.offset, values_base + len(values))
             values += entry.raw + b"\0" * (len(entry.raw) % 2)
-    return table + b"\0\0\0\0" + values
+    return table + bytes(sizes.inline) + values
 
 
-def long_entry(tag: int, value: int, order: str) -> Entry:
-    """Make an entry that holds one 32-bit integer."""
+def offset_entry(tag: int, value: int, order: str, *, wide: bool = False) -> Entry:
+    """Make an entry that points to a place in the file."""
+    if wide:
+        return Entry(tag, IFD8, 1, struct.pack(order + "Q", value))
     return Entry(tag, LONG, 1, struct.pack(order + "I", value))
 
 
@@ -156,18 +196,18 @@ class Tree:
     entries: list[Entry]
     children: "dict[int, Tree]" = field(default_factory=dict[int, "Tree"])
 
-    def serialise(self, order: str, base: int) -> bytes:
+    def serialise(self, order: str, base: int, *, wide: bool = False) -> bytes:
         """Lay out the directory, its values, then its children, for the even offset `base`."""
         own = [entry for entry in self.entries if entry.tag not in self.children]
-        pointers = [long_entry(tag, 0, order) for tag in self.children]
+        pointers = [offset_entry(tag, 0, order, wide=wide) for tag in self.children]
         # Pointers do not change the size, so a first pass with zeros tells where children start.
-        end = base + len(serialise([*own, *pointers], order, base))
+        end = base + len(serialise([*own, *pointers], order, base, wide=wide))
         tail = b""
         pointers.clear()
         for tag, child in self.children.items():
-            pointers.append(long_entry(tag, end + len(tail), order))
-            tail += child.serialise(order, end + len(tail))
-        return serialise([*own, *pointers], order, base) + tail
+            pointers.append(offset_entry(tag, end + len(tail), order, wide=wide))
+            tail += child.serialise(order, end + len(tail), wide=wide)
+        return serialise([*own, *pointers], order, base, wide=wide) + tail
 
 
 def read_tree(
@@ -180,7 +220,7 @@ def read_tree(
         if offset is None:
             continue
         try:
-            child = read_directory(fetch, directory.order, offset)
+            child = read_directory(fetch, directory.order, offset, wide=directory.wide)
         except ValueError:
             continue
         # Only the EXIF directory has a child: a table that points back up cannot loop.

@@ -9,9 +9,15 @@ import struct
 from dataclasses import dataclass
 
 from serpent_cli.imaging import ifd
+from serpent_cli.imaging.orientation import upright_size
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
+_RESOLUTION_TAGS, _RESOLUTION_UNIT = (0x011A, 0x011B), 0x0128
+# Unspecified, or BT.709 primaries with one of the curves that viewers treat alike.
+_PLAIN_PRIMARIES, _PLAIN_CURVES = (1, 2), (1, 2, 6, 13, 14, 15)
+# Per inch and per centimetre; unit 1 knows only a ratio of sides.
+_PER_INCH = {2: 1.0, 3: 2.54}
 # IFD0 and EXIF tags that repeat the size of the picture.
 _SIZE_TAGS = {0x0100: "width", 0x0101: "height", 0xA002: "width", 0xA003: "height"}
 # Tags of a TIFF's first directory that describe the photograph rather than its layout.
@@ -39,7 +45,7 @@ class Metadata:
         icc: Colour profile.
         exif: EXIF block from its byte-order mark on.
         xmp: XMP packet.
-        dpi: Horizontal and vertical pixels per inch.
+        dpi: Horizontal and vertical pixels per inch of the upright picture.
         orientation: The EXIF value that the stored pixels still need, 1 to 8.
         warnings: One sentence for each thing that was dropped.
     """
@@ -67,7 +73,8 @@ def take_orientation(
         icc: Colour profile.
         exif: EXIF block, with or without its "Exif" prefix.
         xmp: XMP packet.
-        dpi: Pixels per inch; not finite or not positive counts as absent.
+        dpi: Pixels per inch of the stored pixels; where they are absent, those of EXIF count.
+            Not finite or not positive is none.
 
     Returns:
         Metadata whose `orientation` is still to be applied to the pixels.
@@ -85,9 +92,45 @@ def take_orientation(
         if orientation is None and found:
             orientation = int(found[2])
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-    if dpi is not None and not all(0 < value < 1e6 for value in dpi):
-        dpi = None
+    dpi = upright_dpi(dpi or (exif_dpi(exif) if exif else None), orientation or 1)
     return Metadata(icc or None, exif or None, xmp or None, dpi, orientation or 1, warnings)
+
+
+def numbered_colours(primaries: int, curve: int) -> tuple[str, ...]:
+    """Say that a colour space was left out that a file describes by numbers (ITU-T H.273) alone.
+
+    Args:
+        primaries: Number of its primaries.
+        curve: Number of its transfer curve.
+
+    Returns:
+        One sentence; none for sRGB and what viewers show like it.
+    """
+    if primaries in _PLAIN_PRIMARIES and curve in _PLAIN_CURVES:
+        return ()
+    return (f"Its colour space (CICP {primaries}/{curve}) was left out: it counts as sRGB now",)
+
+
+def exif_dpi(exif: bytes) -> tuple[float, float] | None:
+    """Find horizontal and vertical pixels per inch in an EXIF block; None where it has none."""
+    try:
+        directory = ifd.read_first(ifd.fetch_from(exif))
+        unit = directory.integer(_RESOLUTION_UNIT)
+        entries = [directory.entries.get(tag) for tag in _RESOLUTION_TAGS]
+        found = [each.rational(directory.order) if each else None for each in entries]
+    except (ValueError, struct.error):
+        return None
+    per_inch = _PER_INCH.get(2 if unit is None else unit)
+    if per_inch is None or not found[0] or not found[1]:
+        return None
+    return (found[0] * per_inch, found[1] * per_inch)
+
+
+def upright_dpi(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
+    """Turn a resolution with its pixels; None where it makes no sense."""
+    if dpi is None or not all(0 < value < 1e6 for value in dpi):
+        return None
+    return upright_size(*dpi, orientation)
 
 
 def _reset_exif(exif: bytes) -> tuple[bytes, int | None]:
@@ -151,9 +194,9 @@ def exif_from_tiff(fetch: ifd.Fetch) -> bytes | None:
         Descriptive tags (maker, model, author, ...), EXIF and GPS directories; None if none.
 
     Raises:
-        ValueError: The first directory is damaged, or the file is a BigTIFF.
+        ValueError: The first directory is damaged.
     """
-    directory = ifd.read_first(fetch)
+    directory = ifd.read_first(fetch, bigtiff=True)
     tree = ifd.read_tree(fetch, directory)
     kept = [
         entry

@@ -3,10 +3,13 @@
 Source: Exif 2.32, tag 0x0112. Orientation n tells how the stored rows lie in the upright picture.
 """
 
+from typing import TypeVar
+
 import numpy as np
 
 from serpent_cli.imaging.picture import Samples
 
+Number = TypeVar("Number", int, float)
 _SWAPPED = (5, 6, 7, 8)
 
 
@@ -42,6 +45,6 @@ def stored_view(upright: Samples, orientation: int) -> Samples:
     return upright_view(upright, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def upright_size(height: int, width: int, orientation: int) -> tuple[int, int]:
-    """Give (height, width) of the upright picture from those of the stored one."""
+def upright_size(height: Number, width: Number, orientation: int) -> tuple[Number, Number]:
+    """Give (height, width) of the upright picture from those of the stored one, in any order."""
     return (width, height) if orientation in _SWAPPED else (height, width)

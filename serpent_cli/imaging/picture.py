@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serpent_cli.imaging.jpeg_quality import JpegQuality
+
 Samples = NDArray[Any]
 """An array of uint8, uint16 or float32 samples."""
 
@@ -28,6 +30,8 @@ class Picture:
         dpi: Horizontal and vertical pixels per inch.
         format: Name of the format it was read from, such as "PNG"; empty when made in memory.
         warnings: One sentence for each thing that reading could not keep.
+        quality: How the JPEG was made that it was read from, so that a JPEG is written alike;
+            None for every other source.
 
     Raises:
         ValueError: Shapes or dtypes do not fit together.
@@ -42,6 +46,7 @@ class Picture:
     dpi: tuple[float, float] | None = None
     format: str = ""
     warnings: tuple[str, ...] = ()
+    quality: JpegQuality | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.size == 0:

@@ -6,7 +6,7 @@ Source: PNG Specification, third edition (W3C 2025).
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import imagecodecs
@@ -15,15 +15,17 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.deep import split_channels
-from serpent_cli.imaging.metadata import Metadata, take_orientation
+from serpent_cli.imaging.metadata import Metadata, numbered_colours, take_orientation
 from serpent_cli.imaging.picture import Picture, Samples
 
 _SIGNATURE_BYTES = 8
-_MAX_CHUNK = 64 << 20
+_MAX_CHUNK, _MAX_DIGITS = 64 << 20, 8 << 20
 _GREY, _RGB, _PALETTE = 0, 2, 3
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _PROFILE_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
-_KEPT = frozenset({b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"acTL"})
+_KEPT = frozenset({b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"acTL", b"cICP", b"gAMA", b"sRGB"})
+# In hundred thousandths; writers round it in several ways.
+_SRGB_GAMMA, _GAMMA_SLACK = 45455, 1500
 _METRES_PER_INCH = 0.0254
 # Within 2 % of the size of the default level, 6, at half its time on 16-bit photographs.
 _LEVEL = 4
@@ -40,6 +42,7 @@ class Header:
     chunks: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     xmp: bytes | None = None
     legacy_exif: bytes | None = None
+    seen: set[bytes] = field(default_factory=set[bytes])
 
     @property
     def frames(self) -> int:
@@ -55,7 +58,19 @@ class Header:
             x, y = struct.unpack(">II", physical[:8])
             dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH)
         exif = self.chunks.get(b"eXIf", self.legacy_exif)
-        return take_orientation(icc=_icc(self.chunks), exif=exif, xmp=self.xmp, dpi=dpi)
+        icc = _icc(self.chunks)
+        taken = take_orientation(icc=icc, exif=exif, xmp=self.xmp, dpi=dpi)
+        return taken if icc else replace(taken, warnings=taken.warnings + self._colour_notes())
+
+    def _colour_notes(self) -> tuple[str, ...]:
+        """Name a description of colours without a profile that is not sRGB; it is not kept."""
+        numbers = self.chunks.get(b"cICP", b"")
+        gamma = int.from_bytes(self.chunks.get(b"gAMA", b""), "big")
+        if len(numbers) == 4:
+            return numbered_colours(numbers[0], numbers[1])
+        if gamma and b"sRGB" not in self.chunks and abs(gamma - _SRGB_GAMMA) > _GAMMA_SLACK:
+            return (f"Its gamma (1/{1e5 / gamma:.2f}) was left out: it counts as sRGB now",)
+        return ()
 
 
 def read_header(stream: BinaryIO) -> Header:
@@ -108,11 +123,16 @@ def _data(stream: BinaryIO, length: int) -> bytes:
 def _read_text(header: Header, kind: bytes, data: bytes) -> None:
     """Pick XMP and the EXIF that ImageMagick hides in text; other text is not kept."""
     keyword, _, rest = data.partition(b"\0")
+    if keyword in header.seen:
+        # One of each: a file full of packed texts would keep us unpacking for minutes.
+        return
     if kind == b"iTXt" and keyword == _XMP_KEYWORD and len(rest) >= 2:
+        header.seen.add(keyword)
         packet = rest[2:].split(b"\0", 2)[-1]
         header.xmp = _inflate(packet) if rest[0] else packet
     elif keyword in _PROFILE_KEYWORDS:
-        text = _inflate(rest[1:]) if kind == b"zTXt" else rest
+        header.seen.add(keyword)
+        text = _inflate(rest[1:], _MAX_DIGITS) if kind == b"zTXt" else rest
         # "\nexif\n    1234\n" and then the bytes in hexadecimal.
         digits = b"".join((text or b"").split()[2:])
         try:
@@ -121,11 +141,11 @@ def _read_text(header: Header, kind: bytes, data: bytes) -> None:
             header.legacy_exif = None
 
 
-def _inflate(data: bytes) -> bytes | None:
+def _inflate(data: bytes, most: int = _MAX_CHUNK) -> bytes | None:
     """Decompress, or None when damaged or absurdly large."""
     engine = zlib.decompressobj()
     try:
-        plain = engine.decompress(data, _MAX_CHUNK)
+        plain = engine.decompress(data, most)
     except zlib.error:
         return None
     return plain if engine.eof else None
@@ -149,8 +169,7 @@ def read_png(stream: BinaryIO, header: Header) -> Picture:
     Raises:
         RuntimeError: The pixel data are truncated or damaged (as imagecodecs reports it).
     """
-    stream.seek(0)
-    samples: Samples = imagecodecs.png_decode(stream.read())
+    samples: Samples = imagecodecs.png_decode(_pixels_only(stream))
     samples = _apply_deep_grey_key(samples, header)
     metadata = header.metadata()
     if header.colour_type == _PALETTE and metadata.icc is None and _grey_palette(header):
@@ -167,6 +186,22 @@ def read_png(stream: BinaryIO, header: Header) -> Picture:
         "PNG",
         metadata.warnings,
     )
+
+
+def _pixels_only(stream: BinaryIO) -> bytes:
+    """Copy the file without what does not decide its pixels.
+
+    libpng would unpack every compressed text in it, be they hundreds.
+    """
+    stream.seek(0)
+    parts = [stream.read(_SIGNATURE_BYTES)]
+    for kind, length in _walk(stream):
+        # Bit 5 of the first letter is set where a decoder may leave the chunk out.
+        if not kind[0] & 0x20 or kind == b"tRNS":
+            stream.seek(-8, 1)
+            parts.append(stream.read(length + 12))
+    parts.append(struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND")))
+    return b"".join(parts)
 
 
 def _apply_deep_grey_key(samples: Samples, header: Header) -> Samples:
@@ -204,13 +239,14 @@ def write_png(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
     data = memoryview(imagecodecs.png_encode(channels, level=_LEVEL))
     after_header = _SIGNATURE_BYTES + 25
     stream.write(data[:after_header])
-    for kind, body in _metadata_chunks(metadata):
+    for kind, body in metadata_chunks(metadata):
         stream.write(struct.pack(">I", len(body)) + kind + body)
         stream.write(struct.pack(">I", zlib.crc32(kind + body)))
     stream.write(data[after_header:])
 
 
-def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and body of the chunks that hold metadata, all of them before the pixels."""
     if metadata.icc:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi:

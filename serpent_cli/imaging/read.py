@@ -5,14 +5,16 @@ import struct
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import eight_bit, formats, png, tiff
+from serpent_cli.imaging import avif, bmp, eight_bit, formats, jp2, png, tiff
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture
 
@@ -59,11 +61,11 @@ def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pictu
         PictureError: Missing, empty, truncated, damaged, too large, animated, or not a
             supported picture.
     """
-    with _opened(path) as (stream, name):
-        head = _head(stream, name)
+    with opened(path) as (stream, name):
+        head = read_head(stream, name)
         kind = formats.sniff(head, name)
-        with _one_sentence(name):
-            return _decode(stream, kind, formats.stored_bits(kind, head), name, max_pixels)
+        with one_sentence(name):
+            return _decode(stream, kind, head, name, max_pixels)
 
 
 def read_size(path: Source) -> tuple[int, int]:
@@ -78,9 +80,9 @@ def read_size(path: Source) -> tuple[int, int]:
     Raises:
         PictureError: As for `read_picture`, as far as the header shows it.
     """
-    with _opened(path) as (stream, name):
-        kind = formats.sniff(_head(stream, name), name)
-        with _one_sentence(name):
+    with opened(path) as (stream, name):
+        kind = formats.sniff(read_head(stream, name), name)
+        with one_sentence(name):
             if kind == "PNG":
                 header = png.read_header(stream)
                 size, metadata = (header.height, header.width), header.metadata()
@@ -89,30 +91,60 @@ def read_size(path: Source) -> tuple[int, int]:
                     page = tiff.first_page(file, name)
                     size = (page.imagelength, page.imagewidth)
                     metadata = tiff.read_metadata(stream, page)
+            elif kind == "JPEG2000":
+                jpeg = jp2.read_header(stream)
+                size, metadata = (jpeg.height, jpeg.width), jpeg.metadata
             else:
                 image = eight_bit.open_eight_bit(stream, kind, name)
                 size, metadata = (image.height, image.width), eight_bit.image_metadata(image)
     return upright_size(*size, metadata.orientation)
 
 
-def _decode(stream: BinaryIO, kind: str, bits: int, name: str, max_pixels: int) -> Picture:
+def _decode(stream: BinaryIO, kind: str, head: bytes, name: str, max_pixels: int) -> Picture:
+    bits = formats.stored_bits(kind, head)
     if kind == "PNG":
         header = png.read_header(stream)
-        _check_size(header.height, header.width, name, max_pixels)
+        check_size(header.height, header.width, name, max_pixels)
         png.check_still(header, name)
         return png.read_png(stream, header)
     if kind == "TIFF":
         stream.seek(0)
         with tifffile.TiffFile(stream, name="picture") as file:
             page = tiff.first_page(file, name)
-            _check_size(page.imagelength, page.imagewidth, name, max_pixels)
+            check_size(page.imagelength, page.imagewidth, name, max_pixels)
             return tiff.read_tiff(stream, file, name)
+    if kind == "JPEG2000":
+        return _decode_jp2(stream, name, max_pixels)
     image = eight_bit.open_eight_bit(stream, kind, name)
-    _check_size(image.height, image.width, name, max_pixels)
-    return eight_bit.read_eight_bit(image, kind, bits, name)
+    check_size(image.height, image.width, name, max_pixels)
+    metadata = eight_bit.image_metadata(image)
+    if kind == "BMP":
+        metadata = replace(metadata, icc=bmp.embedded_profile(stream))
+    if kind == "AVIF":
+        metadata = avif.note_colours(metadata, head)
+        if bits > 8:
+            return avif.read_deep(stream, bits, metadata, name)
+    return eight_bit.read_eight_bit(image, kind, bits, name, metadata)
 
 
-def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
+def _decode_jp2(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
+    header = jp2.read_header(stream)
+    check_size(header.height, header.width, name, max_pixels)
+    if jp2.is_deep(header):
+        return jp2.read_deep(stream, header, name)
+    image = eight_bit.open_eight_bit(stream, "JPEG2000", name)
+    if (image.height, image.width) != (header.height, header.width):
+        raise ValueError("JPEG 2000 with two sizes")
+    return eight_bit.read_eight_bit(image, "JPEG2000", header.bits, name, header.metadata)
+
+
+def check_size(height: int, width: int, name: str, max_pixels: int) -> None:
+    """Refuse a picture that is too large.
+
+    Raises:
+        PictureError: It has more than `max_pixels` pixels.
+        ValueError: It has none.
+    """
     if height < 1 or width < 1:
         raise ValueError("a side of no length")
     if height * width > max_pixels:
@@ -124,7 +156,7 @@ def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
 
 
 @contextmanager
-def _opened(source: Source) -> Generator[tuple[BinaryIO, str]]:
+def opened(source: Source) -> Generator[tuple[BinaryIO, str]]:
     """Give a seekable stream and what to call it."""
     if isinstance(source, bytes):
         yield io.BytesIO(source), "the picture"
@@ -157,12 +189,19 @@ def _open_file(path: Path) -> BinaryIO:
         raise PictureError(f"cannot read {path}: {reason}", "Check the name") from None
 
 
-def _head(stream: BinaryIO, name: str) -> bytes:
+def read_head(stream: BinaryIO, name: str) -> bytes:
+    """Read the first bytes of a picture and go back to its start.
+
+    Raises:
+        PictureError: It is empty, or cannot be read.
+    """
     try:
         stream.seek(0)
         head = stream.read(formats.HEAD_BYTES)
     except OSError as error:
-        raise PictureError(f"cannot read {name}: {error.strerror or error}") from None
+        raise PictureError(
+            f"cannot read {name}: {error.strerror or error}", "Check the disk or the network"
+        ) from None
     if not head:
         raise PictureError(f"cannot read {name}: the file is empty", "Copy or download it again")
     stream.seek(0)
@@ -170,10 +209,12 @@ def _head(stream: BinaryIO, name: str) -> bytes:
 
 
 @contextmanager
-def _one_sentence(name: str) -> Generator[None]:
+def one_sentence(name: str) -> Generator[None]:
     """Turn whatever a decoder raises on a bad file into one sentence."""
     try:
-        yield
+        # tifffile lets NumPy count with numbers from the file; overflows would reach stderr.
+        with np.errstate(all="ignore"):
+            yield
     except MemoryError:
         raise PictureError(
             f"cannot read {name}: there is not enough memory to decode it",

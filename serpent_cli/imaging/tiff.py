@@ -13,7 +13,13 @@ import tifffile
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.deep import normalise, split_channels, unpremultiply
-from serpent_cli.imaging.metadata import Metadata, exif_from_tiff, take_orientation
+from serpent_cli.imaging.lzw import check_lzw
+from serpent_cli.imaging.metadata import (
+    Metadata,
+    exif_from_tiff,
+    take_orientation,
+    upright_dpi,
+)
 from serpent_cli.imaging.picture import Picture, Samples
 
 _ORIENTATION, _XMP, _ICC, _DNG_VERSION = 274, 700, 34675, 50706
@@ -28,7 +34,9 @@ _LAYOUT_TAGS = frozenset(
 _ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _RAW_PHOTOMETRICS = (32803, 34892)
 _PREMULTIPLIED, _STRAIGHT = 1, 2
-_JPEG_COMPRESSIONS = (6, 7)
+_LZW, _JPEG_COMPRESSIONS = 5, (6, 7)
+_MAX_TILE = 1 << 22
+_LOOKED_INTO, _MAX_CHANNELS = 100, 32
 _CONVERT = "Save it as RGB or greyscale TIFF first"
 
 
@@ -67,19 +75,20 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Picture:
     """
     page = first_page(tiff, name)
     metadata = read_metadata(stream, page)
-    notes = metadata.warnings
-    if sum(1 for each in tiff.pages if not each.aspage().is_reduced) > 1:
-        notes += (f"Only the first of {len(tiff.pages)} pages was read",)
-    _check_tags(stream, tiff, page)
-    _check_segments(stream, page)
-    samples, more = _decode(page, metadata.icc, name)
+    notes = metadata.warnings + page_notes(tiff)
+    check_tags(stream, tiff, page)
+    check_segments(stream, page)
+    check_colours(page, name)
+    samples = page.asarray(squeeze=False).reshape(page.shaped)
+    # (planes, depth, h, w, samples): one of the two sample axes has length 1.
+    samples = samples[0, 0] if page.shaped[0] == 1 else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
+    samples, more = interpret(page, samples, metadata.icc, name)
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    icc = None if int(page.photometric or 0) == _CMYK else metadata.icc
     return Picture(
         pixels,
         alpha,
         grey,
-        icc,
+        fitting_profile(page, metadata),
         metadata.exif,
         metadata.xmp,
         metadata.dpi,
@@ -88,7 +97,21 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Picture:
     )
 
 
-def _check_tags(stream: BinaryIO, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+def page_notes(tiff: tifffile.TiffFile) -> tuple[str, ...]:
+    """Say that there are more pages than the one that is read."""
+    pages = len(tiff.pages)
+    # Reduced copies are no pages; to look into a great many for them would take minutes.
+    if pages <= _LOOKED_INTO:
+        pages = sum(1 for each in tiff.pages if not each.aspage().is_reduced)
+    return (f"Only the first of {pages} pages was read",) if pages > 1 else ()
+
+
+def fitting_profile(page: tifffile.TiffPage, metadata: Metadata) -> bytes | None:
+    """The profile of what `interpret` makes of a page; none for CMYK, which becomes sRGB."""
+    return None if int(page.photometric or 0) == _CMYK else metadata.icc
+
+
+def check_tags(stream: BinaryIO, tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
     """Find layout tags that lie out of reach: tifffile leaves them out and takes defaults."""
     head, entry = (8, 20) if tiff.is_bigtiff else (2, 12)
     stream.seek(page.offset)
@@ -102,20 +125,40 @@ def _check_tags(stream: BinaryIO, tiff: tifffile.TiffFile, page: tifffile.TiffPa
             raise EOFError("TIFF tag cut off")
 
 
-def _check_segments(stream: BinaryIO, page: tifffile.TiffPage) -> None:
-    """Find missing pixel data by offsets alone: some decoders pad what is not there."""
+def check_segments(stream: BinaryIO, page: tifffile.TiffPage) -> None:
+    """Find what no decoder must be given.
+
+    Some of them pad pixel data that are missing, make room for a tile of any size, and die of
+    certain LZW data.
+
+    Raises:
+        EOFError: Pixel data lie beyond the end of the file.
+        ValueError: The tiles or the LZW data are damaged.
+    """
     size = stream.seek(0, 2)
     ends = [
         offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
     ]
     if not ends or 0 in page.databytecounts or max(ends) > size:
         raise EOFError("TIFF pixel data cut off")
+    if page.is_tiled and page.tilewidth * page.tilelength > _MAX_TILE + 4 * _pixels(page):
+        raise ValueError("TIFF tiles far larger than the picture")
+    if int(page.compression) == _LZW:
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+            stream.seek(offset)
+            check_lzw(stream.read(count))
 
 
-def _decode(
-    page: tifffile.TiffPage, icc: bytes | None, name: str
-) -> tuple[Samples, tuple[str, ...]]:
-    """Decode to (h, w) or (h, w, 2..4) in one of the three depths, straight alpha."""
+def _pixels(page: tifffile.TiffPage) -> int:
+    return page.imagewidth * page.imagelength
+
+
+def check_colours(page: tifffile.TiffPage, name: str) -> None:
+    """Refuse colour spaces that have no agreed meaning as a photograph.
+
+    Raises:
+        PictureError: The page has one.
+    """
     photometric = int(page.photometric or 0)
     colours = _COLOUR_SAMPLES.get(photometric)
     if colours is None or page.imagedepth != 1 or page.samplesperpixel < colours:
@@ -123,11 +166,33 @@ def _decode(
             f"cannot read {name}: its colour space is not one of RGB, greyscale, palette or CMYK",
             _CONVERT,
         )
+    if page.samplesperpixel > _MAX_CHANNELS:
+        raise PictureError(
+            f"cannot read {name}: it has {page.samplesperpixel} channels, more than a photograph",
+            _CONVERT,
+        )
     if photometric == _YCBCR and int(page.compression) not in _JPEG_COMPRESSIONS:
         raise PictureError(f"cannot read {name}: it is an uncompressed YCbCr TIFF", _CONVERT)
-    samples = page.asarray(squeeze=False).reshape(page.shaped)
-    # (planes, depth, h, w, samples): one of the two sample axes has length 1.
-    samples = samples[0, 0] if page.shaped[0] == 1 else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
+
+
+def interpret(
+    page: tifffile.TiffPage, samples: Samples, icc: bytes | None, name: str
+) -> tuple[Samples, tuple[str, ...]]:
+    """Make decoded rows of a page what a `Picture` holds; every row stands for itself.
+
+    Args:
+        page: A page that `check_colours` accepts.
+        samples: (h, w, samples) as stored.
+        icc: The page's profile.
+        name: How the user calls the picture.
+
+    Returns:
+        (h, w) or (h, w, 1..4) in one of the three depths, straight alpha, and what changed.
+
+    Raises:
+        PictureError: A depth that has no agreed white, or a palette that is missing.
+    """
+    photometric = int(page.photometric or 0)
     if photometric == _PALETTE:
         return _apply_palette(page, samples[..., 0], name), ()
     samples, warnings = normalise(samples, page.bitspersample, name)
@@ -135,6 +200,7 @@ def _decode(
         top = np.array(1 if samples.dtype == np.float32 else np.iinfo(samples.dtype).max)
         samples = samples.copy()
         samples[..., 0] = top.astype(samples.dtype) - samples[..., 0]
+    colours = _COLOUR_SAMPLES[photometric]
     samples, more = _resolve_extra(samples, colours, tuple(map(int, page.extrasamples)))
     if photometric == _CMYK:
         samples, sentence = cmyk_to_srgb(samples[..., :4], icc)
@@ -160,8 +226,13 @@ def _apply_palette(page: tifffile.TiffPage, indices: Samples, name: str) -> Samp
     colours = page.colormap
     if colours is None:
         raise PictureError(f"cannot read {name}: its palette is missing", _CONVERT)
-    # Entries are 16 bits by the standard; some writers store 8 bits there.
-    table = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
+    # Entries are 16 bits by the standard; some writers store 8 bits there, most fill them up.
+    if colours.max() <= 255:
+        table = colours.astype(np.uint8)
+    elif not (colours % 257).any() or not (colours & 255).any():
+        table = (colours >> 8).astype(np.uint8)
+    else:
+        table = colours.astype(np.uint16)
     grey = page.tags.get(_ICC) is None and bool((table == table[:1]).all())
     return table[0][indices] if grey else np.ascontiguousarray(table.T)[indices]
 
@@ -183,15 +254,15 @@ def read_metadata(stream: BinaryIO, page: tifffile.TiffPage) -> Metadata:
         exif = exif_from_tiff(fetch)
     except (ValueError, struct.error):
         notes = ("The EXIF directory of this TIFF was left out",) if page.tags.get(34665) else ()
-    metadata = take_orientation(
-        icc=_bytes_of(page, _ICC), exif=exif, xmp=_bytes_of(page, _XMP), dpi=_dpi(page)
-    )
+    metadata = take_orientation(icc=_bytes_of(page, _ICC), exif=exif, xmp=_bytes_of(page, _XMP))
     # A page without descriptive tags has no EXIF block, but may still lie on its side.
     tag = page.tags.get(_ORIENTATION)
     turn = int(tag.value) if tag is not None and tag.value in range(1, 9) else None
+    orientation = turn or (1 if tag is not None else metadata.orientation)
     return replace(
         metadata,
-        orientation=turn or (1 if tag is not None else metadata.orientation),
+        dpi=upright_dpi(_dpi(page), orientation),
+        orientation=orientation,
         warnings=(*metadata.warnings, *notes),
     )
 

@@ -9,13 +9,13 @@ import os
 import secrets
 import stat
 import struct
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.encode import encode
+from serpent_cli.imaging.encode import check_quality, encode
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture
 
@@ -33,31 +33,73 @@ _REASONS = {
 _NAME_BYTES = 160
 
 
-def write_picture(picture: Picture, path: str | Path, *, force: bool = False) -> tuple[str, ...]:
+def write_picture(
+    picture: Picture,
+    path: str | Path,
+    *,
+    force: bool = False,
+    quality: int | None = None,
+    on_ready: Callable[[BinaryIO], None] | None = None,
+) -> tuple[str, ...]:
     """Write a picture in the format of the path's suffix.
 
     Args:
         picture: What to write, with the metadata to keep.
         path: The file; its folder must exist.
         force: Replace an existing file.
+        quality: 1 to 100, for JPEG, WebP and AVIF; by default as `encode` chooses it.
+        on_ready: Called with the encoded file before it takes its name.
 
     Returns:
         One sentence for each thing that the format cannot hold.
 
     Raises:
-        UsageError: No format goes by the suffix.
+        UsageError: No format goes by the suffix, or `quality` lies outside 1 to 100.
         PictureError: The file exists and `force` is not given, the folder or the disk refuses,
             or the encoder fails. Nothing is left behind then.
     """
     target = Path(path)
     chosen = format_for(target)
-    with _errors_as_sentences(target):
-        _check_target(target, force=force)
-        with _replacing(target, force=force) as stream:
-            return encode(picture, chosen, stream)
+    check_quality(quality)
+    with errors_as_sentences(target):
+        check_target(target, force=force)
+        with replacing(target, force=force) as stream:
+            notes = encode(picture, chosen, stream, quality=quality)
+            if on_ready is not None:
+                on_ready(stream)
+            return notes
 
 
-def _check_target(target: Path, *, force: bool) -> None:
+@contextmanager
+def new_file(target: Path, *, force: bool = False) -> Generator[BinaryIO]:
+    """Open a file of any kind that shows under its name when the block ends well, or not at all.
+
+    Args:
+        target: The file; its folder must exist.
+        force: Replace an existing file.
+
+    Raises:
+        PictureError: The file exists and `force` is not given, or the folder or the disk refuses.
+    """
+    try:
+        check_target(target, force=force)
+        with replacing(target, force=force) as stream:
+            yield stream
+    except OSError as error:
+        raise _disk_error(target, error) from error
+
+
+def _disk_error(target: Path, error: OSError) -> PictureError:
+    reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), None))
+    return PictureError(f"cannot write {target}: {reason}", hint)
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Refuse a path that no picture can be written to.
+
+    Raises:
+        PictureError: It is no regular file, or it exists and `force` is not given.
+    """
     try:
         mode = target.stat().st_mode
     except OSError:
@@ -77,12 +119,11 @@ def _exists(target: Path) -> PictureError:
 
 
 @contextmanager
-def _replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
+def replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
     """Open a new file beside the target that takes its name when all went well."""
     # Through a symbolic link the file it points to is replaced, not the link.
     final = Path(os.path.realpath(target))
-    short = os.fsdecode(os.fsencode(final.name)[:_NAME_BYTES])
-    part = final.with_name(f".{short}.{secrets.token_hex(6)}.part")
+    part = final.with_name(f".{part_stem(final)}.{secrets.token_hex(6)}.part")
     stream = part.open("x+b")
     try:
         with stream:
@@ -95,6 +136,11 @@ def _replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
             part.unlink()
         raise
     _sync_folder(final.parent)
+
+
+def part_stem(target: Path) -> str:
+    """What the name of an unfinished file has of its target's: `.STEM.TWELVE-DIGITS.part`."""
+    return os.fsdecode(os.fsencode(target.name)[:_NAME_BYTES])
 
 
 def _publish(part: Path, final: Path, *, force: bool) -> None:
@@ -124,7 +170,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _errors_as_sentences(target: Path) -> Generator[None]:
+def errors_as_sentences(target: Path) -> Generator[None]:
+    """Turn what disks and encoders raise into one sentence about the target."""
     try:
         yield
     except PictureError as error:
@@ -137,8 +184,7 @@ def _errors_as_sentences(target: Path) -> Generator[None]:
             "Close other programs, or write it as TIFF",
         ) from None
     except OSError as error:
-        reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), None))
-        raise PictureError(f"cannot write {target}: {reason}", hint) from error
+        raise _disk_error(target, error) from error
     except (RuntimeError, ValueError, OverflowError, struct.error) as error:
         raise PictureError(
             f"cannot write {target}: the encoder failed ({error})", "Write it as TIFF or PNG"

@@ -14,20 +14,40 @@ NARROW = 16
 """How many times narrower than the usual ones the bands are that are compared."""
 
 
-def likeness(before: Samples, after: Samples) -> float:
-    """PSNR of two pictures of the same size and depth, in dB; infinite if they are equal."""
-    total, row = 0.0, math.prod(before.shape[1:])
-    # Narrow bands: the three temporaries would be the peak of a small picture's memory.
-    for band in bands(before.shape[0], NARROW * row):
-        difference = to_unit(after[band]) - to_unit(before[band])
-        total += float(np.vdot(difference, difference))
-    return -10 * math.log10(total / before.size) if total else math.inf
+class Change:
+    """Gathers the difference of two pictures of the same size and depth, in parts."""
+
+    def __init__(self) -> None:
+        self._total, self._samples = 0.0, 0
+
+    def add(self, before: Samples, after: Samples) -> None:
+        """Compare a part: (h, w, ...) each."""
+        row = math.prod(before.shape[1:])
+        # Narrow bands: the three temporaries would be the peak of a small picture's memory.
+        for band in bands(before.shape[0], NARROW * row):
+            difference = to_unit(after[band]) - to_unit(before[band])
+            self._total += float(np.vdot(difference, difference))
+        self._samples += before.size
+
+    @property
+    def likeness(self) -> float:
+        """PSNR in dB; infinite if nothing differs."""
+        return -10 * math.log10(self._total / self._samples) if self._total else math.inf
+
+    @property
+    def warning(self) -> str | None:
+        """What to say if the result hardly differs from the input; None if it does."""
+        if self.likeness < HARDLY:
+            return None
+        infinite = math.isinf(self.likeness)
+        much = "does not differ" if infinite else f"hardly differs ({self.likeness:.0f} dB)"
+        return (
+            f"the result {much} from the input: it was sharp, or its flaw is not one of the model's"
+        )
 
 
 def warning(before: Samples, after: Samples) -> str | None:
-    """What to say if the result hardly differs from the input; None if it does."""
-    psnr = likeness(before, after)
-    if psnr < HARDLY:
-        return None
-    much = "does not differ" if math.isinf(psnr) else f"hardly differs ({psnr:.0f} dB)"
-    return f"the result {much} from the input: it was sharp, or its flaw is not one of the model's"
+    """What to say if a result hardly differs from its input; None if it does."""
+    change = Change()
+    change.add(before, after)
+    return change.warning

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.restore.footprint import FRAGMENTS, Sizes, Streams, streamed_bytes, whole_bytes
 from serpent_cli.tiling.grid import Span, spans
 
 LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
@@ -22,11 +23,6 @@ LEAST_TILE = 4
 
 BASE_BYTES = 420 * 2**20
 """Resident bytes of the interpreter, torch and the codecs before any picture is read."""
-
-FRAGMENTS = 1.6
-"""Bytes that stay mapped over bytes in use: freed maps rarely fit the next tile's exactly.
-Measured over many tiles: 1.45; see `allocator`.
-"""
 
 MAX_OVERLAP = 64
 """Most input pixels that neighbouring tiles share. Scans look farther, but what lies there changes
@@ -94,6 +90,7 @@ def make_plan(
     vram: int | None = None,
     sample_bytes: int = 1,
     channels: int = 3,
+    streams: Streams | None = None,
 ) -> Plan:
     """Decide how to restore a picture.
 
@@ -106,6 +103,7 @@ def make_plan(
         vram: Bytes that the network may take of a device's own memory; None: it has none.
         sample_bytes: Bytes of one sample of the picture.
         channels: Channels held, alpha included.
+        streams: Neither input nor result is held whole; None: both are.
 
     Raises:
         UsageError: A demanded tile is smaller than the network allows, or exceeds a budget.
@@ -114,7 +112,7 @@ def make_plan(
     apart = vram is not None
 
     def plan(side: int | None) -> Plan:
-        return _plan(height, width, side, costs, sample_bytes, channels, apart=apart)
+        return _plan(height, width, side, costs, sample_bytes, channels, streams, apart=apart)
 
     if tile != "auto":
         demanded = plan(None if isinstance(tile, str) else _demanded(tile, costs))
@@ -146,9 +144,9 @@ def _excess(plans: list[Plan], budget: int | None, vram: int | None) -> tuple[st
     memory = min(each.peak_bytes for each in plans)
     device = min(each.device_bytes for each in plans)
     if budget is not None and memory > budget:
-        return "memory", "--max-memory", _gibibytes(memory)
+        return "memory", "--max-memory", gibibytes(memory)
     if vram is not None and device > vram:
-        return "the device's memory", "--max-vram", _gibibytes(device)
+        return "the device's memory", "--max-vram", gibibytes(device)
     return None
 
 
@@ -179,6 +177,7 @@ def _plan(
     costs: Costs,
     sample_bytes: int,
     channels: int,
+    streams: Streams | None,
     *,
     apart: bool,
 ) -> Plan:
@@ -187,40 +186,16 @@ def _plan(
     count = len(rows) * len(columns)
     sides = [-(-axis[0].length // costs.multiple) * costs.multiple for axis in (rows, columns)]
     padded = sides[0] * sides[1]
-    result = height * width * costs.scale**2
-    band = rows[0].length * width * costs.scale**2 * 3 * 4
     network = int(padded * costs.bytes_per_pixel * FRAGMENTS)
-    memory = _Memory(
-        working=2 * band + (0 if apart else network),
-        coding=2 * result * channels * sample_bytes,
-        filling=height * width * (3 * sample_bytes + 12) if channels == 4 else 0,
-        pictures=(height * width + result) * channels * sample_bytes,
-    )
-    peak = BASE_BYTES + 2 * costs.weight_bytes + memory.peak(tiled=count > 1)
+    sizes = Sizes(height, width, costs.scale, sample_bytes, channels)
+    on_machine = 0 if apart else network
+    if streams is None:
+        used = whole_bytes(sizes, rows, on_machine, tiled=count > 1)
+    else:
+        used = streamed_bytes(sizes, rows, columns, on_machine, streams)
+    peak = BASE_BYTES + 2 * costs.weight_bytes + used
     device = network + costs.weight_bytes if apart else 0
     return Plan(height, width, tile, overlap, count, count * padded, peak, device)
-
-
-@dataclass(frozen=True)
-class _Memory:
-    """Bytes by what they are for.
-
-    Attributes:
-        working: A tile's activations, and the band that tiles are summed in.
-        coding: A codec's copies of the result.
-        filling: Colours continued under transparency, and their pyramid.
-        pictures: Input and result, in the file's depth.
-    """
-
-    working: int
-    coding: int
-    filling: int
-    pictures: int
-
-    def peak(self, *, tiled: bool) -> int:
-        """The most at one time; after tiles, what the network used is returned before coding."""
-        used = self.working + self.filling
-        return self.pictures + (max(used, self.coding) if tiled else used + self.coding)
 
 
 def _ladder(costs: Costs, *, apart: bool) -> list[int]:
@@ -236,5 +211,6 @@ def _demanded(tile: int, costs: Costs) -> int:
     return tile // costs.multiple * costs.multiple
 
 
-def _gibibytes(count: int) -> str:
+def gibibytes(count: int) -> str:
+    """A number of bytes as --max-memory takes it, rounded up."""
     return f"{-(-count * 10 // 2**30) / 10:.1f}G"

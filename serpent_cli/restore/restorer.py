@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.alpha import fill_transparent
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.picture import Picture, Samples
@@ -27,18 +27,15 @@ from serpent_cli.restore.device import (
 from serpent_cli.restore.forward import Forward, out_of_memory
 from serpent_cli.restore.memory import default_budget
 from serpent_cli.restore.plan import Costs, Plan, make_plan, plan_spans, smaller
-from serpent_cli.tiling.blend import BandBlender
+from serpent_cli.restore.region import Region, region_part
+from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 
 OnTile = Callable[[int, int], None]
-Region = tuple[int, int, int, int]
 
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
-
-REGION_CONTEXT = 128
-"""Most input pixels restored around a region: what lies farther hardly changes it."""
 
 
 class Restorer:
@@ -173,7 +170,8 @@ class Restorer:
         """
         if region is None:
             return self._restore(picture, on_tile)
-        part, (x, y, w, h) = self._cut_region(picture, region)
+        cut, (x, y, w, h) = region_part(picture.height, picture.width, region, self.costs)
+        part = _cut(picture, cut)
         restored, s = self._restore(part, on_tile), self.scale
         window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
         alpha = None if restored.alpha is None else restored.alpha[window].copy()
@@ -231,35 +229,23 @@ class Restorer:
         rows, columns = plan_spans(plan, self.costs.multiple)
         s, channels = self.scale, 1 if samples.ndim == 2 else 3
         result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
-        blender = BandBlender(rows, columns, s, channels)
+        blender = Blender(rows, columns, s, channels)
         tiles = (samples[r.start : r.stop, c.start : c.stop] for r in rows for c in columns)
         restored = self.forward.stream(tiles)
         for i in range(len(rows)):
             for j in range(len(columns)):
-                blender.add(i, j, next(restored))
+                top, left, block = blender.add(i, j, next(restored))
+                place = np.s_[top : top + block.shape[0], left : left + block.shape[1]]
+                result[place] = to_depth(block, samples.dtype)
                 progress.step()
-            top, band = blender.finish_row(i)
-            result[top : top + len(band)] = to_depth(band, samples.dtype)
-            blender.release_row(i)
         return result
 
-    def _cut_region(self, picture: Picture, region: Region) -> tuple[Picture, Region]:
-        """The part of the picture that a region needs, and the region's place in it."""
-        x, y, w, h = region
-        if min(x, y) < 0 or min(w, h) < 1 or x + w > picture.width or y + h > picture.height:
-            raise UsageError(
-                f"the region {x},{y},{w},{h} does not lie in the {picture.width} x"
-                f" {picture.height} picture",
-                hint="--region takes x,y,width,height in pixels of the input",
-            )
-        multiple, margin = self.costs.multiple, min(self.costs.margin, REGION_CONTEXT)
-        # The cut lies on the network's grid, so that it sees what it would see in the whole.
-        left, top = (max(0, v - margin) // multiple * multiple for v in (x, y))
-        right, bottom = (-(-(v + margin) // multiple) * multiple for v in (x + w, y + h))
-        window = slice(top, bottom), slice(left, right)
-        alpha = None if picture.alpha is None else picture.alpha[window]
-        part = dataclasses.replace(picture, pixels=picture.pixels[window], alpha=alpha)
-        return part, (x - left, y - top, w, h)
+
+def _cut(picture: Picture, part: Region) -> Picture:
+    left, top, w, h = part
+    window = slice(top, top + h), slice(left, left + w)
+    alpha = None if picture.alpha is None else picture.alpha[window]
+    return dataclasses.replace(picture, pixels=picture.pixels[window], alpha=alpha)
 
 
 def _visible_samples(picture: Picture) -> Samples:

@@ -1,4 +1,4 @@
-"""Seamless blending of overlapping tiles, one band of rows at a time."""
+"""Seamless blending of overlapping tiles, block by block."""
 
 from collections.abc import Sequence
 
@@ -49,11 +49,11 @@ def _ramp(distance: NDArray[np.float64], overlap: int) -> NDArray[np.float64]:
     return 0.5 - 0.5 * np.cos(np.pi * progress)
 
 
-class BandBlender:
-    """Sums weighted tiles into a band as high as one tile; finished rows leave it at once.
+class Blender:
+    """Sums weighted tiles; what no later tile touches leaves it at once.
 
-    Add the tiles row by row; after each row of tiles call `finish_row`, which returns the picture's
-    rows that no later tile touches.
+    Tiles are added row by row, each row from left to right. Beside the present tile only those rows
+    are held, in the picture's full width, that two rows of tiles share.
 
     Args:
         rows: Spans of the tile rows.
@@ -68,34 +68,70 @@ class BandBlender:
         self.rows, self.columns, self.scale = rows, columns, scale
         self._row_weights = windows(rows, scale)
         self._column_weights = windows(columns, scale)
-        height = max(span.length for span in rows) * scale
-        self._band = np.zeros((height, columns[-1].stop * scale, channels), np.float32)
+        shared = max(_shared(rows, i) for i in range(len(rows))) * scale
+        self._below = np.zeros((shared, columns[-1].stop * scale, channels), np.float32)
+        height, width = (max(span.length for span in axis) * scale for axis in (rows, columns))
+        self._window = np.zeros((height, width, channels), np.float32)
 
-    def add(self, row: int, column: int, tile: Floats) -> None:
-        """Add the tile (h·scale, w·scale, channels) of the current row of tiles; it is consumed."""
-        span = self.columns[column]
-        tile *= self._row_weights[row][:, None, None]
-        tile *= self._column_weights[column][None, :, None]
-        left, right = span.start * self.scale, span.stop * self.scale
-        self._band[: tile.shape[0], left:right] += tile
+    def add(self, row: int, column: int, tile: Floats) -> tuple[int, int, Floats]:
+        """Add a tile.
 
-    def finish_row(self, row: int) -> tuple[int, Floats]:
-        """End a row of tiles.
+        Args:
+            row: Its place among the rows of tiles.
+            column: Its place in the row.
+            tile: (h·scale, w·scale, channels); it is consumed.
 
         Returns:
-            The first finished output row, and the rows (h, W·scale, channels): a view that is valid
-            until `release_row`.
+            Top and left of the block of the picture that this tile finishes, and the block, a view
+            that is valid until the next tile is added. The blocks of a row of tiles lie side by
+            side and are equally high.
         """
-        start = self.rows[row].start
-        stop = self.rows[row + 1].start if row + 1 < len(self.rows) else self.rows[row].stop
-        return start * self.scale, self._band[: (stop - start) * self.scale]
+        s, left = self.scale, self.columns[column].start * self.scale
+        _scale_rim(tile, self._row_weights[row], axis=0)
+        _scale_rim(tile, self._column_weights[column], axis=1)
+        window = self._put(row, column, tile)
+        high, wide = _finished(self.rows, row) * s, _finished(self.columns, column) * s
+        # What the next row of tiles goes on with: of this row nothing is added to it any more.
+        rest = window[high:, :wide]
+        self._below[: len(rest), left : left + wide] = rest
+        return self.rows[row].start * s, left, window[:high, :wide]
 
-    def release_row(self, row: int) -> None:
-        """Drop the finished rows and move the rest of the band up."""
-        if row + 1 == len(self.rows):
-            return
-        done = (self.rows[row + 1].start - self.rows[row].start) * self.scale
-        kept = self._band.shape[0] - done
-        if kept > 0:
-            self._band[:kept] = self._band[done:].copy()
-        self._band[max(kept, 0) :] = 0
+    def _put(self, row: int, column: int, tile: Floats) -> Floats:
+        """The tile's place in the picture: the tile, and what earlier tiles left there."""
+        s, (high, wide) = self.scale, tile.shape[:2]
+        window = self._window[:high, :wide]
+        kept = _shared(self.columns, column - 1) * s if column > 0 else 0
+        if kept:
+            passed = _finished(self.columns, column - 1) * s
+            # A copy: the two places may overlap.
+            window[:, :kept] = self._window[:high, passed : passed + kept].copy()
+            window[:, :kept] += tile[:, :kept]
+        above = _shared(self.rows, row - 1) * s if row > 0 else 0
+        left = self.columns[column].start * s
+        below = self._below[:above, left + kept : left + wide]
+        np.add(below, tile[:above, kept:], out=window[:above, kept:])
+        window[above:, kept:] = tile[above:, kept:]
+        return window
+
+
+def _scale_rim(tile: Floats, weights: Floats, axis: int) -> None:
+    """Multiply a tile by weights along an axis, where they are not one: at its rims."""
+    inner = np.flatnonzero(weights == 1)
+    first, last = (inner[0], inner[-1] + 1) if len(inner) else (0, 0)
+    if len(inner) < last - first:  # a third tile reaches in between
+        first = last = 0
+    for part in (slice(0, first), slice(last, None)):
+        if axis == 0:
+            tile[part] *= weights[part, None, None]
+        else:
+            tile[:, part] *= weights[None, part, None]
+
+
+def _shared(axis: Sequence[Span], index: int) -> int:
+    """Pixels that a span shares with the next one."""
+    return axis[index].stop - axis[index + 1].start if index + 1 < len(axis) else 0
+
+
+def _finished(axis: Sequence[Span], index: int) -> int:
+    """Pixels of a span that the next one does not reach."""
+    return axis[index].length - _shared(axis, index)

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -229,3 +230,42 @@ def test_colour_spaces_without_rgb_meaning_are_refused(tmp_path):
     tifffile.imwrite(path, np.zeros((4, 5, 3), np.uint8), photometric="cielab")
     with pytest.raises(PictureError, match="colour space"):
         read_picture(path)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def tiff_pages(count: int) -> bytes:
+    """Tiny grey pages that all show the same pixels."""
+    data = bytearray(b"II*\0" + struct.pack("<I", 24) + bytes(16))
+    for index in range(count):
+        values = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 16}
+        table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
+        after = len(data) + 2 + len(table) + 4
+        data += struct.pack("<H", len(values)) + table
+        data += struct.pack("<I", after if index < count - 1 else 0)
+    return bytes(data)
+
+
+def test_what_takes_minutes_elsewhere_takes_seconds():
+    """Small files, each found to cost one of the decoders a minute or gigabytes."""
+    begun = time.perf_counter()
+    assert read_picture(tiff_pages(20_000)).warnings == ("Only the first of 20000 pages was read",)
+    text = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(60 << 20)))
+    png = FILES["PNG"]
+    assert read_picture(png[:33] + text * 60 + png[33:]).exif is None
+    jpeg = FILES["progressive JPEG"]
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    assert_refused_while_decoding(jpeg[:-2] + last * 5000 + jpeg[-2:], "scans")
+    many = io.BytesIO()
+    tifffile.imwrite(many, np.zeros((9, 9, 4000), np.uint8), photometric="minisblack",
+                     planarconfig="contig", compression="zlib", metadata=None)  # fmt: skip
+    assert_refused_while_decoding(many.getvalue(), "4000 channels")
+    assert time.perf_counter() - begun < 20
+
+
+def assert_refused_while_decoding(data: bytes, pattern: str) -> None:
+    with pytest.raises(PictureError, match=pattern) as caught:
+        read_picture(data)
+    assert caught.value.hint

@@ -92,7 +92,8 @@ def test_other_programs_see_the_same_pixels(make_picture, tmp_path):
 def test_lossy_formats_stay_close_and_round_deep_pixels(make_picture, tmp_path, suffix, least_psnr):
     deep = make_picture("uint16")
     notes = write_picture(deep, tmp_path / f"a.{suffix}")
-    assert any("8-bit" in note and "16-bit" in note for note in notes)
+    held = "12-bit" if suffix == "avif" else "8-bit"
+    assert any(held in note and "16-bit" in note for note in notes)
     with Image.open(tmp_path / f"a.{suffix}") as image:
         got = np.asarray(image.convert("RGB")).astype(float)
     error = np.mean((got - np.rint(deep.pixels / 257)) ** 2)
@@ -159,7 +160,7 @@ def test_an_existing_file_is_kept_without_force(make_picture, tmp_path):
 def test_a_file_that_appears_meanwhile_is_kept(make_picture, tmp_path, monkeypatch):
     target = tmp_path / "a.png"
 
-    def encode_while_another_writes(*_):
+    def encode_while_another_writes(*_, **__):
         target.write_bytes(b"theirs")
         return ()
 
@@ -198,7 +199,7 @@ def test_a_failure_half_way_leaves_nothing(
     if force:
         target.write_bytes(b"precious")
 
-    def broken(picture, chosen, stream):
+    def broken(picture, chosen, stream, **_):
         stream.write(b"half of it")
         raise failure
 
@@ -212,7 +213,7 @@ def test_a_failure_half_way_leaves_nothing(
 
 
 def test_an_interruption_leaves_nothing(make_picture, tmp_path, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(write_module, "encode", interrupted)

@@ -11,7 +11,7 @@ from torch import nn
 
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.model.unet import enlarge
-from serpent_cli.restore.change import HARDLY, likeness
+from serpent_cli.restore.change import HARDLY, Change
 from serpent_cli.restore.restorer import Restorer
 
 Make = Callable[..., Restorer]
@@ -33,8 +33,15 @@ class Adds(nn.Module):
 def test_likeness_is_psnr(dtype: type) -> None:
     most = 1 if dtype == np.float32 else np.iinfo(dtype).max
     a, b = ((np.random.default_rng(i).random((40, 30, 3)) * most).astype(dtype) for i in range(2))
-    assert likeness(a, b) == pytest.approx(peak_signal_noise_ratio(a, b, data_range=most), abs=1e-3)
-    assert likeness(a, a.copy()) == float("inf")
+    expected = pytest.approx(peak_signal_noise_ratio(a, b, data_range=most), abs=1e-3)
+    whole, parts, none = Change(), Change(), Change()
+    whole.add(a, b)
+    parts.add(a[:3], b[:3])
+    parts.add(a[3:], b[3:])
+    none.add(a, a.copy())
+    assert whole.likeness == expected
+    assert parts.likeness == expected
+    assert none.likeness == float("inf")
 
 
 @pytest.mark.parametrize(("added", "said"), [(0.0, "does not differ"), (0.002, "hardly differs")])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from serpent_cli.tiling.blend import BandBlender, windows
+from serpent_cli.tiling.blend import Blender, windows
 from serpent_cli.tiling.grid import Span, spans
 
 
@@ -28,22 +28,42 @@ def test_windows_rise_as_cosines_and_ignore_the_rim() -> None:
 
 
 def blend(picture: NDArray[np.float32], tile: int, overlap: int, scale: int) -> list[int]:
-    """Cut a picture, blend it again in place; the heights of the bands."""
+    """Cut a picture, blend it again in place; the heights of the rows of blocks."""
     height, width = (side // scale for side in picture.shape[:2])
     rows, columns = spans(height, tile, overlap, 4), spans(width, tile, overlap, 4)
-    blender = BandBlender(rows, columns, scale, picture.shape[2])
+    blender = Blender(rows, columns, scale, picture.shape[2])
     result, heights = np.full_like(picture, np.nan), list[int]()
     for i, row in enumerate(rows):
+        right = 0
         for j, column in enumerate(columns):
             part = (slice(s.start * scale, s.stop * scale) for s in (row, column))
-            blender.add(i, j, picture[tuple(part)].copy())
-        top, band = blender.finish_row(i)
-        assert top == sum(heights)
-        result[top : top + len(band)] = band
-        heights.append(len(band))
-        blender.release_row(i)
+            top, left, block = blender.add(i, j, picture[tuple(part)].copy())
+            assert (top, left) == (sum(heights), right)
+            right += block.shape[1]
+            result[top : top + len(block), left:right] = block
+        assert right == picture.shape[1]
+        heights.append(len(block))
     np.testing.assert_allclose(result, picture, atol=1e-6)
     return heights
+
+
+def test_blocks_are_the_plain_weighted_sum() -> None:
+    rows, columns = spans(61, 24, 9, 4), spans(50, 16, 7, 4)
+    assert rows[-1].start - rows[-2].start < rows[1].start, "the last tile was moved inwards"
+    tiles = np.random.default_rng(0).random((len(rows), len(columns), 48, 32, 2), np.float32)
+    expected = np.zeros((122, 100, 2))
+    for i, (row, down) in enumerate(zip(rows, windows(rows, 2), strict=True)):
+        for j, (column, across) in enumerate(zip(columns, windows(columns, 2), strict=True)):
+            tile = tiles[i, j, : row.length * 2, : column.length * 2]
+            place = np.s_[row.start * 2 : row.stop * 2, column.start * 2 : column.stop * 2]
+            expected[place] += tile * down[:, None, None] * across[None, :, None]
+    blender = Blender(rows, columns, 2, 2)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            tile = tiles[i, j, : row.length * 2, : column.length * 2].copy()
+            top, left, block = blender.add(i, j, tile)
+            place = np.s_[top : top + block.shape[0], left : left + block.shape[1]]
+            np.testing.assert_allclose(block, expected[place], atol=1e-6)
 
 
 @given(

@@ -1,0 +1,189 @@
+"""Writing by bands: rows as they become ready, to a file that appears when it is whole."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+import numpy as np
+
+from serpent_cli.imaging.band_source import channel_count
+from serpent_cli.imaging.bands_png_write import PngBands
+from serpent_cli.imaging.bands_tiff_write import TiffBands
+from serpent_cli.imaging.encode import (
+    check_quality,
+    check_sides,
+    encode,
+    kept_metadata,
+    pixel_losses,
+)
+from serpent_cli.imaging.formats import Format, format_for
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.write import check_target, errors_as_sentences, replacing
+
+LEVEL = 4
+"""Of deflate: within 6 % of the size of level 6 at half its time."""
+
+_BANDED: "dict[str, Callable[[Picture, Metadata, BinaryIO, int], _Encoder]]" = {
+    "PNG": PngBands,
+    "TIFF": TiffBands,
+}
+
+
+class _Encoder(Protocol):
+    def write(self, channels: Samples) -> None:
+        """Add rows (h, W, C)."""
+        ...
+
+    def finish(self) -> None:
+        """End the file."""
+        ...
+
+    def cancel(self) -> None:
+        """Give up."""
+        ...
+
+
+def written_by_bands(path: Path) -> bool:
+    """Whether a picture of this name is written without being held whole: PNG and TIFF.
+
+    Raises:
+        UsageError: No format goes by the suffix.
+    """
+    return format_for(path).name in _BANDED
+
+
+class BandWriter:
+    """A picture that is written from the top down; a context, at whose end the file appears.
+
+    PNG and TIFF are encoded row by row; a picture in another format is collected and encoded at the
+    end. Pixels and metadata are those of `write_picture`.
+
+    Args:
+        path: The file; its folder must exist.
+        head: All of the picture but its samples, as `band_source.resized` makes it.
+        force: Replace an existing file.
+        quality: As for `write_picture`.
+        level: Of deflate, for PNG and TIFF.
+        on_ready: Called with the encoded file before it takes its name.
+
+    Raises:
+        UsageError: No format goes by the suffix, or `quality` lies outside 1 to 100.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        head: Picture,
+        *,
+        force: bool = False,
+        quality: int | None = None,
+        level: int = LEVEL,
+        on_ready: Callable[[BinaryIO], None] | None = None,
+    ) -> None:
+        check_quality(quality)
+        self.head, self.notes = head, ()
+        self._target, self._force = Path(path), force
+        self._quality, self._level = quality, level
+        self._format = format_for(self._target)
+        self._shape = head.width, channel_count(head)
+        self._done, self._on_ready = 0, on_ready
+
+    def __enter__(self) -> Self:
+        """Begin the file.
+
+        Raises:
+            PictureError: The file exists and `force` is not given, the format is too small for the
+                picture, or the folder or the disk refuses.
+        """
+        with errors_as_sentences(self._target), ExitStack() as stack:
+            check_target(self._target, force=self._force)
+            check_sides(self.head, self._format)
+            self._stream = stack.enter_context(replacing(self._target, force=self._force))
+            self._encoder = self._begin(self._stream)
+            self._stack = stack.pop_all()
+        return self
+
+    def _begin(self, stream: BinaryIO) -> _Encoder:
+        if self._format.name not in _BANDED:
+            collected = _Collected(self.head, self._format, stream, self._quality)
+            self.notes = collected.notes
+            return collected
+        metadata, notes = kept_metadata(self.head, self._format)
+        self.notes = pixel_losses(self.head, self._format) + notes
+        return _BANDED[self._format.name](self.head, metadata, stream, self._level)
+
+    def write(self, channels: Samples) -> None:
+        """Add the next rows.
+
+        Args:
+            channels: (h, W, C) of the picture's depth, C as `Picture.channels` has it. It may be
+                used again afterwards.
+
+        Raises:
+            PictureError: The disk or the encoder fails.
+            ValueError: Rows of another shape, or more than the picture has.
+        """
+        self._done += len(channels)
+        fits = channels.ndim == 3 and channels.shape[1:] == self._shape
+        if not fits or self._done > self.head.height or channels.dtype != self.head.pixels.dtype:
+            raise ValueError(f"rows {channels.shape} {channels.dtype} do not fit the picture")
+        with errors_as_sentences(self._target):
+            self._encoder.write(channels)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the file, or remove what there is of it after an error."""
+        if error is not None:
+            self._encoder.cancel()
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with errors_as_sentences(self._target), self._stack:
+            try:
+                if self._done < self.head.height:
+                    raise ValueError(f"only {self._done} of {self.head.height} rows were given")
+                self._encoder.finish()
+                if self._on_ready is not None:
+                    self._stream.flush()
+                    self._on_ready(self._stream)
+            except BaseException:
+                self._encoder.cancel()
+                raise
+
+
+class _Collected:
+    """Holds a picture whole and encodes it at the end."""
+
+    def __init__(
+        self, head: Picture, target: Format, stream: BinaryIO, quality: int | None
+    ) -> None:
+        self._head, self._format, self._stream, self._quality = head, target, stream, quality
+        self.notes = pixel_losses(head, target) + kept_metadata(head, target)[1]
+        size = (head.height, head.width)
+        self._colour = np.empty((*size, 3), head.pixels.dtype)
+        self._alpha = None if head.alpha is None else np.empty(size, head.pixels.dtype)
+        self._done = 0
+
+    def write(self, channels: Samples) -> None:
+        """Add rows (h, W, C)."""
+        rows = slice(self._done, self._done + len(channels))
+        self._colour[rows] = channels[..., :1] if self._head.grey else channels[..., :3]
+        if self._alpha is not None:
+            self._alpha[rows] = channels[..., -1]
+        self._done = rows.stop
+
+    def finish(self) -> None:
+        """Encode the picture."""
+        head = self._head
+        picture = replace(head, pixels=self._colour, alpha=self._alpha)
+        encode(picture, self._format, self._stream, quality=self._quality)
+
+    def cancel(self) -> None:
+        """Nothing was written."""

@@ -1,0 +1,240 @@
+"""JPEG 2000 (JP2): its boxes by our own hands, deep samples by imagecodecs (OpenJPEG).
+
+Pillow decodes more than 8 bits of colour to 8 and reads neither profile, EXIF nor XMP. Sources:
+ISO/IEC 15444-1, annexes A.5.1 (SIZ) and I; the UUIDs of EXIF and XMP are Adobe's and those of the
+JPEG 2000 plug-in ("JpgTiffExif->JP2").
+"""
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from serpent_cli.imaging.boxes import Box, content, pack, walk
+from serpent_cli.imaging.cmyk import cmyk_to_srgb
+from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.deep import normalise, split_channels
+from serpent_cli.imaging.metadata import Metadata, take_orientation
+from serpent_cli.imaging.picture import Picture, Samples
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_EXIF_UUID = b"JpgTiffExif->JP2"
+_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_MAX_METADATA = 64 << 20
+_CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
+_METRES_PER_INCH = 0.0254
+_MOST = 65535
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a JPEG 2000 file says, pixels aside.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        components: Number of channels in the codestream.
+        bits: Most bits of a channel.
+        plain: Every channel has full resolution, and no palette stands between it and colours.
+        colour: Enumerated colour space, 0 where a profile or nothing says it.
+        metadata: Profile, EXIF, XMP, resolution.
+        codestream: Where the pixels are.
+    """
+
+    height: int
+    width: int
+    components: int
+    bits: int
+    plain: bool
+    colour: int
+    metadata: Metadata
+    codestream: Box
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """Read the boxes and the head of the codestream.
+
+    Raises:
+        EOFError: The file ends too early.
+        ValueError: There is no codestream, or it does not begin as one must.
+    """
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    if stream.read(4) == _CODESTREAM:
+        return _header(stream, Box(b"jp2c", 0, 0, size), {}, take_orientation())
+    found: dict[bytes, bytes] = {}
+    codestream: Box | None = None
+    for box in walk(stream, 0, size):
+        if box.kind == b"jp2c":
+            codestream = codestream or box
+        elif box.kind == b"jp2h":
+            _read_sub_boxes(stream, box, found)
+        elif box.kind == b"uuid":
+            data = content(stream, box, _MAX_METADATA)
+            found.setdefault(data[:16], data[16:])
+    if codestream is None:
+        raise EOFError("JPEG 2000 without codestream")
+    metadata = take_orientation(
+        icc=found.get(b"icc"),
+        exif=found.get(_EXIF_UUID) or None,
+        xmp=found.get(_XMP_UUID),
+        dpi=_dpi(found.get(b"resc") or found.get(b"resd") or b""),
+    )
+    return _header(stream, codestream, found, metadata)
+
+
+def _read_sub_boxes(stream: BinaryIO, parent: Box, found: dict[bytes, bytes]) -> None:
+    for box in walk(stream, parent.body, parent.end):
+        if box.kind == b"res ":
+            _read_sub_boxes(stream, box, found)
+            continue
+        data = content(stream, box, _MAX_METADATA)
+        # Method 2 is a profile of few kinds, method 3 (JPX) any profile.
+        if box.kind == b"colr" and data[:1] in (b"\2", b"\3"):
+            found.setdefault(b"icc", data[3:])
+        else:
+            found.setdefault(box.kind, data)
+
+
+def _header(
+    stream: BinaryIO, codestream: Box, found: dict[bytes, bytes], metadata: Metadata
+) -> Header:
+    stream.seek(codestream.body)
+    siz = stream.read(42 + 3 * 16384)
+    if len(siz) < 45 or siz[:4] != _CODESTREAM:
+        raise ValueError("no JPEG 2000 codestream")
+    x_end, y_end, x_start, y_start = struct.unpack_from(">4I", siz, 8)
+    count = struct.unpack_from(">H", siz, 40)[0]
+    each = [siz[at : at + 3] for at in range(42, 42 + 3 * count, 3)]
+    if not 1 <= count <= 16384 or x_end <= x_start or y_end <= y_start or len(each[-1]) < 3:
+        raise ValueError("senseless JPEG 2000 size")
+    colour = found.get(b"colr", b"")
+    return Header(
+        height=y_end - y_start,
+        width=x_end - x_start,
+        components=count,
+        bits=max((one[0] & 0x7F) + 1 for one in each),
+        plain=all(one == each[0] and one[1:] == b"\1\1" for one in each) and b"pclr" not in found,
+        colour=int.from_bytes(colour[3:7], "big") if colour[:1] == b"\1" else 0,
+        metadata=metadata,
+        codestream=codestream,
+    )
+
+
+def _dpi(body: bytes) -> tuple[float, float] | None:
+    """Decode a resolution box: two fractions of pixels per metre, each with a power of ten."""
+    if len(body) < 10:
+        return None
+    y, y_unit, x, x_unit, y_power, x_power = struct.unpack_from(">4H2b", body)
+    if not (x_unit and y_unit):
+        return None
+    across, down = x / x_unit * 10.0**x_power, y / y_unit * 10.0**y_power
+    return (across * _METRES_PER_INCH, down * _METRES_PER_INCH)
+
+
+def is_deep(header: Header) -> bool:
+    """Tell whether `read_deep` keeps more of it than Pillow does."""
+    deep = 8 < header.bits <= 16 and header.components in (1, 2, 3, 4)
+    return deep and header.plain and header.colour != _SYCC
+
+
+def read_deep(stream: BinaryIO, header: Header, name: str) -> Picture:
+    """Decode grey, colour or CMYK of 9 to 16 bits.
+
+    Args:
+        stream: The whole file, seekable.
+        header: As `read_header` gave it; `is_deep`.
+        name: How the user calls the picture.
+
+    Raises:
+        PictureError: Signed samples.
+        RuntimeError, ValueError: The file is truncated or damaged.
+    """
+    # Without its boxes: given the profile, the decoder would apply it, to 16 bits with errors.
+    stream.seek(header.codestream.body)
+    codestream = stream.read(header.codestream.end - header.codestream.body)
+    samples: Samples = imagecodecs.jpeg2k_decode(codestream)
+    if samples.shape[:2] != (header.height, header.width):
+        raise ValueError("JPEG 2000 of another size than its header says")
+    metadata = header.metadata
+    samples, notes = normalise(samples, header.bits, name)
+    icc = metadata.icc
+    if header.colour == _CMYK and samples.ndim == 3 and samples.shape[2] == 4:
+        samples, sentence = cmyk_to_srgb(samples, icc)
+        icc, notes = None, (*notes, sentence)
+    pixels, alpha, grey = split_channels(samples, metadata.orientation)
+    return Picture(
+        pixels,
+        alpha,
+        grey,
+        icc,
+        metadata.exif,
+        metadata.xmp,
+        metadata.dpi,
+        "JPEG 2000",
+        metadata.warnings + notes,
+    )
+
+
+def write_jp2(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
+    """Encode without loss, 8 or 16 bits, with metadata; float32 is rounded to 16 bits.
+
+    Args:
+        picture: Any depth.
+        metadata: What to store beside the pixels.
+        stream: Where to write, from its current position.
+
+    Raises:
+        RuntimeError: The encoder refuses the picture.
+    """
+    channels = picture.channels()
+    if channels.dtype == np.float32:
+        channels = to_depth(channels, np.uint16)
+    data = memoryview(
+        imagecodecs.jpeg2k_encode(channels, level=0, reversible=True, codecformat="J2K")
+    )
+    count = 1 if channels.ndim == 2 else channels.shape[2]
+    bits = channels.dtype.itemsize * 8 - 1
+    header = pack(
+        b"ihdr", struct.pack(">IIH4B", picture.height, picture.width, count, bits, 7, 0, 0)
+    )
+    if metadata.icc:
+        header += pack(b"colr", b"\2\0\0" + metadata.icc)
+    else:
+        header += pack(b"colr", b"\1\0\0" + struct.pack(">I", _GREY if picture.grey else _SRGB))
+    if picture.alpha is not None:
+        header += _channel_definitions(count)
+    if metadata.dpi:
+        header += pack(b"res ", pack(b"resc", _resolution(metadata.dpi)))
+    stream.write(pack(b"jP  ", b"\r\n\x87\n") + pack(b"ftyp", b"jp2 \0\0\0\0jp2 "))
+    stream.write(pack(b"jp2h", header))
+    for uuid, body in ((_EXIF_UUID, metadata.exif), (_XMP_UUID, metadata.xmp)):
+        if body:
+            stream.write(pack(b"uuid", uuid + body))
+    # A length of 0 means up to the end of the file, however long it is.
+    stream.write(struct.pack(">I4s", 0, b"jp2c"))
+    stream.write(data)
+
+
+def _channel_definitions(count: int) -> bytes:
+    """Say that the last channel is the opacity of all others, straight."""
+    colours = [(index, 0, index + 1) for index in range(count - 1)]
+    entries = [*colours, (count - 1, 1, 0)]
+    body = struct.pack(">H", count) + b"".join(struct.pack(">3H", *entry) for entry in entries)
+    return pack(b"cdef", body)
+
+
+def _resolution(dpi: tuple[float, float]) -> bytes:
+    numbers: list[int] = []
+    powers: list[int] = []
+    for value in (dpi[1], dpi[0]):
+        metre, power = value / _METRES_PER_INCH, 0
+        while metre > _MOST:
+            metre, power = metre / 10, power + 1
+        fraction = Fraction(metre).limit_denominator(max(1, int(_MOST / max(metre, 1))))
+        numbers += [fraction.numerator, fraction.denominator]
+        powers.append(power)
+    return struct.pack(">4H2b", *numbers, *powers)
