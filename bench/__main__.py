@@ -14,12 +14,26 @@ from pathlib import Path
 
 import torch
 
-from bench import ablation, cross_scan, device_scan, memory, network, registers, restore, tiles
+from bench import (
+    ablation,
+    batch,
+    cross_scan,
+    device_scan,
+    fuzz,
+    gigapixel,
+    kills,
+    memory,
+    network,
+    registers,
+    restore,
+    tiles,
+)
 from bench.timing import Row, table
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.restore.device import choose_device
 
 HERE = {
+    "batch": batch.rows,
     "cross_scan": cross_scan.rows,
     "network": network.rows,
     "memory": memory.rows,
@@ -29,17 +43,24 @@ PHOTOS = {
     "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
+OWN = {"fuzz", "gigapixel", "kills"}  # with options of their own
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 
 
 def main() -> int:
     """Run one case; 0 if all its bars are met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS}))
+    parser.add_argument(
+        "case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN})
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument("--photos", type=Path, help="sharp photographs, for ablation and tiles")
+    parser.add_argument("--count", type=int, default=20_000, help="damaged pictures of fuzz")
+    parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
+    parser.add_argument("--network", choices=("real", "tiny"), default="real", help="of gigapixel")
+    parser.add_argument("--rows", type=int, default=10_000, help="most input rows of gigapixel")
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")
     arguments = parser.parse_args()
     try:
@@ -60,6 +81,12 @@ def main() -> int:
 def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     """The rows of a case; a CPU has cases of its own where both have one."""
     case, tiny = arguments.case, arguments.tiny
+    if case == "fuzz":
+        return fuzz.rows(arguments.count)
+    if case == "gigapixel":
+        return gigapixel.rows(arguments.network, arguments.rows)
+    if case == "kills":
+        return kills.rows(arguments.kills)
     if case in PHOTOS:
         if arguments.photos is None:
             raise UsageError(f"{case} needs --photos, a folder of sharp photographs")

@@ -1,13 +1,16 @@
 """Where each restored picture goes."""
 
+import string
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from serpent_cli.batch.sources import Sources
+from serpent_cli.batch.places import Place, Remote, Standard, is_folder, join
+from serpent_cli.batch.sources import Source, Sources
 from serpent_cli.errors import UsageError
-from serpent_cli.imaging.formats import WRITABLE, format_for
+from serpent_cli.imaging.formats import WRITABLE, Format, format_for
 
 WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
+FIELDS = ("stem", "task", "scale", "ext")
 
 
 @dataclass(frozen=True)
@@ -15,65 +18,177 @@ class Job:
     """One picture to restore.
 
     Attributes:
-        source: The file to read.
-        target: The file to write.
+        source: Where to read it.
+        target: Where to write it.
     """
 
-    source: Path
-    target: Path
+    source: Place
+    target: Place
 
 
-def name_targets(sources: Sources, output: Path | None, tag: str) -> list[Job]:
+@dataclass(frozen=True)
+class Naming:
+    """How results are called.
+
+    Attributes:
+        tag: What was done, such as `deblurred` or `x8`, for names of our own.
+        task: `deblur` or `upscale`.
+        scale: Output pixels per input pixel and axis.
+        template: Python's format of {stem}, {task}, {scale} (empty if nothing is enlarged) and
+            {ext} (without the dot); None for the usual names.
+        format: What all are written as; None for the format of each input.
+    """
+
+    tag: str
+    task: str = "deblur"
+    scale: int = 1
+    template: str | None = None
+    format: Format | None = None
+
+    def named(self, source: Source, *, beside: bool) -> str:
+        """The path of a result under its folder, with forward slashes.
+
+        Raises:
+            UsageError: The template gives a name that cannot be used.
+        """
+        path = PurePosixPath(source.below)
+        stem = "stdin" if isinstance(source.place, Standard) else path.stem
+        suffix = self._suffix(path)
+        if self.template is None:
+            name = f"{stem}_{self.tag}{suffix}" if beside else f"{stem}{suffix}"
+        else:
+            name = self._filled(stem, suffix.removeprefix("."))
+        return (path.parent / name).as_posix()
+
+    def _suffix(self, path: PurePosixPath) -> str:
+        if self.format is not None:
+            keeps = path.suffix.lower() in self.format.suffixes
+            return path.suffix if keeps else self.format.suffixes[0]
+        return path.suffix if path.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+
+    def _filled(self, stem: str, ext: str) -> str:
+        assert self.template is not None
+        unknown = [f for _, f, _, _ in _fields(self.template) if f is not None and f not in FIELDS]
+        if unknown:
+            raise UsageError(
+                f"--name knows no {{{unknown[0]}}}",
+                hint="it knows " + ", ".join(f"{{{field}}}" for field in FIELDS),
+            )
+        scale = str(self.scale) if self.scale > 1 else ""
+        try:
+            name = self.template.format(stem=stem, task=self.task, scale=scale, ext=ext)
+        except (ValueError, IndexError, AttributeError) as error:
+            raise UsageError(f"--name {self.template} cannot be filled in: {error}") from error
+        if "/" in name or "\\" in name or name.strip(". ") == "":
+            raise UsageError(
+                f"--name {self.template} gives {name!r}, which is no name of a file",
+                hint="folders belong to -o",
+            )
+        format_for(PurePosixPath(name))
+        return name
+
+
+def name_targets(sources: Sources, output: Place | None, naming: Naming) -> list[Job]:
     """Give every source its target, and refuse collisions before any work starts.
 
     Args:
         sources: What is to be restored.
-        output: A file, a folder, or None for names beside the inputs.
-        tag: What was done, such as `deblurred` or `x8`, for names of our own.
+        output: A file, a folder, standard output, or None for names beside the inputs.
+        naming: How the results are called.
 
     Raises:
         UsageError: Several inputs for one file, two with the same target, a target that is an
             input, or one in a format that cannot be written.
     """
+    pictures, first = sources.pictures, next(iter(sources.pictures))
+    several = len(pictures) > 1 or first.folder is not None
     if output is None:
-        jobs = [Job(path, _beside(path, sources.folder, tag)) for path in sources.files]
-    elif sources.folder is not None or len(sources.files) > 1 or _means_folder(output):
-        if output.is_file():
+        jobs = [Job(each.place, _beside(each, naming)) for each in pictures]
+    elif isinstance(output, Standard):
+        if several:
+            raise UsageError(
+                "several pictures cannot go to standard output", hint="give a folder to -o"
+            )
+        jobs = [Job(first.place, output)]
+    elif several or naming.template is not None or _means_folder(output):
+        if isinstance(output, Path) and output.is_file():
             raise UsageError(
                 f"{output} is a file, but there are several inputs", hint="give a folder to -o"
             )
-        jobs = [Job(path, output / _writable(path).name) for path in sources.files]
+        jobs = [
+            Job(each.place, join(output, naming.named(each, beside=False))) for each in pictures
+        ]
     else:
-        format_for(output)  # refused now rather than after the work
-        jobs = [Job(path, output) for path in sources.files]
+        _check_format(output, naming)
+        jobs = [Job(first.place, output)]
     _refuse_collisions(jobs)
     return jobs
 
 
-def _means_folder(output: Path) -> bool:
+def results_folder(sources: Sources, output: Place | None, naming: Naming) -> Path | None:
+    """The local folder that all results go to; None if there is not one for all."""
+    folders = {each.folder for each in sources.pictures}
+    folder = folders.pop()
+    if output is not None:
+        several = len(sources.pictures) > 1 or folder is not None
+        shared = several or naming.template is not None or _means_folder_of(output)
+        return output if isinstance(output, Path) and shared else None
+    return _sister(folder, naming) if isinstance(folder, Path) and not folders else None
+
+
+def _means_folder_of(output: Place) -> bool:
+    return not isinstance(output, Standard) and _means_folder(output)
+
+
+def _sister(folder: Path, naming: Naming) -> Path:
+    """Where the results of a folder go that is the only input."""
+    resolved = folder.resolve()  # "." and ".." have no names of their own
+    parent = resolved.parent if folder.name in ("", "..") else folder.parent
+    return parent / f"{resolved.name}_{naming.tag}"
+
+
+def _fields(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    try:
+        return list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise UsageError(f"--name {template} cannot be filled in: {error}") from error
+
+
+def _check_format(output: Path | Remote, naming: Naming) -> None:
+    """Refuse now rather than after the work."""
+    found = format_for(PurePosixPath(output.name))
+    if naming.format is not None and found is not naming.format:
+        raise UsageError(
+            f"-o {output} is {found.name}, and --format asks for {naming.format.name}",
+            hint="leave --format out",
+        )
+
+
+def _means_folder(output: Path | Remote) -> bool:
     """An existing folder, or a name without a picture's suffix."""
+    if isinstance(output, Remote):
+        return output.suffix.lower() not in WRITABLE_SUFFIXES or is_folder(output)
     return output.is_dir() or (not output.exists() and output.suffix == "")
 
 
-def _beside(path: Path, folder: Path | None, tag: str) -> Path:
-    if folder is not None:
-        resolved = folder.resolve()  # "." and ".." have no names of their own
-        parent = resolved.parent if folder.name in ("", "..") else folder.parent
-        return parent / f"{resolved.name}_{tag}" / _writable(path).name
-    named = _writable(path)
-    return named.with_name(f"{named.stem}_{tag}{named.suffix}")
-
-
-def _writable(path: Path) -> Path:
-    """The path itself, or with .png where its format can be read but not written."""
-    return path if path.suffix.lower() in WRITABLE_SUFFIXES else path.with_suffix(".png")
+def _beside(source: Source, naming: Naming) -> Place:
+    place, folder = source.place, source.folder
+    if isinstance(place, Standard):
+        return place
+    if isinstance(place, Remote) or isinstance(folder, Remote):
+        raise UsageError(f"where should {place} go?", hint="give a file or a folder to -o")
+    if folder is None:
+        return place.parent / naming.named(source, beside=True)
+    return _sister(folder, naming) / naming.named(source, beside=False)
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
-    inputs = {job.source.resolve() for job in jobs}
-    seen: dict[Path, Path] = {}
+    inputs = {_identity(job.source) for job in jobs}
+    seen: dict[Place, Place] = {}
     for job in jobs:
-        target = job.target.resolve()
+        if isinstance(job.target, Standard):
+            continue
+        target = _identity(job.target)
         if target in inputs:
             raise UsageError(
                 f"{job.target} is an input and would be overwritten", hint="give another -o"
@@ -81,6 +196,10 @@ def _refuse_collisions(jobs: list[Job]) -> None:
         if target in seen:
             raise UsageError(
                 f"{seen[target]} and {job.source} would both become {job.target}",
-                hint="restore them one by one, with another -o each",
+                hint="restore them one by one, with another -o each, or give a --name",
             )
         seen[target] = job.source
+
+
+def _identity(place: Place) -> Place:
+    return place.resolve() if isinstance(place, Path) else place

@@ -1,9 +1,19 @@
-"""From command-line arguments to the files that are meant."""
+"""From the words of a command line to the pictures that are meant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from serpent_cli.batch.places import (
+    Place,
+    Remote,
+    Standard,
+    exists,
+    expand,
+    is_folder,
+    parse_place,
+    walk,
+)
 from serpent_cli.errors import NoInputError, UsageError
 
 _READABLE = ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2 .j2k .gif"
@@ -11,56 +21,157 @@ _READABLE = ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2 .
 _REFUSED = ".heic .heif .cr2 .cr3 .nef .arw .dng .raf .orf .rw2 .jxl"
 PICTURE_SUFFIXES = frozenset(f"{_READABLE} {_REFUSED}".split())
 
+_WILD = "*?["
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture to restore.
+
+    Attributes:
+        place: Where it lies.
+        below: Its path under the folder it was found in, with forward slashes; else its name.
+        folder: The folder it was found in; None if it was named itself.
+    """
+
+    place: Place
+    below: str
+    folder: Path | Remote | None = None
+
 
 @dataclass(frozen=True)
 class Sources:
     """What is to be restored.
 
     Attributes:
-        files: The pictures, in the order given, or by name for a folder.
-        folder: The folder they were found in; None if they were named one by one.
+        pictures: In the order given; those of a folder by name.
+        strays: Files in folders that go by no picture's suffix, and are left alone.
     """
 
-    files: tuple[Path, ...]
-    folder: Path | None = None
+    pictures: tuple[Source, ...]
+    strays: tuple[Place, ...] = ()
 
 
-def find_sources(inputs: Sequence[Path]) -> Sources:
-    """Files as named, or the pictures that lie directly in one folder; hidden files are ignored.
+def find_sources(
+    places: Sequence[Place], *, recursive: bool = False, output: Place | None = None
+) -> Sources:
+    """Find the pictures at places; hidden files in folders are ignored.
+
+    Args:
+        places: Files, folders, URLs, or standard input alone.
+        recursive: Look into the folders of folders.
+        output: Where results go: a folder of results among the inputs is not restored again.
 
     Raises:
-        NoInputError: A named file does not exist, or the folder holds no picture.
-        UsageError: A folder beside other inputs, or a file named twice.
+        NoInputError: A named file does not exist, or nothing in the folders is a picture.
+        UsageError: Standard input is not alone, or a file is named twice.
     """
-    if len(inputs) == 1 and inputs[0].is_dir():
-        return _in_folder(inputs[0])
-    for path in inputs:
-        if path.is_dir():
-            raise UsageError(
-                f"{path} is a folder among other inputs", hint="give files, or one folder alone"
-            )
-        if not path.exists():
-            raise NoInputError(f"there is no file {path}", hint="check the spelling of the path")
-    twice = [path for path in inputs if list(inputs).count(path) > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is given twice")
-    return Sources(tuple(inputs))
-
-
-def _in_folder(folder: Path) -> Sources:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise NoInputError(f"cannot read the folder {folder}: {error.strerror}") from error
-    files = tuple(
-        path
-        for path in entries
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
-    if not files:
-        raise NoInputError(
-            f"no picture was found in {folder}", hint="only files directly in the folder count"
+    if len(places) > 1 and any(isinstance(place, Standard) for place in places):
+        raise UsageError(
+            "standard input (-) is one picture, and others are given beside it",
+            hint="name files, or give a list of names with @FILE or --from0",
         )
-    return Sources(files, folder)
+    pictures: list[Source] = []
+    strays: list[Place] = []
+    for place in places:
+        if isinstance(place, Standard) or not is_folder(place):
+            _demand(place)
+            pictures.append(Source(place, place.name))
+            continue
+        inside = list(_in_folder(place, recursive, output))
+        pictures += [each for each in inside if _is_picture(each.below)]
+        strays += [each.place for each in inside if not _is_picture(each.below)]
+    if not pictures:
+        named = ", ".join(map(str, places)) or "an empty list"
+        deeper = "" if recursive else ", and -r looks into folders of folders"
+        raise NoInputError(
+            f"no picture was found in {named}",
+            hint=f"pictures in folders are known by their suffix{deeper}",
+        )
+    _refuse_repetition(pictures)
+    return Sources(tuple(pictures), tuple(strays))
+
+
+def expand_words(words: Sequence[str]) -> list[Place]:
+    """The places that words of a command line name.
+
+    Args:
+        words: Each a file, a folder, a pattern with *, ? or [...], a URL, `-` for standard input,
+            or @FILE: a list with one path or URL per line, taken literally.
+
+    Raises:
+        NoInputError: A list cannot be read, or nothing matches a pattern.
+        UsageError: A list is not UTF-8.
+    """
+    return [place for word in words for place in _expanded(word)]
+
+
+def read_list(content: bytes, name: str, *, separator: bytes) -> list[str]:
+    """The names in a list of files; empty ones are left out.
+
+    Args:
+        content: Of the list, in UTF-8.
+        name: What to call the list in an error.
+        separator: Ends each name: a newline or a NUL byte.
+
+    Raises:
+        UsageError: It is not UTF-8, or a picture rather than a list.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is no list of names in UTF-8", hint="write one path or URL per line"
+        ) from error
+    names = text.split("\0") if separator == b"\0" else text.splitlines()
+    return [each for each in names if each.strip()]
+
+
+def _expanded(word: str) -> list[Place]:
+    if word.startswith("@") and len(word) > 1:
+        try:
+            content = Path(word[1:]).read_bytes()
+        except OSError as error:
+            raise NoInputError(
+                f"cannot read the list {word[1:]}: {error.strerror or error}",
+                hint=f"a picture of that name is ./{word}",
+            ) from error
+        return [parse_place(each) for each in read_list(content, word[1:], separator=b"\n")]
+    place = parse_place(word)
+    if not any(sign in word for sign in _WILD) or exists(place):
+        return [place]
+    if found := expand(word):
+        return found
+    raise NoInputError(f"nothing matches {word}", hint="check the pattern")
+
+
+def _demand(place: Place) -> None:
+    if isinstance(place, Path) and not place.exists():
+        raise NoInputError(f"there is no file {place}", hint="check the spelling of the path")
+
+
+def _in_folder(folder: Path | Remote, recursive: bool, output: Place | None) -> Iterator[Source]:
+    if isinstance(folder, Remote):
+        for below in walk(folder, recursive=recursive):
+            yield Source(folder.below(below), below, folder)
+        return
+    results = output.resolve() if isinstance(output, Path) else None
+    if results is not None and folder.resolve() not in results.parents:
+        results = None
+    for below in walk(folder, recursive=recursive):
+        path = folder / below
+        # An output folder inside the input would be restored again by the next run.
+        if results is None or results not in path.resolve().parents:
+            yield Source(path, below, folder)
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def _refuse_repetition(pictures: list[Source]) -> None:
+    seen: set[str] = set()
+    for each in pictures:
+        if str(each.place) in seen:
+            raise UsageError(f"{each.place} is given twice")
+        seen.add(str(each.place))

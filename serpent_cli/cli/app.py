@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 
 from serpent_cli import __version__
-from serpent_cli.cli import console
-from serpent_cli.cli.deblur import deblur
+from serpent_cli.cli import console, deblur, upscale
+from serpent_cli.cli.compare import compare
 from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
 from serpent_cli.cli.models import models
 from serpent_cli.cli.train import train
-from serpent_cli.cli.upscale import upscale
 from serpent_cli.errors import SerpentError
 from serpent_cli.settings import DEBUG, prepare_torch
 
@@ -28,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(deblur)
-app.command()(upscale)
+app.command("deblur")(deblur.command)
+app.command("upscale")(upscale.command)
+app.command()(compare)
 app.add_typer(models, name="models")
 app.command()(train)
 app.command("eval")(evaluate)

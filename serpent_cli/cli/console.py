@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from serpent_cli.errors import SerpentError
+from serpent_cli.errors import SerpentError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,6 +21,18 @@ def result(text: str) -> None:
 def json_line(record: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""
     result(json.dumps(record, ensure_ascii=False))
+
+
+def refuse_terminal() -> None:
+    """Keep a picture's bytes off a terminal.
+
+    Raises:
+        UsageError: Standard output is one.
+    """
+    if sys.stdout.isatty():
+        raise UsageError(
+            "a picture would go to the terminal", hint="redirect it (> out.png), or give -o FILE"
+        )
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:

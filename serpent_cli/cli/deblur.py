@@ -1,56 +1,44 @@
 """`serpent deblur`."""
 
+import inspect
+from dataclasses import dataclass
+from typing import ClassVar
+
 from serpent_cli.cli import options
-from serpent_cli.cli.restoring import Request, restore_files
+from serpent_cli.cli.request import Request, takes
+from serpent_cli.cli.restoring import restore_files
 
 
-def deblur(
-    inputs: options.Inputs,
-    output: options.Output = None,
-    model: options.Model = "deblur",
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    max_memory: options.MaxMemory = None,
-    max_vram: options.MaxVram = None,
-    tile: options.Tile = "auto",
-    region: options.RegionOption = None,
-    strength: options.Strength = 1.0,
-    force: options.Force = False,
-    max_pixels: options.MaxPixels = options.DEFAULT_MAX_PIXELS,
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class DeblurRequest(Request):
+    """The command line of `deblur`."""
+
+    task: ClassVar[str] = "deblur"
+
+    def tag(self, scale: int) -> str:
+        """`deblurred`."""
+        return "deblurred"
+
+    def model_for(self, scale: int) -> str:
+        """`deblur`, or what is named."""
+        return self.model or "deblur"
+
+
+def deblur(request: DeblurRequest) -> None:
     """Sharpen blurred photographs: slight defocus, lens blur, short motion, with noise and JPEG.
 
     Without -o, NAME_deblurred.EXT is written beside each input, and a folder's pictures go to
     FOLDER_deblurred/.
     """
-    restore_files(
-        Request(
-            inputs,
-            output,
-            model or "deblur",
-            "deblurred",
-            device,
-            precision,
-            max_memory,
-            max_vram,
-            tile,
-            region,
-            strength,
-            force,
-            max_pixels,
-            threads,
-            quiet,
-            json,
-        )
-    )
+    restore_files(request)
 
 
-deblur.__doc__ = f"{deblur.__doc__}\n\n" + options.examples(
+deblur.__doc__ = f"{inspect.getdoc(deblur)}\n\n" + options.examples(
     ("serpent deblur in.png -o out.png", "one picture"),
     ("serpent deblur holiday/", "a folder, to holiday_deblurred/"),
     ("serpent deblur a.tif b.jpg -o sharp/", "several, names kept"),
+    ("serpent deblur -r photos/ -o sharp/", "a tree of folders; again: what is not done yet"),
+    ("serpent deblur - < in.jpg > out.jpg", "in a pipeline"),
     ("serpent deblur scan.tif --max-memory 2G", "a large one on a small machine"),
 )
+command = takes(DeblurRequest)(deblur)

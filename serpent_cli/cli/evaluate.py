@@ -1,6 +1,7 @@
 """`serpent eval`."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,7 +128,7 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
     console.note(f"scores written to {path}")
 
 
-evaluate.__doc__ = f"{evaluate.__doc__}\n\n" + options.examples(
+evaluate.__doc__ = f"{inspect.getdoc(evaluate)}\n\n" + options.examples(
     ("serpent eval deblur --photos val/", "the bundled model"),
     ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
     ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),

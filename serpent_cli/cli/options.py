@@ -8,14 +8,74 @@ import typer
 from serpent_cli.errors import UsageError
 
 Inputs = Annotated[
-    list[Path], typer.Argument(help="Pictures, or one folder of pictures.", show_default=False)
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "-o", "--output", help="File to write, or folder (names are kept).", show_default=False
+    list[str] | None,
+    typer.Argument(
+        help="Pictures, folders, patterns, URLs, @FILE (a list of names), or - for standard input.",
+        show_default=False,
     ),
 ]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        show_default=False,
+        help="File to write, folder (names are kept), URL of either, or - for standard output.",
+    ),
+]
+Recursive = Annotated[
+    bool, typer.Option("-r", "--recursive", help="Folders of folders too; their tree is kept.")
+]
+FromZero = Annotated[
+    bool, typer.Option("--from0", help="Read names, each ended by a NUL byte, from standard input.")
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="Name of each result, such as '{stem}_{task}{scale}.{ext}'.",
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help="Write as png, jpg, tif, webp, avif, jp2 or bmp; the input's."),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        min=1,
+        max=100,
+        show_default="a JPEG's own, else high",
+        help="Of JPEG, WebP and AVIF.",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="GEOMETRY",
+        help="Size of the result as ImageMagick writes it: 1920x1080, x1080, 50%, 800x600!.",
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option("-j", "--jobs", min=1, help="Pictures restored at once on each device.")
+]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        show_default="in the folder of results",
+        help="Where to note what is done, so that the same command goes on after a kill.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("-n", "--dry-run", help="Say what would be done, with size, memory and time."),
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failure.")]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -25,7 +85,9 @@ Model = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", help="auto, cpu, cuda, cuda:1, mps or xpu; a forced one never falls back."
+        "--device",
+        "--devices",
+        help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1; never falls back.",
     ),
 ]
 Precision = Annotated[

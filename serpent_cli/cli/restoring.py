@@ -1,158 +1,126 @@
-"""What `deblur` and `upscale` share: files in, restored files out, results shown."""
+"""What `deblur` and `upscale` share: pictures in, restored pictures out, results shown."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
+from serpent_cli.cli.outcome import Outcome, announcement
+from serpent_cli.cli.preparing import load, manifest_of, run_options
+from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
+    from serpent_cli.batch.groups import Group
     from serpent_cli.batch.naming import Job
-    from serpent_cli.batch.runner import FileResult
+    from serpent_cli.batch.stages import FileResult
     from serpent_cli.restore.restorer import Restorer
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
 
 
-@dataclass(frozen=True)
-class Request:
-    """The parsed command line of a restoring command; fields as the options of the same name."""
-
-    inputs: list[Path]
-    output: Path | None
-    model: str
-    tag: str
-    device: str
-    precision: str
-    max_memory: str | None
-    max_vram: str | None
-    tile: str
-    region: str | None
-    strength: float
-    force: bool
-    max_pixels: int
-    threads: int | None
-    quiet: bool
-    json: bool
-    scale: int = 1
-
-
 def restore_files(request: Request) -> None:
-    """Restore all files of a request.
+    """Restore all pictures of a request.
 
     Ends with exit code 1 if some of them failed; if all did for one kind of reason, such as a
     region that lies in none of them, with that reason's code.
     """
-    from serpent_cli.batch.naming import name_targets
-    from serpent_cli.batch.sources import find_sources
-
     # Whatever can be wrong with the request is found before torch loads.
-    region, tile = parse_region(request.region), parse_tile(request.tile)
-    jobs = name_targets(find_sources(request.inputs), request.output, request.tag)
-    restorer = _load(request, tile)
-    if restorer.scale != request.scale:
-        raise UsageError(
-            f"the model {restorer.card.name} enlarges by {restorer.scale}, not by {request.scale}",
-            hint="`serpent models list` shows what each model does",
-        )
-    failures: list[int] = []
-    for result in _results(jobs, restorer, request, region):
-        if result.error is not None:
-            failures.append(result.error.exit_code)
-        _show(result, request)
-    failed = len(failures)
-    if request.json:
-        console.json_line({"files": len(jobs), "failed": failed, "model": restorer.card.name})
-    elif failed and len(jobs) > 1:
-        console.note(f"{failed} of {len(jobs)} pictures failed")
-    if failed:
-        alike = failed == len(jobs) and len(set(failures)) == 1
-        raise typer.Exit(failures[0] if alike else 1)
+    parse_region(request.region)
+    parse_tile(request.tile)
+    groups = _groups(request)
+    outcome = Outcome(request, sum(len(group.jobs) for group in groups))
+    if request.dry_run:
+        from serpent_cli.cli.dry_run import predict
+
+        predict(groups, request)
+        return
+    with console.progress_bar(outcome.total, "files", quiet=request.quiet) as bar:
+        for group in groups:
+            for result in _results(group, request, bar):
+                bar.advance()
+                outcome.show(result)
+                if result.error is not None and request.fail_fast:
+                    raise typer.Exit(outcome.finish())
+    raise typer.Exit(outcome.finish())
 
 
-def _load(request: Request, tile: str | int) -> "Restorer":
-    from serpent_cli.restore.memory import parse_memory
+def _groups(request: Request) -> "list[Group]":
+    """The jobs, by the scale that the network must have."""
+    from serpent_cli.batch.groups import group_jobs
+    from serpent_cli.batch.naming import Naming, name_targets, results_folder
+    from serpent_cli.batch.places import parse_place
+    from serpent_cli.batch.sources import expand_words, find_sources, read_list
+    from serpent_cli.imaging.formats import format_named
+    from serpent_cli.imaging.geometry import Geometry
 
-    budget, vram = (
-        parse_memory(text) if text else None for text in (request.max_memory, request.max_vram)
-    )
-    from serpent_cli.restore.restorer import Restorer
-
-    if request.threads:
-        import torch
-
-        torch.set_num_threads(request.threads)
-    return Restorer.load(
-        request.model, device=request.device, precision=request.precision, max_memory=budget,
-        max_vram=vram, tile=tile, strength=request.strength,
+    geometry = Geometry.parse(request.size) if request.size else None
+    places = expand_words(request.inputs or [])
+    if request.from0:
+        listed = read_list(sys.stdin.buffer.read(), "standard input", separator=b"\0")
+        places += [parse_place(name) for name in listed]
+    if not places:
+        raise UsageError("no picture is named", hint=f"for instance serpent {request.task} in.png")
+    output = None if request.output is None else parse_place(request.output)
+    sources = find_sources(places, recursive=request.recursive, output=output)
+    if sources.strays and not request.quiet:
+        console.note(_strays(sources.strays))
+    scale = request.wanted_scale()
+    naming = Naming(
+        request.tag(scale or 0), request.task, scale or 1, request.name,
+        format_named(request.format) if request.format else None,
+    )  # fmt: skip
+    jobs = name_targets(sources, output, naming)
+    if str(output) == "-" or any(str(job.target) == "-" for job in jobs):
+        console.refuse_terminal()
+    return group_jobs(
+        jobs, size=geometry, scale=scale, chosen=naming.format,
+        folder=results_folder(sources, output, naming),
     )  # fmt: skip
 
 
-def _results(
-    jobs: "list[Job]", restorer: "Restorer", request: Request, region: Any
-) -> "Iterator[FileResult]":
-    from serpent_cli.batch.runner import RunOptions, run
+def _strays(strays: tuple[Any, ...]) -> str:
+    shown = ", ".join(place.name for place in strays[:3]) + (", ..." if len(strays) > 3 else "")
+    what = "1 file that is no picture was" if len(strays) == 1 else (
+        f"{len(strays)} files that are no pictures were")  # fmt: skip
+    return f"{what} left alone: {shown}"
+
+
+def _results(group: "Group", request: Request, bar: console.Bar) -> "Iterator[FileResult]":
+    from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    with (
-        use_backend(BACKEND.get()),
-        console.progress_bar(len(jobs), "files", quiet=request.quiet) as bar,
-    ):
-
-        def on_size(job: "Job", height: int, width: int) -> None:
-            bar.file(job.source.name)
-            if region is not None:
-                width, height = region[2:]
-            pixels = height * width * restorer.scale**2
-            if pixels > ANNOUNCED_PIXELS and not request.quiet:
-                console.note(_announcement(job.target.name, height, width, restorer))
-
-        options = RunOptions(request.max_pixels, region, request.force, on_size, bar.tile)
-        for result in run(jobs, restorer, options):
-            bar.advance()
-            yield result
+    with ExitStack() as stack:
+        manifest = manifest_of(group, request)
+        if manifest is not None:
+            stack.enter_context(manifest)
+        restorers = load(group, request, manifest)
+        if manifest is not None:
+            manifest.sweep(group.jobs)
+        stack.enter_context(use_backend(BACKEND.get()))
+        options = run_options(group, request, manifest)
+        shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
+        yield from run_all(group.jobs, restorers, shown)
 
 
-def _announcement(name: str, height: int, width: int, restorer: "Restorer") -> str:
-    scale = restorer.scale
-    seconds = restorer.seconds_per_megapixel() * height * width / 2**20
-    megabytes = height * width * scale**2 * 3 / 1e6
-    return (
-        f"{name} will have {width * scale} x {height * scale} pixels, {megabytes:.0f} MB before"
-        f" compression, and take about {_duration(seconds)}"
-    )
+def _announcer(
+    request: Request, restorer: "Restorer", bar: console.Bar
+) -> "Callable[[Job, int, int], None]":
+    """Tells the bar of each picture, and the user of large ones."""
+    region = parse_region(request.region)
 
+    def on_size(job: "Job", height: int, width: int) -> None:
+        bar.file(job.source.name)
+        if region is not None:
+            width, height = region[2:]
+        pixels = height * width * restorer.scale**2
+        if pixels > ANNOUNCED_PIXELS and not request.quiet:
+            console.note(announcement(job.target.name, height, width, restorer))
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
-def _show(result: "FileResult", request: Request) -> None:
-    for text in result.warnings:
-        console.warning(f"{result.job.source}: {text}")
-    if result.error is not None:
-        console.error(result.error)
-    if request.json:
-        console.json_line(_record(result))
-    elif result.error is None and not request.quiet:
-        console.result(str(result.job.target))
-
-
-def _record(result: "FileResult") -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "input": str(result.job.source),
-        "output": str(result.job.target),
-        "seconds": round(result.seconds, 3),
-        "warnings": list(result.warnings),
-    }
-    if result.error is not None:
-        return {**record, "error": result.error.message, "hint": result.error.hint}
-    return {**record, "width": result.width, "height": result.height, "tiles": result.tiles}
+    return on_size

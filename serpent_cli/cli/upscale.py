@@ -1,65 +1,62 @@
 """`serpent upscale`."""
 
-from typing import Annotated
+import inspect
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import typer
 
 from serpent_cli.cli import options
-from serpent_cli.cli.restoring import Request, restore_files
+from serpent_cli.cli.request import Request, takes
+from serpent_cli.cli.restoring import restore_files
+
+DEFAULT_SCALE = 8
 
 
-def upscale(
-    inputs: options.Inputs,
-    output: options.Output = None,
+@dataclass(frozen=True, kw_only=True)
+class _Scale:
     scale: Annotated[
-        int, typer.Option("--scale", "-s", help="Output pixels per input pixel and axis.")
-    ] = 8,
-    model: options.Model = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    max_memory: options.MaxMemory = None,
-    max_vram: options.MaxVram = None,
-    tile: options.Tile = "auto",
-    region: options.RegionOption = None,
-    strength: options.Strength = 1.0,
-    force: options.Force = False,
-    max_pixels: options.MaxPixels = options.DEFAULT_MAX_PIXELS,
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: options.Json = False,
-) -> None:
+        int | None,
+        typer.Option(
+            "--scale", "-s", min=1, show_default="8, or what --size needs",
+            help="Output pixels per input pixel and axis.",
+        ),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleRequest(Request, _Scale):
+    """The command line of `upscale`."""
+
+    task: ClassVar[str] = "upscale"
+
+    def wanted_scale(self) -> int | None:
+        """As demanded; 8 if nothing is said."""
+        return self.scale if self.size is not None else self.scale or DEFAULT_SCALE
+
+    def tag(self, scale: int) -> str:
+        """Such as `x8`; the size, if one is demanded."""
+        return f"x{scale}" if self.size is None else "upscaled"
+
+    def model_for(self, scale: int) -> str:
+        """The bundled weights of this scale, or what is named."""
+        from serpent_cli.zoo.locate import upscaler
+
+        return self.model or upscaler(scale)
+
+
+def upscale(request: UpscaleRequest) -> None:
     """Enlarge small, clean pictures.
 
     Without -o, NAME_x8.EXT is written beside each input, and a folder's pictures go to FOLDER_x8/.
     """
-    from serpent_cli.zoo.locate import upscaler
-
-    name = model or upscaler(scale)
-    restore_files(
-        Request(
-            inputs,
-            output,
-            name,
-            f"x{scale}",
-            device,
-            precision,
-            max_memory,
-            max_vram,
-            tile,
-            region,
-            strength,
-            force,
-            max_pixels,
-            threads,
-            quiet,
-            json,
-            scale=scale,
-        )
-    )
+    restore_files(request)
 
 
-upscale.__doc__ = f"{upscale.__doc__}\n\n" + options.examples(
+upscale.__doc__ = f"{inspect.getdoc(upscale)}\n\n" + options.examples(
     ("serpent upscale --scale 8 in.png -o out.png", "one picture"),
     ("serpent upscale thumbnails/", "a folder, to thumbnails_x8/"),
+    ("serpent upscale in.png --size 1920x1080", "as large as fits into 1920 x 1080"),
     ("serpent upscale in.png --region 40,40,64,64", "only a part of it"),
 )
+command = takes(UpscaleRequest)(upscale)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,16 @@ from serpent_cli.restore.restorer import Restorer
 class Negative(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 1 - x
+
+
+@pytest.fixture
+def memory_url() -> Iterator[str]:
+    """A file system in memory, empty."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    MemoryFileSystem.store.clear()
+    yield "memory://shelf"
+    MemoryFileSystem.store.clear()
 
 
 @pytest.fixture

@@ -1,21 +1,27 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from serpent_cli.batch.naming import Job, name_targets
-from serpent_cli.batch.sources import PICTURE_SUFFIXES, Sources
+from serpent_cli.batch.naming import Job, Naming, name_targets, results_folder
+from serpent_cli.batch.places import Remote, Standard
+from serpent_cli.batch.sources import PICTURE_SUFFIXES, Source, Sources
 from serpent_cli.errors import UsageError
-from serpent_cli.imaging.formats import format_for
+from serpent_cli.imaging.formats import format_for, format_named
 
 KEPT = ("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp", "bmp", "avif", "jp2")
 
 
-def targets(sources: Sources, output: Path | None, tag: str = "deblurred") -> list[str]:
-    return [str(job.target) for job in name_targets(sources, output, tag)]
+def targets(
+    sources: Sources, output: Path | None, tag: str = "deblurred", **naming: Any
+) -> list[str]:
+    return [str(job.target) for job in name_targets(sources, output, Naming(tag, **naming))]
 
 
 def files(*names: str, folder: Path | None = None) -> Sources:
-    return Sources(tuple(Path(name) for name in names), folder)
+    paths = [Path(name) for name in names]
+    below = [path.name if folder is None else str(path.relative_to(folder)) for path in paths]
+    return Sources(tuple(Source(p, b, folder) for p, b in zip(paths, below, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,7 @@ def test_nameless_folders_have_a_name_too(
 
 def targets_in(tmp_path: Path, *names: str, output: str, folder: bool = False) -> list[str]:
     sources = files(*names, folder=Path("trip") if folder else None)
-    found = name_targets(sources, tmp_path / output, "x8")
+    found = name_targets(sources, tmp_path / output, Naming("x8"))
     return [str(job.target.relative_to(tmp_path)) for job in found]
 
 
@@ -92,13 +98,13 @@ def test_names_of_our_own_can_be_written(suffix: str) -> None:
 def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out.png").write_bytes(b"x")
     with pytest.raises(UsageError, match="is a file, but there are several inputs"):
-        name_targets(files("a.png", "b.png"), tmp_path / "out.png", "x8")
+        name_targets(files("a.png", "b.png"), tmp_path / "out.png", Naming("x8"))
 
 
 @pytest.mark.parametrize("names", [("a/x.png", "b/x.png"), ("x.gif", "x.png")])
 def test_two_inputs_never_share_a_target(names: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="would both become"):
-        name_targets(files(*names), tmp_path / "out", "x8")
+        name_targets(files(*names), tmp_path / "out", Naming("x8"))
 
 
 def test_no_input_is_a_target(tmp_path: Path) -> None:
@@ -107,11 +113,74 @@ def test_no_input_is_a_target(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(source)
     for output in (source, tmp_path / "sub" / ".." / "a.png", tmp_path / "link.png", tmp_path):
         with pytest.raises(UsageError, match="is an input and would be overwritten"):
-            name_targets(Sources((source,)), output, "x8")
+            name_targets(files(str(source)), output, Naming("x8"))
 
 
 def test_jobs_pair_each_source_with_its_target() -> None:
-    assert name_targets(files("a.png", "b.png"), None, "x2") == [
+    assert name_targets(files("a.png", "b.png"), None, Naming("x2")) == [
         Job(Path("a.png"), Path("a_x2.png")),
         Job(Path("b.png"), Path("b_x2.png")),
     ]
+
+
+def test_trees_are_kept() -> None:
+    tree = files("t/a.png", "t/b/a.png", folder=Path("t"))
+    assert targets(tree, Path("new")) == ["new/a.png", "new/b/a.png"]
+    assert targets(tree, None, "x2") == ["t_x2/a.png", "t_x2/b/a.png"]
+
+
+def test_names_follow_a_template() -> None:
+    template = "{stem}_{task}{scale}.{ext}"
+    one = files("d/cat.jpg")
+    assert targets(one, None, "x8", task="upscale", scale=8, template=template) == [
+        "d/cat_upscale8.jpg"
+    ]
+    assert targets(one, Path("new"), task="deblur", template=template) == ["new/cat_deblur.jpg"]
+    assert targets(one, Path("o"), format=format_named("tif"), template=template) == [
+        "o/cat_deblur.tif"
+    ]
+    for wrong, words in (
+        ("{stem}_{colour}.png", "knows no {colour}"),
+        ("{stem", "cannot be filled in"),
+        ("{stem.__class__}.png", "knows no"),
+        ("../{stem}.png", "no name of a file"),
+        ("{stem}.gif", "cannot be written as .gif"),
+        ("{}.png", "knows no"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            targets(one, None, template=wrong)
+    with pytest.raises(UsageError, match="would both become"):
+        targets(files("a.png", "b.png"), None, template="same.png")
+
+
+def test_a_format_decides_the_suffix() -> None:
+    png = format_named("png")
+    assert targets(files("a.jpg", "b.PNG"), Path("o"), format=png) == ["o/a.png", "o/b.PNG"]
+    with pytest.raises(UsageError, match="asks for PNG"):
+        targets(files("a.jpg"), Path("o.jpg"), format=png)
+    with pytest.raises(UsageError, match="cannot be written as 'gif'"):
+        format_named("gif")
+
+
+def test_standard_streams_and_urls() -> None:
+    piped = Sources((Source(Standard(), "-"),))
+    assert targets(piped, None) == ["-"]
+    assert targets(piped, Path("out")) == ["out/stdin.png"]
+    assert name_targets(files("a.png"), Standard(), Naming("x"))[0].target == Standard()
+    with pytest.raises(UsageError, match="several pictures cannot go"):
+        name_targets(files("a.png", "b.png"), Standard(), Naming("x"))
+    remote = Sources((Source(Remote("s3://b/x/a.png"), "x/a.png", Remote("s3://b")),))
+    with pytest.raises(UsageError, match=r"where should s3://b/x/a.png go"):
+        name_targets(remote, None, Naming("x"))
+    (job,) = name_targets(remote, Remote("s3://c/new"), Naming("x"))
+    assert job.target == Remote("s3://c/new/x/a.png")
+
+
+def test_the_folder_of_all_results(tmp_path: Path) -> None:
+    naming, tree = Naming("x2"), files("t/a.png", folder=Path("t"))
+    assert results_folder(tree, None, naming) == Path("t_x2")
+    assert results_folder(tree, tmp_path, naming) == tmp_path
+    assert results_folder(files("a.png"), None, naming) is None
+    assert results_folder(files("a.png"), tmp_path / "o.png", naming) is None
+    assert results_folder(files("a.png"), tmp_path, naming) == tmp_path
+    assert results_folder(tree, Remote("s3://b"), naming) is None

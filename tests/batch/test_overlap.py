@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serpent_cli.batch import runner
+from serpent_cli.batch import stages
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.runner import CODING_COPIES, DECODING_BYTES, RunOptions, run
+from serpent_cli.batch.runner import run
+from serpent_cli.batch.stages import (
+    CODING_COPIES,
+    DECODING_BYTES,
+    THREAD_BYTES,
+    RunOptions,
+)
 from serpent_cli.restore.restorer import Restorer
 
 PATIENCE = 20  # seconds until what should happen counts as not happening
@@ -26,12 +32,12 @@ Watch = Callable[..., RunOptions]
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """watch(read=..., restore=..., write=...): each is called first thing with the file's stem."""
-    read_picture, write_picture = runner.read_picture, runner.write_picture
+    read_picture, write_picture = stages.read_from, stages.write_to
 
-    def install(**stages: Stage) -> RunOptions:
+    def install(**called: Stage) -> RunOptions:
         def begin(stage: str, name: str) -> None:
-            if stage in stages:
-                stages[stage](name)
+            if stage in called:
+                called[stage](name)
 
         def reading(path: Path, **options: int) -> object:
             begin("read", path.stem)
@@ -41,8 +47,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
             begin("write", path.stem)
             return write_picture(picture, path, **options)  # pyright: ignore
 
-        monkeypatch.setattr(runner, "read_picture", reading)
-        monkeypatch.setattr(runner, "write_picture", writing)
+        monkeypatch.setattr(stages, "read_from", reading)
+        monkeypatch.setattr(stages, "write_to", writing)
         return RunOptions(on_size=lambda job, height, width: begin("restore", job.source.stem))
 
     return install
@@ -154,7 +160,7 @@ def test_what_is_written_counts_in_the_room_for_the_next_picture(
         early.extend(each for each in "bcd" if each > name and read[each].is_set())
 
     decoding, coding = HEIGHT * WIDTH * DECODING_BYTES, HEIGHT * WIDTH * 3 * CODING_COPIES
-    leave_room(restorer, decoding + coding - 1)
+    leave_room(restorer, THREAD_BYTES + decoding + coding - 1)
     options = watch(read=begin_reading, restore=restore)
     assert [result.error for result in run(four_jobs, restorer, options)] == [None] * 4
     assert early == ["b", "d"]
@@ -167,7 +173,7 @@ def test_a_long_picture_does_not_hold_the_result_before_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entries, options = log
-    monkeypatch.setattr(runner, "LONG_PIXELS", HEIGHT * WIDTH - 1)
+    monkeypatch.setattr(stages, "LONG_PIXELS", HEIGHT * WIDTH - 1)
     for number, _ in enumerate(run(four_jobs, restorer, options), start=1):
         assert sum(entry.startswith("restore") for entry in entries) == number
         assert four_jobs[number - 1].target.exists()

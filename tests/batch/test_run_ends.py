@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from serpent_cli.batch import runner
+from serpent_cli.batch import stages
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.runner import RunOptions, run
+from serpent_cli.batch.runner import run
+from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.restore.restorer import Restorer
 
@@ -27,7 +28,7 @@ def check_folder(folder: Path, names: str) -> None:
         Image.open(path).load()
 
 
-@pytest.mark.parametrize("stage", ["read_picture", "write_picture", "restore"])
+@pytest.mark.parametrize("stage", ["read_from", "write_to", "restore"])
 @pytest.mark.parametrize("failure", [PictureError("cannot"), ZeroDivisionError("by nought")])
 def test_a_failure_of_any_stage_is_the_result_of_its_own_file(
     stage: str,
@@ -36,7 +37,7 @@ def test_a_failure_of_any_stage_is_the_result_of_its_own_file(
     restorer: Restorer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    owner = restorer if stage == "restore" else runner
+    owner = restorer if stage == "restore" else stages
     works, calls = getattr(owner, stage), [0]
 
     def fail_second(*args: object, **options: object) -> object:
@@ -70,8 +71,8 @@ def test_an_existing_target_is_refused_before_its_source_is_read(
         opened.append(path.stem)
         return works(path, **options)
 
-    for name in ("read_picture", "read_size"):
-        monkeypatch.setattr(runner, name, functools.partial(spy, getattr(runner, name)))
+    for name in ("read_from", "read_size", "read_layout"):
+        monkeypatch.setattr(stages, name, functools.partial(spy, getattr(stages, name)))
     results = list(run(four_jobs, restorer, RunOptions()))
     assert [result.error is None for result in results] == [True, False, True, True]
     assert set(opened) == set("acd")
@@ -155,7 +156,8 @@ def test_a_signal_in_the_middle_of_a_batch_leaves_whole_files_only(
     rest, errors = batch.communicate(timeout=60)
     assert (batch.returncode, errors) == (128 + number, "")
     told += rest.splitlines()
-    written = sorted((tmp_path / "out").iterdir())
+    written = sorted(path for path in (tmp_path / "out").iterdir() if path.suffix == ".png")
+    assert not list((tmp_path / "out").glob("*.part"))
     assert len(written) < 100, "it was in the middle of the batch"
     assert told == [str(path) for path in written[: len(told)]]
     assert len(written) <= len(told) + 2

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import nn
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.runner import RunOptions, run
+from serpent_cli.batch.runner import run
+from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.restore.restorer import Restorer
 

@@ -2,13 +2,10 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 WRONG = """
 import sys
@@ -21,18 +18,6 @@ sys.exit(__main__.main())
 
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Python:
-    """Run Python beside `bench` alone, so that it finds the package that is installed."""
-    (tmp_path / "bench").symlink_to(ROOT / "bench")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return run
 
 
 @pytest.mark.parametrize(("case", "words"), [("cross_scan", "limit"), ("restore", "MP/s")])

@@ -86,7 +86,11 @@ def test_json_lines(serpent: Serpent, model: Model, photo_file: Path) -> None:
     assert good["seconds"] > 0
     assert "error" not in good
     assert "is empty" in bad["error"]
-    assert summary == {"files": 2, "failed": 1, "model": "tiny"}
+    seconds = summary.pop("seconds")
+    assert 0 < seconds < 60
+    counts = {"files": 2, "restored": 1, "skipped": 0, "failed": 1}
+    assert summary == {"summary": True, **counts}
+    assert (good["status"], bad["status"]) == ("restored", "failed")
 
 
 def test_quiet_is_silent_but_for_errors(serpent: Serpent, model: Model, photo_file: Path) -> None:

@@ -1,0 +1,104 @@
+"""What a run would do to each picture, from its header alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.places import change_mark, exists
+from serpent_cli.batch.stages import RunOptions
+from serpent_cli.errors import PictureError, SerpentError
+from serpent_cli.imaging.bands import read_layout
+from serpent_cli.restore.footprint import Streams
+from serpent_cli.restore.plan import Plan, make_plan
+from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restore.streamed import needs_streaming
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What would become of one picture.
+
+    Attributes:
+        job: Its source and target.
+        action: `restore`, `skip` what an earlier run has done, or `fail`.
+        error: Why it would fail.
+        width: Output pixels per row; 0 if it is not known beforehand, as for standard input.
+        height: Output rows.
+        tiles: Tiles it would be restored in.
+        memory: Bytes that the process would reach.
+        seconds: Of restoring.
+    """
+
+    job: Job
+    action: str
+    error: SerpentError | None = None
+    width: int = 0
+    height: int = 0
+    tiles: int = 0
+    memory: int = 0
+    seconds: float = 0.0
+
+
+def forecast(
+    job: Job, restorer: Restorer, options: RunOptions, seconds_per_megapixel: float
+) -> Forecast:
+    """Look at one picture's header and at what lies at its target.
+
+    Args:
+        job: The picture.
+        restorer: What would restore it.
+        options: Of the run; its manifest may be one that is only read.
+        seconds_per_megapixel: As `Restorer.seconds_per_megapixel` measured it.
+    """
+    try:
+        if _is_done(job, options):
+            return Forecast(job, "skip")
+        if not isinstance(job.source, Path) or not job.source.is_file():
+            return Forecast(job, "restore")
+        return _restoring(job, restorer, options, seconds_per_megapixel)
+    except SerpentError as error:
+        return Forecast(job, "fail", error)
+
+
+def _is_done(job: Job, options: RunOptions) -> bool:
+    if options.force or not exists(job.target):
+        return False
+    manifest = options.manifest
+    if manifest is not None and manifest.find(job, change_mark(job.source)):
+        return True
+    if manifest is not None and manifest.made(job):
+        return False
+    raise PictureError(f"{job.target} exists", hint="give --force to replace it")
+
+
+def _restoring(
+    job: Job, restorer: Restorer, options: RunOptions, seconds_per_megapixel: float
+) -> Forecast:
+    assert isinstance(job.source, Path)
+    layout = read_layout(job.source)
+    height, width = layout.height, layout.width
+    if height * width > options.max_pixels:
+        raise PictureError(
+            f"cannot read {job.source}: {width}x{height} is more than the limit of"
+            f" {options.max_pixels} pixels",
+            hint=f"if it is genuine, raise the limit with --max-pixels {height * width}",
+        )
+    if options.region is not None:
+        width, height = options.region[2:]
+    plan = _plan(restorer, height, width, layout.sample_bytes, layout.channels)
+    wanted = height * restorer.scale, width * restorer.scale
+    if options.size is not None:
+        wanted = options.size.target(height, width)
+    seconds = seconds_per_megapixel * plan.pixels / 2**20
+    return Forecast(
+        job, "restore", None, wanted[1], wanted[0], plan.tiles, plan.peak_bytes, seconds
+    )
+
+
+def _plan(restorer: Restorer, height: int, width: int, sample_bytes: int, channels: int) -> Plan:
+    if not needs_streaming(restorer, height, width, sample_bytes, channels):
+        return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
+    return make_plan(
+        height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
+        sample_bytes=sample_bytes, channels=channels, streams=Streams(),
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Jobs that one network can do together: with a demanded size, each picture needs its own scale."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serpent_cli.batch.naming import Job
+from serpent_cli.errors import SerpentError
+from serpent_cli.imaging.formats import Format
+from serpent_cli.imaging.geometry import Geometry
+from serpent_cli.imaging.read import read_size
+from serpent_cli.zoo.locate import list_cards
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs for one network.
+
+    Attributes:
+        jobs: In the order given.
+        scale: Output pixels per input pixel and axis of the network.
+        size: What its results are resampled to; None: they stay as they are.
+        format: What all are written as; None for the format of each input.
+        folder: The local folder that all results go to; None if they lie here and there.
+    """
+
+    jobs: tuple[Job, ...]
+    scale: int
+    size: Geometry | None = None
+    format: Format | None = None
+    folder: Path | None = None
+
+
+def group_jobs(
+    jobs: Sequence[Job],
+    *,
+    size: Geometry | None = None,
+    scale: int | None = None,
+    chosen: Format | None = None,
+    folder: Path | None = None,
+) -> list[Group]:
+    """Sort jobs by the scale that each needs, which is one for all unless a size decides it.
+
+    Args:
+        jobs: All of a run.
+        size: What results are resampled to.
+        scale: Of the network, if it is given.
+        chosen: What all are written as, if it is given.
+        folder: The local folder that all results go to, if there is one.
+    """
+    if scale is not None:
+        return [Group(tuple(jobs), scale, size, chosen, folder)]
+    assert size is not None
+    scales = sorted({card.scale for card in list_cards() if card.task == "upscale"})
+    found: dict[int, list[Job]] = {}
+    for job in jobs:
+        found.setdefault(_needed(job, size, scales), []).append(job)
+    return [Group(tuple(found[each]), each, size, chosen, folder) for each in sorted(found)]
+
+
+def _needed(job: Job, size: Geometry, scales: Iterable[int]) -> int:
+    """The smallest scale that reaches the size, or the largest there is."""
+    known = sorted(scales)
+    if not isinstance(job.source, Path) or not job.source.is_file():
+        return known[-1]
+    try:
+        height, width = read_size(job.source)
+    except SerpentError:  # restoring will say what is wrong with it
+        return known[-1]
+    wanted = size.target(height, width)
+    factor = max(wanted[0] / height, wanted[1] / width)
+    return next((scale for scale in known if scale >= factor), known[-1])

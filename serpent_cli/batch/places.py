@@ -1,0 +1,256 @@
+"""Where pictures lie: local files, URLs of any file system that fsspec knows, standard streams."""
+
+import functools
+import glob
+import hashlib
+import io
+import os
+import posixpath
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError
+
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")  # two letters or more: C:/ is a drive
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file or folder named by a URL such as s3://bucket/cat.png.
+
+    Attributes:
+        url: As the user wrote it, without a final slash.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def name(self) -> str:
+        """The last part of its path, without a query."""
+        return posixpath.basename(self._path())
+
+    @property
+    def suffix(self) -> str:
+        """The name's suffix, with the dot."""
+        return posixpath.splitext(self.name)[1]
+
+    @property
+    def system(self) -> Any:
+        """The file system that holds it.
+
+        Raises:
+            UsageError: No file system goes by the scheme, or its package is not installed.
+        """
+        return _system(self.url)[0]
+
+    @property
+    def path(self) -> str:
+        """Its path as the file system writes it."""
+        return _system(self.url)[1]
+
+    def below(self, relative: str) -> "Remote":
+        """The place at a relative path under this folder."""
+        return Remote(f"{self.url.rstrip('/')}/{relative}")
+
+    def _path(self) -> str:
+        rest = self.url.split("://", 1)[1]
+        return rest.split("?")[0] if self.url.startswith(("http://", "https://")) else rest
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Standard input where a picture is read, standard output where one is written."""
+
+    name: str = "-"
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return "-"
+
+
+Place = Path | Remote | Standard
+
+
+def parse_place(text: str) -> Place:
+    """What a word on the command line means: `-`, a URL, or else a path."""
+    if text == "-":
+        return Standard()
+    return Remote(text.rstrip("/")) if _SCHEME.match(text) else Path(text)
+
+
+def join(folder: Path | Remote, relative: str) -> Path | Remote:
+    """The place at a relative path (with forward slashes) under a folder."""
+    return folder.below(relative) if isinstance(folder, Remote) else folder / relative
+
+
+def exists(place: Place) -> bool:
+    """Whether a file or folder is there; standard streams never are.
+
+    Raises:
+        PictureError: The file system of a URL cannot be asked.
+    """
+    if isinstance(place, Standard):
+        return False
+    if isinstance(place, Path):
+        return place.exists()
+    with remote_errors(place):
+        return bool(place.system.exists(place.path))
+
+
+def is_folder(place: Place) -> bool:
+    """Whether it is an existing folder, or anything below such a URL."""
+    if isinstance(place, Remote):
+        with remote_errors(place):
+            return bool(place.system.isdir(place.path))
+    return isinstance(place, Path) and place.is_dir()
+
+
+def walk(folder: Path | Remote, *, recursive: bool) -> Iterator[str]:
+    """Relative paths of the visible files in a folder, by name; hidden files and folders are not.
+
+    Raises:
+        NoInputError: The folder cannot be read.
+    """
+    try:
+        found = list(_walk_local(folder, recursive) if isinstance(folder, Path)
+                     else _walk_remote(folder, recursive))  # fmt: skip
+    except OSError as error:
+        reason = error.strerror or error
+        raise NoInputError(f"cannot read the folder {folder}: {reason}") from error
+    visible = (path for path in found if not any(p.startswith(".") for p in path.split("/")))
+    return iter(sorted(visible))
+
+
+def expand(pattern: str) -> list[Place]:
+    """Places that match a pattern with *, ? or [...]; ** reaches into folders; sorted by name."""
+    place = parse_place(pattern)
+    if isinstance(place, Remote):
+        with remote_errors(place):
+            scheme = pattern.split("://", 1)[0]
+            found: list[str] = place.system.glob(place.path)
+            hidden = posixpath.basename(pattern).startswith(".")
+            named = [path for path in sorted(found) if hidden or "/." not in f"/{path}"]
+            return [Remote(_with_scheme(scheme, path)) for path in named]
+    return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+
+
+def fetch(place: Remote | Standard) -> BinaryIO:
+    """The whole content as a stream in memory that goes by the place's name.
+
+    Raises:
+        PictureError: It cannot be fetched.
+    """
+    if isinstance(place, Standard):
+        return _Named(sys.stdin.buffer.read(), "standard input")
+    with remote_errors(place):
+        return _Named(place.system.cat_file(place.path), str(place))
+
+
+def change_mark(place: Place) -> str:
+    """What changes with a file: a local one's sha256, the ETag or the date and size at a URL.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    if isinstance(place, Remote):
+        with remote_errors(place):
+            return f"ukey:{place.system.ukey(place.path)}"
+    return "" if isinstance(place, Standard) else file_digest(place)
+
+
+def file_digest(place: Path | Remote) -> str:
+    """sha256 of a file's content; a remote one is fetched for it.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    if isinstance(place, Remote):
+        return stream_digest(fetch(place))
+    try:
+        with place.open("rb") as stream:
+            return stream_digest(stream)
+    except OSError as error:
+        raise PictureError(
+            f"cannot read {place}: {error.strerror or error}", hint="check the name and the folder"
+        ) from error
+
+
+def stream_digest(stream: BinaryIO) -> str:
+    """sha256 of a stream from its beginning, as `sha256:` and hexadecimal digits."""
+    stream.seek(0)
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+class _Named(io.BytesIO):
+    """Bytes in memory that error messages call by a name."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+@contextmanager
+def remote_errors(place: Remote) -> Generator[None]:
+    """Turn what a file system raises into one sentence."""
+    try:
+        yield
+    except SerpentError:
+        raise
+    except FileNotFoundError as error:
+        raise PictureError(f"there is no {place}", hint="check the spelling of the URL") from error
+    except Exception as error:  # clients of storage services share no base class
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise PictureError(
+            f"cannot reach {place}: {reason}", hint="check the network and the credentials"
+        ) from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _system(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    try:
+        return url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        scheme = url.split("://", 1)[0]
+        missing = isinstance(error, ImportError)
+        raise UsageError(
+            f"cannot open {url}: {error}",
+            hint=f"install the package that fsspec needs for {scheme}://" if missing
+            else "known are https://, s3://, gs:// and what else fsspec lists",
+        ) from error  # fmt: skip
+
+
+def _walk_local(folder: Path, recursive: bool) -> Iterator[str]:
+    if not recursive:
+        yield from (path.name for path in folder.iterdir() if path.is_file())
+        return
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(parent).relative_to(folder)
+        yield from ((below / name).as_posix() for name in names)
+
+
+def _walk_remote(folder: Remote, recursive: bool) -> Iterator[str]:
+    with remote_errors(folder):
+        top = folder.path.rstrip("/")
+        found: dict[str, dict[str, Any]] = folder.system.find(
+            top, maxdepth=None if recursive else 1, detail=True
+        )
+        yield from (path[len(top) :].lstrip("/") for path in found)
+
+
+def _with_scheme(scheme: str, path: str) -> str:
+    return path if _SCHEME.match(path) else f"{scheme}://{path.lstrip('/')}"

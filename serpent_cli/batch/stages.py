@@ -1,0 +1,278 @@
+"""One picture on its way: read, restored, written; an error ends it and becomes its result."""
+
+import math
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from serpent_cli.batch.manifest import Manifest, Record
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.places import Place, change_mark
+from serpent_cli.batch.transfer import prepare, read_from, write_to
+from serpent_cli.errors import SerpentError
+from serpent_cli.imaging.bands import read_layout
+from serpent_cli.imaging.formats import Format
+from serpent_cli.imaging.geometry import Geometry
+from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
+from serpent_cli.imaging.resample import resample
+from serpent_cli.restore.memory import default_budget
+from serpent_cli.restore.restorer import Region, Restorer
+from serpent_cli.restore.streamed import StreamOptions, needs_streaming, restore_file
+
+DECODING_BYTES = 40
+"""Most bytes per pixel while a file is decoded; a header read by `read_size` tells no depth.
+Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
+"""
+
+CODING_COPIES = 3
+"""A result while it is encoded: itself, and a codec's copies as `restore.plan` counts them."""
+
+THREAD_BYTES = 64 * 2**20
+"""What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
+million, more or less by chance.
+"""
+
+LONG_PIXELS = 2**22
+"""A CPU works on more pixels than this for many seconds: the result of the file before is finished
+and handed over first, lest it wait that long."""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one picture.
+
+    Attributes:
+        job: Its source and target.
+        error: Why there is no result; None if it was written.
+        warnings: What could not be kept.
+        width: Output pixels per row, 0 after an error.
+        height: Output rows, 0 after an error.
+        tiles: Tiles it was restored in.
+        seconds: Seconds of reading, restoring and writing it, without waiting between them. Files
+            overlap: their sum is more than a run's duration.
+        skipped: An earlier run had written it, with the same options and from the same input.
+    """
+
+    job: Job
+    error: SerpentError | None = None
+    warnings: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
+    tiles: int = 0
+    seconds: float = 0.0
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What holds for every file of a run.
+
+    Attributes:
+        max_pixels: Larger pictures are refused.
+        region: (x, y, w, h), the only part to restore.
+        force: Overwrite existing targets.
+        quality: Of JPEG, WebP and AVIF, 1 to 100; None for the input's, or a high one.
+        chosen: Format for standard output; None for the input's.
+        size: What results are resampled to; None: they stay as the network gives them.
+        manifest: Knows what earlier runs have done, and is told what this one does.
+        on_size: Called with (job, input height, input width) before a picture is restored.
+        on_tile: Called with (tiles done, tiles in all) of the present picture.
+    """
+
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    region: Region | None = None
+    force: bool = False
+    quality: int | None = None
+    chosen: Format | None = None
+    size: Geometry | None = None
+    manifest: Manifest | None = None
+    on_size: Callable[[Job, int, int], None] = field(default=lambda job, height, width: None)
+    on_tile: Callable[[int, int], None] = field(default=lambda done, total: None)
+
+
+class File:
+    """A job and how far it has come; the three stages may run in three threads.
+
+    Args:
+        job: Its source and target.
+        restorer: What restores it.
+        options: What holds for all files of the run.
+    """
+
+    def __init__(self, job: Job, restorer: Restorer, options: RunOptions) -> None:
+        self.job, self.restorer, self.options = job, restorer, options
+        self.picture: Picture | None = None
+        self.restored: Picture | None = None
+        self.done: Record | None = None
+        self.error: SerpentError | None = None
+        self.warnings: tuple[str, ...] = ()
+        self.force, self.mark, self.streamed = options.force, "", False
+        self.height, self.width, self.tiles = 0, 0, 0
+        self.seconds, self.coding_bytes = 0.0, 0
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is neither a picture nor a reason why not."""
+        known = self.picture or self.error or self.done or self.streamed
+        return not known
+
+    def read(self, room: float = math.inf) -> None:
+        """Decode the picture, or leave it alone if that takes more bytes than there is room."""
+        with self._stage():
+            if not self.mark and self._is_done():
+                return
+            prepare(self.job.target, force=self.force)
+            self.streamed = self._must_stream()
+            if self.streamed:
+                return
+            if room == math.inf or _decoding_bytes(self.job.source) <= room:
+                self.picture = read_from(self.job.source, max_pixels=self.options.max_pixels)
+
+    def _is_done(self) -> bool:
+        """Ask the manifest; a result of ours that is out of date may be replaced."""
+        manifest = self.options.manifest
+        if manifest is None:
+            return False
+        self.mark = change_mark(self.job.source)
+        if not self.options.force:
+            self.done = manifest.find(self.job, self.mark)
+            self.force = self.done is None and manifest.made(self.job)
+        return self.done is not None
+
+    def room_beside(self) -> int:
+        """Bytes of the budget that restoring the picture leaves; 0 if nothing is known of it."""
+        if self.picture is None:
+            return 0
+        height, width, _ = self.picture.pixels.shape
+        restorer = self.restorer
+        try:
+            plan = restorer.plan(
+                height, width, sample_bytes=self.picture.pixels.itemsize,
+                channels=3 if self.picture.alpha is None else 4,
+            )  # fmt: skip
+        except SerpentError:  # restoring will say so, or needs but a region of it
+            return 0
+        budget = default_budget() if restorer.budget is None else restorer.budget
+        return max(0, budget - plan.peak_bytes - THREAD_BYTES)
+
+    def takes_long(self) -> bool:
+        """Whether the result of the file before should not wait for this one."""
+        pixels = 0 if self.picture is None else self.picture.height * self.picture.width
+        slow = self.restorer.device.type == "cpu"
+        return self.streamed or (slow and pixels > LONG_PIXELS)
+
+    def restore(self) -> None:
+        """Restore the picture if it could be read; a very large one is written at once."""
+        picture, self.picture = self.picture, None
+        with self._stage():
+            if self.streamed and self.error is None:
+                self._restore_by_bands()
+            elif picture is not None:
+                self.options.on_size(self.job, picture.height, picture.width)
+                restored = self.restorer.restore(
+                    picture, region=self.options.region, on_tile=self._count_tiles
+                )
+                if (size := self.options.size) is not None:
+                    restored = resample(restored, *self._wanted(size, restored))
+                self._keep(restored)
+
+    def _keep(self, restored: Picture) -> None:
+        self.restored, self.warnings = restored, restored.warnings
+        self.height, self.width = restored.height, restored.width
+        alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes
+        self.coding_bytes = CODING_COPIES * (restored.pixels.nbytes + alpha_bytes)
+
+    def _must_stream(self) -> bool:
+        """Whether the picture only fits the memory by bands, and can be streamed."""
+        source, options = self.job.source, self.options
+        if not isinstance(source, Path) or not isinstance(self.job.target, Path):
+            return False
+        if not source.is_file() or options.size is not None:
+            return False
+        layout = read_layout(source)
+        height, width = layout.height, layout.width
+        if height * width > options.max_pixels:  # reading will say so
+            return False
+        return needs_streaming(self.restorer, height, width, layout.sample_bytes, layout.channels)
+
+    def _restore_by_bands(self) -> None:
+        assert isinstance(self.job.source, Path)
+        assert isinstance(self.job.target, Path)
+        options = StreamOptions(
+            force=self.force, quality=self.options.quality, max_pixels=self.options.max_pixels,
+            region=self.options.region, on_tile=self._count_tiles,
+            on_size=lambda height, width: self.options.on_size(self.job, height, width),
+            on_ready=self._note,
+        )  # fmt: skip
+        result = restore_file(self.job.source, self.job.target, self.restorer, options)
+        self.width, self.height, self.warnings = result.width, result.height, result.warnings
+
+    def _wanted(self, size: Geometry, restored: Picture) -> tuple[int, int]:
+        """Rows and columns that a size means for the input, or for its region."""
+        scale = self.restorer.scale
+        return size.target(restored.height // scale, restored.width // scale)
+
+    def write(self) -> FileResult:
+        """Write the restored picture, if there is one, and say what became of it."""
+        restored, self.restored = self.restored, None
+        if restored is not None:
+            with self._stage():
+                self.warnings += write_to(
+                    restored, self.job.target, force=self.force, quality=self.options.quality,
+                    chosen=self.options.chosen, on_ready=self._note,
+                )  # fmt: skip
+        # Taken out: the error's traceback knows this object and its pictures.
+        error, self.error = self.error, None
+        if error is not None:
+            return FileResult(self.job, error=error, seconds=self.seconds)
+        if (done := self.done) is not None:
+            return FileResult(
+                self.job, None, done.warnings, done.width, done.height, done.tiles, self.seconds,
+                skipped=True,
+            )  # fmt: skip
+        return FileResult(
+            self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds
+        )
+
+    def _note(self, encoded: BinaryIO) -> None:
+        """Tell the manifest of a result before it is visible."""
+        if self.options.manifest is not None:
+            self.options.manifest.add(
+                self.job, self.mark, encoded, width=self.width, height=self.height,
+                tiles=self.tiles, seconds=round(self.seconds, 3), warnings=self.warnings,
+            )  # fmt: skip
+
+    def _count_tiles(self, done: int, total: int) -> None:
+        self.tiles = total
+        self.options.on_tile(done, total)
+
+    @contextmanager
+    def _stage(self) -> Generator[None]:
+        """Count the seconds of a stage, and keep what ends it."""
+        begun = time.perf_counter()
+        try:
+            yield
+        except SerpentError as error:
+            self.error = error
+        except BrokenPipeError:  # whoever read standard output has gone
+            raise
+        except Exception as error:  # noqa: BLE001 (one broken file must not end the batch)
+            self.error = SerpentError(
+                f"{self.job.source}: unexpected {type(error).__name__}: {error}",
+                hint="set SERPENT_DEBUG=1 for the traceback, and please report it",
+            )
+            self.error.__cause__ = error
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+
+def _decoding_bytes(source: Place) -> float:
+    """Most bytes that decoding takes, by the header; no end to it if looking would use it up."""
+    if not isinstance(source, Path) or not source.is_file():  # a pipe gives its bytes once
+        return math.inf
+    height, width = read_size(source)
+    return height * width * DECODING_BYTES

@@ -1,0 +1,102 @@
+"""Pictures from and to any place: local files, URLs, standard streams."""
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from serpent_cli.batch.places import Place, Remote, Standard, exists, fetch, remote_errors
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.encode import encode
+from serpent_cli.imaging.formats import WRITABLE, Format, format_for
+from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.write import write_picture
+
+Ready = Callable[[BinaryIO], None]
+"""Called with a result's encoded bytes, complete but not yet visible under their name."""
+
+
+def read_from(place: Place, *, max_pixels: int) -> Picture:
+    """Read the picture at a place; see `imaging.read.read_picture`."""
+    source = place if isinstance(place, Path) else fetch(place)
+    return read_picture(source, max_pixels=max_pixels)
+
+
+def prepare(target: Place, *, force: bool) -> None:
+    """Refuse an existing target before any work, and make its folder.
+
+    Raises:
+        PictureError: It exists and `force` is not given, or its folder cannot be made.
+    """
+    if not force and exists(target):
+        raise PictureError(f"{target} exists", hint="give --force to replace it")
+    if isinstance(target, Path):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(
+                f"cannot make the folder {target.parent}: {error.strerror}",
+                hint="choose another folder with -o",
+            ) from error
+
+
+def write_to(
+    picture: Picture,
+    target: Place,
+    *,
+    force: bool = False,
+    quality: int | None = None,
+    chosen: Format | None = None,
+    on_ready: Ready | None = None,
+) -> tuple[str, ...]:
+    """Write a picture to a place, whole or not at all.
+
+    Args:
+        picture: What to write.
+        target: Where to; its folder exists.
+        force: Replace an existing file.
+        quality: Of JPEG, WebP and AVIF, 1 to 100; None for the input's, or a high one.
+        chosen: Format for standard output; by default that of the picture's file.
+        on_ready: Called once with the encoded bytes before they are visible.
+
+    Returns:
+        One sentence for each thing that the format cannot hold.
+
+    Raises:
+        PictureError: The target exists, or the place refuses it.
+    """
+    if isinstance(target, Path):
+        return write_picture(picture, target, force=force, quality=quality, on_ready=on_ready)
+    stream = io.BytesIO()
+    named = _format_of(picture) if isinstance(target, Standard) else None
+    notes = encode(
+        picture, chosen or named or format_for(PurePosixPath(target.name)), stream, quality=quality
+    )
+    if on_ready is not None:
+        on_ready(stream)
+    if isinstance(target, Remote):
+        _upload(stream, target, force=force)
+    else:
+        sys.stdout.buffer.write(stream.getbuffer())
+        sys.stdout.buffer.flush()
+    return notes
+
+
+def _format_of(picture: Picture) -> Format:
+    """The format a picture was read from, or PNG where that cannot be written."""
+    wanted = picture.format.replace(" ", "").lower()
+    return next(
+        (each for each in WRITABLE if each.name.replace(" ", "").lower() == wanted), WRITABLE[0]
+    )
+
+
+def _upload(stream: io.BytesIO, target: Remote, *, force: bool) -> None:
+    """Object stores show an object only once it has arrived whole."""
+    if not force and exists(target):
+        raise PictureError(f"cannot write {target}: it exists", hint="give --force to replace it")
+    with remote_errors(target):
+        parent = target.path.rsplit("/", 1)[0]
+        target.system.makedirs(parent, exist_ok=True)
+        target.system.pipe_file(target.path, stream.getvalue())

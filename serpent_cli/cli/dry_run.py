@@ -1,0 +1,73 @@
+"""`--dry-run`: what would be done, with the size, memory and time that each picture would take."""
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+from serpent_cli.cli import console
+from serpent_cli.cli.outcome import duration
+from serpent_cli.cli.preparing import load, manifest_of, run_options
+from serpent_cli.cli.request import Request
+
+if TYPE_CHECKING:
+    from serpent_cli.batch.forecast import Forecast
+    from serpent_cli.batch.groups import Group
+
+
+def predict(groups: "list[Group]", request: Request) -> None:
+    """Show a forecast for each picture and for all; nothing is written.
+
+    Ends with exit code 1 if some pictures would fail.
+    """
+    found = [each for group in groups for each in _forecasts(group, request)]
+    restored = [each for each in found if each.action == "restore"]
+    failed = sum(each.action == "fail" for each in found)
+    seconds = sum(each.seconds for each in restored)
+    memory = max((each.memory for each in restored), default=0)
+    if request.json:
+        console.json_line({
+            "summary": True, "files": len(found), "restored": len(restored),
+            "skipped": len(found) - len(restored) - failed, "failed": failed,
+            "seconds": round(seconds, 3), "memory": memory,
+        })  # fmt: skip
+    elif not request.quiet:
+        console.note(
+            f"{len(restored)} of {len(found)} pictures would be restored, in about"
+            f" {duration(seconds)}, with at most {memory / 2**30:.1f}G of memory"
+        )
+    raise typer.Exit(1 if failed else 0)
+
+
+def _forecasts(group: "Group", request: Request) -> "list[Forecast]":
+    from serpent_cli.batch.forecast import forecast
+
+    known = manifest_of(group, request, read_only=True)
+    with known or nullcontext():
+        restorer = load(group, request, known)[0]
+        speed = restorer.seconds_per_megapixel()
+        found: list[Forecast] = []
+        for job in group.jobs:
+            found.append(forecast(job, restorer, run_options(group, request, known), speed))
+            _show(found[-1], request)
+    return found
+
+
+def _show(each: "Forecast", request: Request) -> None:
+    if each.error is not None:
+        console.error(each.error)
+    if request.json:
+        facts = {"input": str(each.job.source), "output": str(each.job.target),
+                 "status": f"would {each.action}", "width": each.width, "height": each.height,
+                 "tiles": each.tiles, "memory": each.memory,
+                 "seconds": round(each.seconds, 3)}  # fmt: skip
+        if each.error is not None:
+            facts |= {"error": each.error.message, "hint": each.error.hint}
+        console.json_line(facts)
+    elif each.action == "restore":
+        size = f"{each.width} x {each.height}, {each.tiles} tiles, " if each.width else ""
+        console.result(
+            f"{each.job.target}: {size}{each.memory / 2**30:.1f}G, {duration(each.seconds)}"
+        )
+    elif each.action == "skip":
+        console.result(f"{each.job.target}: done before")

@@ -1,0 +1,115 @@
+"""What became of each picture, shown as it happens and summed up at the end."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from serpent_cli.cli import console
+from serpent_cli.cli.request import Request
+
+if TYPE_CHECKING:
+    from serpent_cli.batch.stages import FileResult
+    from serpent_cli.restore.restorer import Restorer
+
+LISTED = 20
+"""Most failures that are listed again at the end."""
+
+
+class Outcome:
+    """Shows results and decides the exit code.
+
+    Args:
+        request: The command line.
+        total: Pictures in all.
+    """
+
+    def __init__(self, request: Request, total: int) -> None:
+        self.request, self.total = request, total
+        self.restored = self.skipped = 0
+        self.failures: list[FileResult] = []
+        self.begun = time.perf_counter()
+
+    def show(self, result: "FileResult") -> None:
+        """One picture is done, had been done, or failed."""
+        if result.error is not None:
+            self.failures.append(result)
+            console.error(result.error)
+        elif result.skipped:
+            self.skipped += 1
+        else:
+            self.restored += 1
+            for text in result.warnings:
+                console.warning(f"{result.job.source}: {text}")
+        if str(result.job.target) == "-":
+            return  # standard output is the picture
+        if self.request.json:
+            console.json_line(record(result))
+        elif result.error is None and not result.skipped and not self.request.quiet:
+            console.result(str(result.job.target))
+
+    def finish(self) -> int:
+        """Sum up, and give the exit code."""
+        failed = len(self.failures)
+        if self.request.json:
+            console.json_line({
+                "summary": True, "files": self.total, "restored": self.restored,
+                "skipped": self.skipped, "failed": failed,
+                "seconds": round(time.perf_counter() - self.begun, 3),
+            })  # fmt: skip
+        elif not self.request.quiet:
+            if self.skipped:
+                console.note(f"{self.skipped} of {self.total} pictures had been done before")
+            if failed and self.total > 1:
+                self._list_failures()
+        codes = {result.error.exit_code for result in self.failures if result.error is not None}
+        alike = failed == self.total and len(codes) == 1
+        return 0 if not failed else codes.pop() if alike else 1
+
+    def _list_failures(self) -> None:
+        """Again at the end: among thousands of lines nobody has seen them."""
+        failed = len(self.failures)
+        console.note(f"{failed} of {self.total} pictures failed:")
+        for result in self.failures[:LISTED]:
+            assert result.error is not None
+            console.note(f"  {result.error.message}")
+        if failed > LISTED:
+            console.note(f"  and {failed - LISTED} more")
+
+
+def record(result: "FileResult") -> dict[str, Any]:
+    """The JSON object of a result; docs/batch.md describes it."""
+    status = "failed" if result.error else "skipped" if result.skipped else "restored"
+    facts: dict[str, Any] = {
+        "input": str(result.job.source),
+        "output": str(result.job.target),
+        "status": status,
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+    }
+    if result.error is not None:
+        return {**facts, "error": result.error.message, "hint": result.error.hint}
+    return {**facts, "width": result.width, "height": result.height, "tiles": result.tiles}
+
+
+def announcement(name: str, height: int, width: int, restorer: "Restorer") -> str:
+    """What a large result will be like, and how long it will take.
+
+    Args:
+        name: Of the result.
+        height: Input rows.
+        width: Input columns.
+        restorer: What will restore it; runs on a small tile to know its speed.
+    """
+    scale = restorer.scale
+    seconds = restorer.seconds_per_megapixel() * height * width / 2**20
+    megabytes = height * width * scale**2 * 3 / 1e6
+    return (
+        f"{name} will have {width * scale} x {height * scale} pixels, {megabytes:.0f} MB before"
+        f" compression, and take about {duration(seconds)}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """In words, such as `14 minutes`."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,120 @@
+"""Pictures at URLs and in standard streams."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from serpent_cli.batch import places
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.places import Remote, Standard, change_mark, file_digest, parse_place
+from serpent_cli.batch.runner import run
+from serpent_cli.batch.stages import RunOptions
+from serpent_cli.batch.transfer import read_from, write_to
+from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.imaging.formats import format_named
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
+from serpent_cli.restore.restorer import Restorer
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("-", Standard()),
+        ("s3://bucket/a.png", Remote("s3://bucket/a.png")),
+        ("https://host/a.png?x=1", Remote("https://host/a.png?x=1")),
+        ("C:/a.png", Path("C:/a.png")),
+        ("a//b.png", Path("a/b.png")),
+    ],
+)
+def test_what_a_word_means(text: str, place: places.Place) -> None:
+    assert parse_place(text) == place
+
+
+def test_urls_have_names_and_suffixes() -> None:
+    place = Remote("https://host/dir/cat.JPG?size=3/4")
+    assert (place.name, place.suffix) == ("cat.JPG", ".JPG")
+    assert Remote("s3://b/odd?.png").name == "odd?.png"
+
+
+def png(photo: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(photo).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_a_batch_from_one_store_to_another(
+    memory_url: str, restorer: Restorer, photo: NDArray[np.uint8]
+) -> None:
+    source, target = Remote(f"{memory_url}/a.png"), Remote(f"{memory_url}/new/a.png")
+    gone = Remote(f"{memory_url}/none.png")
+    source.system.pipe_file(source.path, png(photo[:20, :30]))
+    jobs = [Job(source, target), Job(gone, Remote(f"{memory_url}/new/none.png"))]
+    good, bad = run(jobs, restorer, RunOptions())
+    assert good.error is None
+    written = np.asarray(Image.open(io.BytesIO(target.system.cat_file(target.path))))
+    np.testing.assert_array_equal(written, 255 - photo[:20, :30])
+    assert isinstance(bad.error, PictureError)
+    assert bad.error.message == f"there is no {gone}"
+    (again,) = run(jobs[:1], restorer, RunOptions())
+    assert isinstance(again.error, PictureError)
+    assert again.error.message == f"{target} exists"
+
+
+def test_damage_names_the_url(memory_url: str) -> None:
+    place = Remote(f"{memory_url}/bad.png")
+    place.system.pipe_file(place.path, b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(PictureError, match=f"cannot read {place}"):
+        read_from(place, max_pixels=DEFAULT_MAX_PIXELS)
+
+
+def test_unknown_schemes_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"cannot open nosuch://x/a.png"):
+        places.exists(Remote("nosuch://x/a.png"))
+
+
+def test_marks_change_with_the_content(memory_url: str, tmp_path: Path) -> None:
+    local, remote = tmp_path / "a", Remote(f"{memory_url}/a")
+    marks: list[tuple[str, str]] = []
+    for content in (b"one", b"other"):
+        local.write_bytes(content)
+        remote.system.pipe_file(remote.path, content)
+        assert file_digest(local) == file_digest(remote)
+        marks.append((change_mark(local), change_mark(remote)))
+    assert marks[0][0] != marks[1][0]
+    assert marks[0][1] != marks[1][1]
+
+
+class Stream:
+    def __init__(self, content: bytes = b"") -> None:
+        self.buffer = io.BytesIO(content)
+
+
+def test_standard_streams_keep_the_format(
+    photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = io.BytesIO()
+    Image.fromarray(photo).save(content, "JPEG", quality=60)
+    for wanted, chosen in (("JPEG", None), ("TIFF", format_named("tif"))):
+        monkeypatch.setattr(sys, "stdin", Stream(content.getvalue()))
+        monkeypatch.setattr(sys, "stdout", Stream())
+        picture = read_from(Standard(), max_pixels=DEFAULT_MAX_PIXELS)
+        assert write_to(picture, Standard(), chosen=chosen) == ()
+        assert isinstance(sys.stdout, Stream)
+        assert Image.open(sys.stdout.buffer).format == wanted
+
+
+def test_pictures_of_formats_that_cannot_be_written_become_png(
+    photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = io.BytesIO()
+    Image.fromarray(photo).save(content, "GIF")
+    monkeypatch.setattr(sys, "stdin", Stream(content.getvalue()))
+    monkeypatch.setattr(sys, "stdout", Stream())
+    write_to(read_from(Standard(), max_pixels=DEFAULT_MAX_PIXELS), Standard())
+    assert isinstance(sys.stdout, Stream)
+    assert Image.open(sys.stdout.buffer).format == "PNG"
