@@ -50,9 +50,7 @@ ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 def main() -> int:
     """Run one case; 0 if all its bars are met."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN})
-    )
+    parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument("--photos", type=Path, help="sharp photographs, for ablation and tiles")

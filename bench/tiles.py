@@ -1,6 +1,7 @@
 """Quality against the size of tiles: a scan sees the whole map, and learned on small ones.
 
-A large picture is laid out of photographs, side by side: python -m bench tiles --photos DIR.
+On photographs as they are, and on a large picture laid out of them, side by side, since there are
+no larger ones: python -m bench tiles --photos DIR.
 """
 
 from pathlib import Path
@@ -27,27 +28,38 @@ SIDES = (1536, 2048)  # of the sharp pictures of `deblur`, and of nets that enla
 
 def rows(photos: Path, device: torch.device) -> list[Row]:
     """PSNR and seams of every bundled model, for each tile that is smaller than the picture."""
-    return [row for card in list_cards() for row in model_rows(card.name, photos, device)]
-
-
-def model_rows(name: str, photos: Path, device: torch.device) -> list[Row]:
-    """One model, from the whole picture down to the smallest tile."""
-    scale = Restorer.load(name, device=str(device)).scale
-    sharp = mosaic(photos, SIDES[scale > 1])
-    given = degraded(sharp, scale)
-    tiles = ["whole", *(side for side in LADDER if side < given.width)]
     found: list[Row] = []
-    whole: Samples | None = None
-    for tile in tiles:
-        restorer = Restorer.load(name, device=str(device), tile=tile)
-        restored = restorer.restore(given).pixels
-        whole = restored if whole is None else whole
-        title = f"{name}, {given.width}², tile {tile}"
-        found.append(Row(f"{title}: PSNR", psnr(restored / 255, sharp / 255), "dB"))
-        if tile != "whole":
-            difference = restored.astype(np.int16) - whole
-            found.append(Row(f"{title}: rms from whole", float(difference.std()), "/255"))
+    for card in list_cards():
+        found += model_rows(card.name, "mosaic", [mosaic(photos, SIDES[card.scale > 1])], device)
+        every_third = sorted(photos.glob("*.png"))[::3]
+        found += model_rows(card.name, "photographs", [sharp_at(p) for p in every_third], device)
     return found
+
+
+def model_rows(name: str, what: str, sharp: list[Samples], device: torch.device) -> list[Row]:
+    """One model, from the whole pictures down to the smallest tile; means over the pictures."""
+    scale = Restorer.load(name, device=str(device)).scale
+    given = [degraded(each, scale) for each in sharp]
+    side = max(max(each.height, each.width) for each in given)
+    found: list[Row] = []
+    whole: list[Samples] = []
+    for tile in ("whole", *(each for each in LADDER if each < side)):
+        restorer = Restorer.load(name, device=str(device), tile=tile)
+        restored = [restorer.restore(each).pixels for each in given]
+        whole = whole or restored
+        title = f"{name}, {len(given)} of {what} up to {side}, tile {tile}"
+        gained = [psnr(a / 255, b / 255) for a, b in zip(restored, sharp, strict=True)]
+        found.append(Row(f"{title}: PSNR", float(np.mean(gained)), "dB"))
+        if tile != "whole":
+            apart = [(a.astype(np.int16) - b).std() for a, b in zip(restored, whole, strict=True)]
+            found.append(Row(f"{title}: rms from whole", float(np.mean(apart)), "/255"))
+    return found
+
+
+def sharp_at(path: Path) -> Samples:
+    """A photograph, cut to a multiple of 8."""
+    pixels = read_picture(path).pixels
+    return pixels[: pixels.shape[0] // 8 * 8, : pixels.shape[1] // 8 * 8]
 
 
 def mosaic(folder: Path, side: int) -> Samples:

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import bands_png
+from serpent_cli.imaging import bands_png, bands_tiff
 from serpent_cli.imaging.bands import open_bands, read_layout
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
@@ -26,6 +26,13 @@ KINDS = [
     for grey in (False, True)
     for alpha in (False, True)
 ]
+
+
+@pytest.fixture(autouse=True)
+def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many bands in small pictures."""
+    for module in (bands_png, bands_tiff):
+        monkeypatch.setattr(module, "_BAND_BYTES", 10_000)
 
 
 def assert_rows_are_those_of_the_whole(path: Path, step: int = 37, more: int = 20) -> None:
@@ -55,10 +62,8 @@ def is_banded(path: Path) -> bool:
 @pytest.mark.parametrize(("dtype", "grey", "alpha"), KINDS)
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_every_depth(
-    dtype: str, grey: bool, alpha: bool, suffix: str, make_picture: Make, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(bands_png, "_BAND_BYTES", 10_000)
+    dtype: str, grey: bool, alpha: bool, suffix: str, make_picture: Make, tmp_path: Path
+) -> None:
     path = tmp_path / ("in" + suffix)
     write_picture(make_picture(dtype, grey=grey, alpha=alpha), path)
     assert is_banded(path)
@@ -175,10 +180,9 @@ def test_png_kinds_without_bands_are_decoded_whole(make_picture: Make, tmp_path:
 
 @pytest.mark.parametrize("filtering", range(5))
 def test_every_filter_of_a_png_is_undone(
-    filtering: int, make_picture: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filtering: int, make_picture: Make, tmp_path: Path
 ) -> None:
     """Filters of the specification by hand, as an oracle that is neither libpng nor ours."""
-    monkeypatch.setattr(bands_png, "_BAND_BYTES", 5000)
     pixels = make_picture("uint8").pixels
     raw = pixels.reshape(len(pixels), -1).astype(int)
     left, above = np.pad(raw, ((0, 0), (3, 0)))[:, :-3], np.pad(raw, ((1, 0), (0, 0)))[:-1]
