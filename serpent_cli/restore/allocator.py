@@ -62,10 +62,15 @@ def reused_memory(*, hand_back: bool) -> Generator[None]:
 
 def return_memory() -> None:
     """Return what is free, on the machine and on an accelerator, to the system."""
-    if (libc := _libc()) is not None:
-        libc.malloc_trim(0)
+    trim()
     if torch.accelerator.is_available():
         torch.accelerator.empty_cache()
+
+
+def trim() -> None:
+    """Return the machine's memory that is free, wherever in the heap it lies."""
+    if (libc := _libc()) is not None:
+        libc.malloc_trim(0)
 
 
 def _set(libc: ctypes.CDLL, values: dict[int, int]) -> None:

@@ -16,7 +16,7 @@ from serpent_cli.imaging.band_source import resized
 from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
 from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
-from serpent_cli.restore.allocator import return_memory, reused_memory
+from serpent_cli.restore.allocator import return_memory, reused_memory, trim
 from serpent_cli.restore.band_run import BandRun, OnTile, Part
 from serpent_cli.restore.footprint import Streams
 from serpent_cli.restore.forward import out_of_memory
@@ -200,6 +200,9 @@ def _restore(
             row += len(band)
             if len(rows := band[wanted, left : left + width]):
                 writer.write(rows)
+            # Pieces under way to the file lie scattered between the network's large maps, which
+            # then find no room twice in the same place: a heap that grows with the picture.
+            trim()
         warnings = reader.warnings
     alike = run.change.warning if s == 1 else None
     warnings += (alike,) if alike else ()
