@@ -23,7 +23,7 @@ from serpent_cli.zoo.locate import list_cards
 
 SIGMA, NOISE = 1.6, 1 / 255
 CELL = 384  # pixels of each photograph's side
-SIDES = (1536, 2048)  # of the sharp pictures of `deblur`, and of nets that enlarge
+SIDES = (3072, 2048)  # of the sharp pictures of `deblur`, and of nets that enlarge
 
 
 def rows(photos: Path, device: torch.device) -> list[Row]:

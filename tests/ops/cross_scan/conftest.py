@@ -3,18 +3,56 @@ import mode knows no packages among the tests."""
 
 import functools
 import importlib.util
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 import pytest
 import torch
 from torch import Tensor
 
-from serpent_cli.ops.cross_scan import BACKENDS
+from serpent_cli.ops.cross_scan import BACKENDS, triton_shape
 from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+
+INTERPRETER = "test_the_interpreter_agrees_with_the_reference"
+TRITON = importlib.util.find_spec("triton") is not None
+STARTED = pytest.StashKey[tuple[subprocess.Popen[bytes], IO[bytes]]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin the suite of Triton's interpreter now: minutes of one core, beside the other tests."""
+    chosen = any(item.name == INTERPRETER for item in session.items)
+    needless = triton_shape.interpreted() or torch.cuda.is_available() or not TRITON
+    if needless or not chosen or session.config.option.collectonly:
+        return
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process's end)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-x", str(Path(__file__).with_name("test_triton.py"))],
+        env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[3], stdout=output, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    session.config.stash[STARTED] = process, output
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End it with the session, however that ends."""
+    if STARTED in session.config.stash:
+        session.config.stash[STARTED][0].kill()
+
+
+@pytest.fixture
+def interpreted(pytestconfig: pytest.Config) -> tuple[int, str]:
+    """Exit code and output of this folder's Triton tests in the interpreter."""
+    process, output = pytestconfig.stash[STARTED]
+    code = process.wait()
+    output.seek(0)
+    return code, output.read().decode()
 
 
 def load(name: str) -> ModuleType:

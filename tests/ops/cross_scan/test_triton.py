@@ -5,12 +5,8 @@ here starts: `make test-triton`. Maps are small there, and cut into many segment
 """
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -124,14 +120,11 @@ def test_a_map_of_64_megapixels(make_case, distance, tolerances):
 
 
 @pytest.mark.skipif(not INSTALLED or RUNS, reason="needs Triton, and runs where it is not chosen")
-def test_the_interpreter_agrees_with_the_reference():
-    """All of this file, in a process of its own."""
-    command = [sys.executable, "-m", "pytest", "-x", __file__]
-    outcome = subprocess.run(
-        command, env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
+def test_the_interpreter_agrees_with_the_reference(interpreted):
+    """All of this file, in a process of its own, which conftest.py has begun."""
+    code, output = interpreted
+    assert code == 0, output[-4000:]
+    assert " passed" in output
 
 
 def test_the_usual_four_paths_take_two_sweeps():
