@@ -19,8 +19,8 @@ Measured over many tiles: 1.45; see `allocator`.
 
 SCATTERED = 2.1
 """Bytes that stay mapped over bytes in use while bands pass through: pieces of the file that is
-written lie between them. Measured for a gigapixel: 1.0 on an idle machine, up to 2.04 on one so busy
-that the pieces wait for a core.
+written lie between them. Measured for a gigapixel: 1.0 on an idle machine, up to 2.04 on one so
+busy that the pieces wait for a core.
 """
 
 FLOAT = 4
