@@ -1,6 +1,7 @@
 """The command line of `deblur` and `upscale` as one record, declared once."""
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -9,7 +10,7 @@ from serpent_cli.cli import options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(ABC):
     """The parsed command line of a restoring command; fields as the options of the same name."""
 
     inputs: options.Inputs = None
@@ -44,13 +45,13 @@ class Request:
         """Output pixels per input pixel that are demanded; None leaves it to `size`."""
         return 1
 
+    @abstractmethod
     def tag(self, scale: int) -> str:
         """What names of our own say was done."""
-        raise NotImplementedError
 
+    @abstractmethod
     def model_for(self, scale: int) -> str:
         """Name or path of the weights."""
-        raise NotImplementedError
 
 
 R = TypeVar("R", bound=Request)

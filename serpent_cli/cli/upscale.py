@@ -31,8 +31,14 @@ class UpscaleRequest(Request, _Scale):
     task: ClassVar[str] = "upscale"
 
     def wanted_scale(self) -> int | None:
-        """As demanded; 8 if nothing is said."""
-        return self.scale if self.size is not None else self.scale or DEFAULT_SCALE
+        """As demanded, or as named weights have it for a size; 8 if nothing is said."""
+        if self.size is None or self.scale is not None:
+            return self.scale or DEFAULT_SCALE
+        if self.model is None:
+            return None
+        from serpent_cli.zoo.locate import locate
+
+        return locate(self.model)[1].scale
 
     def tag(self, scale: int) -> str:
         """Such as `x8`; the size, if one is demanded."""

@@ -153,6 +153,8 @@ def test_a_size_is_reached_from_the_nearest_scale(
     assert Image.open(outcome.out[0]).size == (105, 70)
     mean = np.asarray(Image.open(outcome.out[0])).mean((0, 1))
     assert np.abs(mean - photo[:20, :30].mean((0, 1))).max() < 6, "the same picture"
+    named = ("--model", "upscale-x4", "--size", "40x40", "-o", tmp_path / "named.png")
+    assert Image.open(serpent("upscale", tmp_path / "in.png", *named).out[0]).size == (40, 27)
     outcome = serpent("deblur", tmp_path / "in.png", "--size", "50%")
     assert Image.open(outcome.out[0]).size == (15, 10)
     serpent("upscale", tmp_path / "in.png", "--size", "large").failed(2, "large")
