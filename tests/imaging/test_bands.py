@@ -1,6 +1,7 @@
 """Reading by bands gives the rows of the whole picture, whatever the file looks like inside."""
 
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Callable
@@ -20,12 +21,8 @@ from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
 
 Make = Callable[..., Picture]
-KINDS = [
-    (dtype, grey, alpha)
-    for dtype in ("uint8", "uint16", "float32")
-    for grey in (False, True)
-    for alpha in (False, True)
-]
+KINDS = list(itertools.product(("uint8", "uint16", "float32"), (False, True), (False, True)))
+"""dtype, grey, with alpha."""
 
 
 @pytest.fixture(autouse=True)
