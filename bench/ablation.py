@@ -1,11 +1,14 @@
 """Networks that differ in one choice, trained on the same photographs for the same time.
 
 python -m bench ablation --photos DIR --minutes 6
+
+First all are timed, which wants an otherwise idle machine; then each is trained for the steps that
+fit the time, and it no longer matters what else runs.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "skips concatenated": {"join": "concat"},
     "no image residual": {"residual": "none"},
 }
-PROBE = 20  # steps that tell how many fit the time
+PROBE = 20  # steps that are timed, after as many to warm up
 
 
 def rows(folder: Path, minutes: float, device: torch.device) -> list[Row]:
@@ -55,39 +58,49 @@ def rows(folder: Path, minutes: float, device: torch.device) -> list[Row]:
     )
     side = recipe.validation.crop + 2 * recipe.data.halo
     photos = load_photos(folder, side)
+    variants = {
+        name: replace(recipe, model=replace(BASE, **changes)) for name, changes in VARIANTS.items()
+    }
+    speeds = {name: time_variant(each, photos, device) for name, each in variants.items()}
     found: list[Row] = []
-    for name, changes in VARIANTS.items():
-        variant = replace(recipe, model=replace(BASE, **changes))
-        done = list(variant_rows(name, variant, photos, minutes, device))
+    for name, variant in variants.items():
+        step, picture = speeds[name]
+        report = train(variant, photos, max(PROBE, round(60 * minutes / step)), device)[1]
+        assert report.val_psnr is not None
+        done = [
+            Row(f"{name}: gain", report.val_psnr, "dB"),
+            Row(f"{name}: cost", flops(variant.model, 512, 512) / 1e9, "GMAC"),
+            Row(f"{name}: 512²", 4 * picture, "s/MP"),
+            Row(f"{name}: trained", report.step, "steps"),
+        ]
         print(table(done), file=sys.stderr, flush=True)  # the others take long
         found += done
     return found
 
 
-def variant_rows(
-    name: str, recipe: Recipe, photos: list[Tensor], minutes: float, device: torch.device
-) -> Iterator[Row]:
-    """Train one variant for its time."""
-    probe = train(recipe, photos, PROBE, device)[1]
-    steps = max(PROBE, round(60 * minutes * probe.crops_per_second / recipe.data.batch))
-    trainer, report = train(recipe, photos, steps, device)
-    assert report.val_psnr is not None
-    yield Row(f"{name}: gain", report.val_psnr, "dB")
-    yield Row(f"{name}: cost", flops(recipe.model, 512, 512) / 1e9, "GMAC")
-    yield Row(f"{name}: 512²", 4 * seconds(trainer, device), "s/MP")
-    yield Row(f"{name}: trained", report.step, "steps")
+def time_variant(recipe: Recipe, photos: list[Tensor], device: torch.device) -> tuple[float, float]:
+    """Seconds of a training step, without a run's start and end, and of a 512 x 512 picture."""
+    often = replace(recipe, log=replace(recipe.log, every=PROBE))
+    trainer, _, clocks = train(often, photos, 2 * PROBE + 1, device)
+    return (clocks[1] - clocks[0]) / PROBE, seconds(trainer, device)
 
 
 def train(
     recipe: Recipe, photos: list[Tensor], steps: int, device: torch.device
-) -> tuple[Trainer, StepReport]:
-    """A run of so many steps; it and its last line."""
+) -> tuple[Trainer, StepReport, list[float]]:
+    """A run of so many steps; it, its last line, and the clock at each line."""
     optim = OptimSection(steps=steps, warmup=min(200, steps // 10 + 1), ema=0.995)
     reports: list[StepReport] = []
+    clocks: list[float] = []
+
+    def on_report(report: StepReport) -> None:
+        reports.append(report)
+        clocks.append(time.perf_counter())
+
     with tempfile.TemporaryDirectory() as out:
         trainer = Trainer(replace(recipe, optim=optim), photos, Path(out), device)
-        trainer.run(reports.append)
-    return trainer, reports[-1]
+        trainer.run(on_report)
+    return trainer, reports[-1], clocks
 
 
 @torch.inference_mode()

@@ -29,7 +29,10 @@ HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our 
 SPINNING = Setting("GOMP_SPINCOUNT", "how long torch's idle threads spin; 10000 by default")
 WAITING = Setting("OMP_WAIT_POLICY", "set: torch's idle threads wait so, and nothing is chosen")
 
-SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES, SPINNING, WAITING)
+RAY_REPORTS = Setting("RAY_USAGE_STATS_ENABLED", "1: Ray may report its use; our default is 0")
+RAY_LOGS = Setting("RAY_BACKEND_LOG_LEVEL", "what Ray's core says; our default is fatal")
+
+SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES, SPINNING, WAITING, RAY_REPORTS, RAY_LOGS)
 
 
 def prepare_torch() -> None:
@@ -43,3 +46,9 @@ def prepare_torch() -> None:
     os.environ.setdefault(HUGE_PAGES.name, "1")
     if WAITING.get() is None:
         os.environ.setdefault(SPINNING.name, "10000")
+
+
+def prepare_ray() -> None:
+    """Keep Ray quiet and discreet, unless the user says otherwise; call it before ray loads."""
+    os.environ.setdefault(RAY_REPORTS.name, "0")
+    os.environ.setdefault(RAY_LOGS.name, "fatal")

@@ -81,5 +81,5 @@ def test_changelog_and_constraints_fit_the_version() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
     assert "torch==2.13.0" in pins
     for requirement in (*project["dependencies"], *project["optional-dependencies"]["test"]):
-        name = re.split(r"[<>=]", requirement)[0]
+        name = re.split(r"[\[<>=]", requirement)[0]
         assert f"\n{name}==" in pins, f"{name} is not pinned"

@@ -15,13 +15,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Protocol, Self, cast
 
 from filelock import FileLock, Timeout
 
 from serpent_cli import __version__
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Standard, exists, file_digest, stream_digest
+from serpent_cli.batch.places import Standard, exists, file_digest
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.write import part_stem
 
@@ -56,6 +56,37 @@ class Record:
     tiles: int = 0
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ManifestTerms:
+    """Arguments of `Manifest`.
+
+    Attributes:
+        path: The file on this machine; None for no manifest, or a forgotten one.
+        options: What decides the results.
+        plan: What this machine adds.
+    """
+
+    path: Path | None
+    options: Mapping[str, Any]
+    plan: Mapping[str, Any]
+
+
+class Ledger(Protocol):
+    """What files ask and tell a manifest, wherever it is kept; see `Manifest`."""
+
+    def find(self, job: Job, input_digest: str) -> Record | None:
+        """The finished result of a job."""
+        ...
+
+    def made(self, job: Job) -> bool:
+        """Whether the file at a job's target is a result of ours."""
+        ...
+
+    def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
+        """Note a result that is complete and not yet visible."""
+        ...
 
 
 _PART = re.compile(r"\.(.+)\.[0-9a-f]{12}\.part")
@@ -120,6 +151,9 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Let go of the file and its lock."""
         self._stream.close()
         self._lock.release()
@@ -141,30 +175,20 @@ class Manifest:
             return False
         return exists(job.target) and file_digest(job.target) in written
 
-    def add(self, job: Job, input_digest: str, encoded: BinaryIO, **facts: Any) -> None:
-        """Note a result whose encoded bytes are complete and not yet visible.
+    def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
+        """Note a result that is complete and not yet visible.
 
         Args:
             job: What it was made from.
             input_digest: Of what was read.
-            encoded: The file to be.
+            output_digest: Of the file to be.
             facts: `width`, `height`, `tiles`, `seconds`, `warnings` of the record.
         """
         record = Record(
-            str(job.source), self._key(job), self.run, input_digest, stream_digest(encoded), **facts
-        )  # fmt: skip
+            str(job.source), self._key(job), self.run, input_digest, output_digest, **facts
+        )
         self._append(asdict(record))
         self._keep(record)
-
-    def sweep(self, jobs: Iterable[Job]) -> None:
-        """Remove what a killed run left beside the targets of jobs; the lock says it is dead."""
-        targets = [job.target for job in jobs if isinstance(job.target, Path)]
-        names = {part_stem(target) for target in targets}
-        for folder in {target.parent for target in targets if target.parent.is_dir()}:
-            for path in folder.glob(".*.part"):
-                found = _PART.fullmatch(path.name)
-                if found and found[1] in names:
-                    path.unlink(missing_ok=True)
 
     def _keep(self, record: Record) -> None:
         self._records[record.output] = record
@@ -197,6 +221,26 @@ class Manifest:
             self._stream.write(line)
             self._stream.flush()
             os.fsync(self._stream.fileno())
+
+
+def sweep(jobs: Iterable[Job]) -> None:
+    """Remove what a killed run left beside the targets of jobs; it must be known to be dead."""
+    targets = [job.target for job in jobs if isinstance(job.target, Path)]
+    names = {part_stem(target) for target in targets}
+    for folder in {target.parent for target in targets if target.parent.is_dir()}:
+        for path in folder.glob(".*.part"):
+            found = _PART.fullmatch(path.name)
+            if found and found[1] in names:
+                path.unlink(missing_ok=True)
+
+
+def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:
+    """Do that if no run has the manifest at a path; a run that follows does it anyway."""
+    try:
+        with FileLock(f"{path}.lock", timeout=0):
+            sweep(jobs)
+    except (Timeout, OSError):
+        return
 
 
 def options_digest(options: Mapping[str, Any]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.batch.manifest import Manifest, Record
+from serpent_cli.batch.manifest import Ledger, Record
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Place, change_mark
+from serpent_cli.batch.places import Place, change_mark, stream_digest
 from serpent_cli.batch.transfer import prepare, read_from, write_to
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.bands import read_layout
@@ -89,7 +89,7 @@ class RunOptions:
     quality: int | None = None
     chosen: Format | None = None
     size: Geometry | None = None
-    manifest: Manifest | None = None
+    manifest: Ledger | None = None
     on_size: Callable[[Job, int, int], None] = field(default=lambda job, height, width: None)
     on_tile: Callable[[int, int], None] = field(default=lambda done, total: None)
 
@@ -242,7 +242,7 @@ class File:
         """Tell the manifest of a result before it is visible."""
         if self.options.manifest is not None:
             self.options.manifest.add(
-                self.job, self.mark, encoded, width=self.width, height=self.height,
+                self.job, self.mark, stream_digest(encoded), width=self.width, height=self.height,
                 tiles=self.tiles, seconds=round(self.seconds, 3), warnings=self.warnings,
             )  # fmt: skip
 

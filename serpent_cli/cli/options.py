@@ -1,7 +1,7 @@
 """Options that several commands share, as Annotated types."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -61,6 +61,10 @@ Size = Annotated[
 ]
 Jobs = Annotated[
     int, typer.Option("-j", "--jobs", min=1, help="Pictures restored at once on each device.")
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="This machine, or the Ray cluster that RAY_ADDRESS names."),
 ]
 ManifestOption = Annotated[
     Path | None,

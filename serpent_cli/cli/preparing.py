@@ -1,16 +1,21 @@
 """What a restoring command needs before it begins: restorers, a manifest, options of the run."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
+from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest
-    from serpent_cli.batch.stages import RunOptions
+    from serpent_cli.batch.manifest import Manifest, ManifestTerms
+    from serpent_cli.batch.stages import FileResult, RunOptions
     from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restore.terms import RestorerTerms
+    from serpent_cli.zoo.card import Card
 
 
 def run_options(group: "Group", request: Request, manifest: "Manifest | None") -> "RunOptions":
@@ -25,15 +30,22 @@ def run_options(group: "Group", request: Request, manifest: "Manifest | None") -
 
 def manifest_of(group: "Group", request: Request, *, read_only: bool = False) -> "Manifest | None":
     """The manifest of a group: as demanded, or in the local folder that all results go to."""
-    from serpent_cli.batch.manifest import NAME, Manifest
+    from serpent_cli.batch.manifest import Manifest
 
-    path = request.manifest
-    if path is None:
-        if group.folder is None:
-            return None
-        path = group.folder / NAME
+    terms = manifest_terms(group, request)
+    if terms.path is None:
+        return None
+    return Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+
+
+def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
+    """What the manifest of a group is made with."""
+    from serpent_cli.batch.manifest import NAME, ManifestTerms
     from serpent_cli.zoo.locate import locate
 
+    path = request.manifest
+    if path is None and group.folder is not None:
+        path = group.folder / NAME
     card = locate(request.model_for(group.scale))[1]
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,
@@ -41,7 +53,7 @@ def manifest_of(group: "Group", request: Request, *, read_only: bool = False) ->
         "max_vram": request.max_vram, "strength": request.strength, "region": request.region,
         "size": request.size, "quality": request.quality,
     }  # fmt: skip
-    return Manifest(path, options, {"memory": _budget(request)}, read_only=read_only)
+    return ManifestTerms(path, options, {"memory": _budget(request)})
 
 
 def _budget(request: Request) -> int | None:
@@ -55,8 +67,7 @@ def _budget(request: Request) -> int | None:
 
 def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
-    from serpent_cli.restore.memory import parse_memory
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restore.plan import share_memory
 
     if request.threads:
         import torch
@@ -64,28 +75,44 @@ def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list
         torch.set_num_threads(request.threads)
     devices = [name.strip() for name in request.device.split(",") for _ in range(request.jobs)]
     budget = _budget(request) if manifest is None else manifest.plan.get("memory")
-    restorers = [
-        Restorer.load(
-            request.model_for(group.scale), device=device, precision=request.precision,
-            max_memory=_share(budget, len(devices)), tile=parse_tile(request.tile),
-            max_vram=parse_memory(request.max_vram) if request.max_vram else None,
-            strength=request.strength,
-        )
-        for device in devices
-    ]  # fmt: skip
-    found = restorers[0]
-    if found.scale != group.scale:
-        raise UsageError(
-            f"the model {found.card.name} enlarges by {found.scale}, not by {group.scale}",
-            hint="`serpent models list` shows what each model does",
-        )
+    terms = replace(load_terms(group, request), max_memory=share_memory(budget, len(devices)))
+    restorers = [replace(terms, device=device).load() for device in devices]
+    _check_scale(restorers[0].card, group)
     return restorers
 
 
-def _share(budget: int | None, workers: int) -> int | None:
-    """What each of several workers may let the process reach, if all did alike."""
-    from serpent_cli.restore.plan import BASE_BYTES
+def load_terms(group: "Group", request: Request) -> "RestorerTerms":
+    """What the restorers of a group are made of, but for the memory that they share."""
+    from serpent_cli.restore.memory import parse_memory
+    from serpent_cli.restore.terms import RestorerTerms
 
-    if budget is None or workers == 1:
-        return budget
-    return BASE_BYTES + max(0, budget - BASE_BYTES) // workers
+    return RestorerTerms(
+        model=request.model_for(group.scale), device=request.device, strength=request.strength,
+        precision=request.precision, tile=parse_tile(request.tile),
+        max_vram=parse_memory(request.max_vram) if request.max_vram else None,
+    )  # fmt: skip
+
+
+def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
+    """Results of a group from a Ray cluster."""
+    from serpent_cli.batch.ray_actors import Terms
+    from serpent_cli.batch.ray_engine import run_on_ray
+    from serpent_cli.zoo.locate import is_path, locate
+
+    terms = load_terms(group, request)
+    path, card = locate(terms.model)
+    _check_scale(card, group)
+    if is_path(terms.model):  # workers have another working folder
+        terms = replace(terms, model=str(path.absolute()))
+    return run_on_ray(
+        group.jobs, Terms(terms, run_options(group, request, None), BACKEND.get()),
+        manifest_terms(group, request), jobs_each=request.jobs,
+    )  # fmt: skip
+
+
+def _check_scale(card: "Card", group: "Group") -> None:
+    if card.scale != group.scale:
+        raise UsageError(
+            f"the model {card.name} enlarges by {card.scale}, not by {group.scale}",
+            hint="`serpent models list` shows what each model does",
+        )

@@ -27,6 +27,7 @@ class Request(ABC):
     model: options.Model = None
     device: options.Device = "auto"
     jobs: options.Jobs = 1
+    engine: options.Engine = "local"
     precision: options.Precision = "auto"
     max_memory: options.MaxMemory = None
     max_vram: options.MaxVram = None

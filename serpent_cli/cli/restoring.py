@@ -1,8 +1,8 @@
 """What `deblur` and `upscale` share: pictures in, restored pictures out, results shown."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.outcome import Outcome, announcement
-from serpent_cli.cli.preparing import load, manifest_of, run_options
+from serpent_cli.cli.preparing import load, manifest_of, on_ray, run_options
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND
@@ -43,11 +43,12 @@ def restore_files(request: Request) -> None:
         return
     with console.progress_bar(outcome.total, "files", quiet=request.quiet) as bar:
         for group in groups:
-            for result in _results(group, request, bar):
-                bar.advance()
-                outcome.show(result)
-                if result.error is not None and request.fail_fast:
-                    raise typer.Exit(outcome.finish())
+            with closing(_results(group, request, bar)) as results:
+                for result in results:
+                    bar.advance()
+                    outcome.show(result)
+                    if result.error is not None and request.fail_fast:
+                        raise typer.Exit(outcome.finish())
     raise typer.Exit(outcome.finish())
 
 
@@ -92,17 +93,21 @@ def _strays(strays: tuple[Any, ...]) -> str:
     return f"{what} left alone: {shown}"
 
 
-def _results(group: "Group", request: Request, bar: console.Bar) -> "Iterator[FileResult]":
+def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
+    from serpent_cli.batch.manifest import sweep
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
+    if request.engine == "ray":
+        yield from on_ray(group, request)
+        return
     with ExitStack() as stack:
         manifest = manifest_of(group, request)
         if manifest is not None:
             stack.enter_context(manifest)
         restorers = load(group, request, manifest)
         if manifest is not None:
-            manifest.sweep(group.jobs)
+            sweep(group.jobs)
         stack.enter_context(use_backend(BACKEND.get()))
         options = run_options(group, request, manifest)
         shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)

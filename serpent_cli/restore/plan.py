@@ -214,3 +214,10 @@ def _demanded(tile: int, costs: Costs) -> int:
 def gibibytes(count: int) -> str:
     """A number of bytes as --max-memory takes it, rounded up."""
     return f"{-(-count * 10 // 2**30) / 10:.1f}G"
+
+
+def share_memory(budget: int | None, workers: int) -> int | None:
+    """What each of several workers may let one process reach, if all did alike."""
+    if budget is None or workers == 1:
+        return budget
+    return BASE_BYTES + max(0, budget - BASE_BYTES) // workers

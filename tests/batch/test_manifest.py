@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from serpent_cli.batch.manifest import NAME, Manifest
+from serpent_cli.batch.manifest import NAME, Manifest, sweep
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import change_mark
+from serpent_cli.batch.places import change_mark, stream_digest
 from serpent_cli.errors import PictureError, UsageError
 
 OPTIONS = {"model": "m", "strength": 1.0}
@@ -29,7 +29,8 @@ def finish(job: Job, content: bytes = b"result", *, visible: bool = True) -> Non
     """A run that does the job, and is killed before the result is visible if it shall not be."""
     assert isinstance(job.target, Path)
     with manifest(job) as known:
-        known.add(job, change_mark(job.source), io.BytesIO(content), width=3, height=2)
+        digest = stream_digest(io.BytesIO(content))
+        known.add(job, change_mark(job.source), digest, width=3, height=2)
         if visible:
             job.target.write_bytes(content)
 
@@ -133,8 +134,7 @@ def test_what_a_killed_run_left_is_swept_away(job: Job) -> None:
     others = [folder / name for name in (".else.png.0123456789ab.part", ".in.png.12.part")]
     for path in (stale, *others):
         path.write_bytes(b"half")
-    with manifest(job) as known:
-        known.sweep([job])
+    sweep([job])
     assert not stale.exists()
     assert all(path.exists() for path in others)
 

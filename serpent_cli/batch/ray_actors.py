@@ -1,0 +1,161 @@
+"""What runs on the machines of a Ray cluster: workers that restore, and one keeper of the manifest.
+
+A worker may die at any moment, and Ray gives its pictures to another. What it had finished is in
+the manifest, which one process near the user keeps for all, so nothing is done twice or torn.
+"""
+
+import pickle
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serpent_cli.batch.manifest import Manifest, Record
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.runner import run
+from serpent_cli.batch.stages import FileResult, RunOptions
+from serpent_cli.errors import SerpentError
+from serpent_cli.ops.backend import use_backend
+from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restore.terms import RestorerTerms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What each worker needs to restore as the user demanded.
+
+    Attributes:
+        restorer: What each makes its restorer of.
+        options: What holds for every picture; its manifest and callbacks stay behind.
+        backend: The scan backend that is forced; None for the best.
+    """
+
+    restorer: RestorerTerms
+    options: RunOptions = field(default_factory=RunOptions)
+    backend: str | None = None
+
+
+class Keeper:
+    """Keeps the manifest of a run for all its workers; its calls are served one after the other.
+
+    Args:
+        path: See `Manifest`.
+        options: See `Manifest`.
+        plan: See `Manifest`.
+    """
+
+    def __init__(self, path: Path, options: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+        self._path, self._options, self._plan = path, options, plan
+        self._new: set[Job] = set()
+
+    def open(self) -> dict[str, Any]:
+        """Take the lock; returns the plan to follow. Not at birth, whose errors Ray wraps."""
+        self._manifest = Manifest(self._path, self._options, self._plan)
+        return self._manifest.plan
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        self._manifest.close()
+
+    def find(self, job: Job, input_digest: str) -> Record | None:
+        """See `Manifest.find`."""
+        return self._manifest.find(job, input_digest)
+
+    def made(self, job: Job) -> bool:
+        """See `Manifest.made`."""
+        return self._manifest.made(job)
+
+    def add(self, job: Job, input_digest: str, output_digest: str, facts: dict[str, Any]) -> None:
+        """See `Manifest.add`."""
+        self._manifest.add(job, input_digest, output_digest, **facts)
+        self._new.add(job)
+
+    def is_new(self, job: Job) -> bool:
+        """Whether a result was noted in this run."""
+        return job in self._new
+
+
+class KeptManifest:
+    """The manifest as a worker sees it: a `Ledger` that asks the keeper.
+
+    Args:
+        keeper: The handle of the `Keeper` actor.
+    """
+
+    def __init__(self, keeper: Any) -> None:
+        self._keeper = keeper
+
+    def find(self, job: Job, input_digest: str) -> Record | None:
+        """See `Manifest.find`."""
+        return answer(self._keeper.find.remote(job, input_digest))
+
+    def made(self, job: Job) -> bool:
+        """See `Manifest.made`."""
+        return answer(self._keeper.made.remote(job))
+
+    def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
+        """See `Manifest.add`; returns once the line is on the disk."""
+        answer(self._keeper.add.remote(job, input_digest, output_digest, facts))
+
+    def is_new(self, job: Job) -> bool:
+        """Whether a result was noted in this run."""
+        return answer(self._keeper.is_new.remote(job))
+
+
+class Worker:
+    """Restores batches of jobs; one model, loaded with the first.
+
+    Args:
+        terms: What to load and how to run.
+        keeper: The handle of the `Keeper` actor.
+    """
+
+    def __init__(self, terms: Terms, keeper: Any) -> None:
+        self._terms, self._manifest = terms, KeptManifest(keeper)
+        self._restorer: Restorer | None = None
+
+    def __call__(self, batch: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any]]]":
+        """Run jobs: pickled in `job`, their numbers in `index`; results come one by one."""
+        import numpy as np
+
+        jobs: list[Job] = [pickle.loads(each) for each in batch["job"]]
+        numbers = dict(zip(jobs, batch["index"], strict=True))
+        for result in self._results(jobs):
+            yield {
+                "index": np.array([numbers[result.job]]),
+                "result": np.array([pickle.dumps(result)], dtype=object),
+            }
+
+    def _results(self, jobs: list[Job]) -> Iterator[FileResult]:
+        options = replace(self._terms.options, manifest=self._manifest)
+        try:
+            if self._restorer is None:
+                self._restorer = self._terms.restorer.load()
+        except SerpentError as error:  # of the model or the device: every picture tells it
+            yield from (FileResult(job, error=error) for job in jobs)
+            return
+        with use_backend(self._terms.backend):
+            for result in run(jobs, self._restorer, options):
+                # A worker that died had written it, and nobody has heard of it yet.
+                again = result.skipped and self._manifest.is_new(result.job)
+                yield replace(result, skipped=False) if again else result
+
+
+def answer(reference: Any) -> Any:
+    """What an actor's method returns.
+
+    Raises:
+        SerpentError: The method raised it.
+    """
+    import ray
+    from ray.exceptions import RayTaskError
+
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        if isinstance(error.cause, SerpentError):
+            raise error.cause from None
+        raise

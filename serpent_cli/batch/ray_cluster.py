@@ -1,0 +1,73 @@
+"""A Ray cluster to work on: the one there is, or one of this machine alone."""
+
+import io
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
+
+from serpent_cli.errors import DeviceError
+from serpent_cli.settings import prepare_ray
+
+
+@contextmanager
+def connected() -> Generator[None]:
+    """Within, this process is connected to a cluster: its own, RAY_ADDRESS's, or a new local one.
+
+    Raises:
+        DeviceError: Ray is not installed, or the cluster cannot be reached.
+    """
+    prepare_ray()
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise DeviceError(
+            f"--engine ray needs a package that is not installed: {error.name}",
+            hint="pip install 'serpent-cli[ray]'",
+        ) from error
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    ours = not ray.is_initialized()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        if ours:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise DeviceError(
+            f"no Ray cluster can be reached: {reason}", hint="check RAY_ADDRESS, or unset it"
+        ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray takes it, and we say 143
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    try:
+        with redirect_stdout(_OwnThread(sys.stdout)):
+            yield
+    finally:
+        if ours:
+            with redirect_stdout(sys.stderr):  # it lets go of what it has held back
+                ray.shutdown()
+
+
+class _OwnThread(io.TextIOBase):
+    """Standard output for the thread that made it; what others write goes to standard error.
+
+    A thread of Ray's prints there that a worker has died, and nothing turns it off.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._thread = stream, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        own = threading.get_ident() == self._thread
+        return (self._stream if own else sys.stderr).write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()

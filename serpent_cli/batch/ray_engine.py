@@ -1,0 +1,146 @@
+"""Many machines: the runner in actors of a Ray cluster, fed by Ray Data.
+
+Ray finds the machines, places the workers, restarts the dead and gives their pictures to others.
+All machines must reach sources and targets by the same names: a shared folder or object storage.
+"""
+
+import math
+import pickle
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from serpent_cli.batch.manifest import NAME, ManifestTerms, sweep, sweep_if_free
+from serpent_cli.batch.naming import Job
+from serpent_cli.batch.places import Place, Standard
+from serpent_cli.batch.ray_actors import Keeper, Terms, Worker, answer
+from serpent_cli.batch.ray_cluster import connected
+from serpent_cli.batch.stages import FileResult
+from serpent_cli.errors import DeviceError, UsageError
+from serpent_cli.restore.plan import share_memory
+
+LARGEST_BATCH = 16
+"""Pictures that a worker is handed at once: it reads and writes beside its work within them, and
+they are what another has to look through again if it dies."""
+
+BATCHES_EACH = 4
+"""Batches per worker at least, so that all end at about the same time."""
+
+
+def run_on_ray(
+    jobs: Sequence[Job], terms: Terms, manifest: ManifestTerms, *, jobs_each: int = 1
+) -> Iterator[FileResult]:
+    """Restore each picture with whichever machine is free; see `runner.run`.
+
+    Uses the cluster that this process is connected to or that RAY_ADDRESS names, or else starts
+    one of this machine alone, for as long as it runs.
+
+    Args:
+        jobs: What to do; no standard streams.
+        terms: What the workers load.
+        manifest: Where to note what is done.
+        jobs_each: Workers on each GPU, or where there is none on each machine.
+
+    Yields:
+        One result per job, as they come.
+
+    Raises:
+        UsageError: A job names a standard stream, or another run has the manifest.
+        DeviceError: Ray is not installed, or its cluster has no such device or broke down.
+    """
+    if any(isinstance(place, Standard) for job in jobs for place in (job.source, job.target)):
+        raise UsageError("--engine ray takes no standard streams", hint="give names and -o FOLDER")
+    device = terms.restorer.device
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--engine ray chooses the devices itself, not {device}",
+            hint="--device auto, cpu or cuda",
+        )
+    with tempfile.TemporaryDirectory() as forgotten:
+        path = (manifest.path or Path(forgotten) / NAME).absolute()
+        try:
+            with connected(), _kept(path, manifest) as (keeper, plan):
+                sweep(jobs)
+                memory = share_memory(plan.get("memory"), jobs_each)
+                terms = replace(terms, restorer=replace(terms.restorer, max_memory=memory))
+                yield from _stream(jobs, terms, keeper, _crew(device, jobs_each))
+        finally:
+            sweep_if_free(path, jobs)  # workers that died were at something
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """How many workers, and what each takes of a machine."""
+
+    count: int
+    cpus: float | None = None
+    gpus: float | None = None
+
+
+def _stream(jobs: Sequence[Job], terms: Terms, keeper: Any, crew: _Crew) -> Iterator[FileResult]:
+    """Results of the jobs from a crew of workers."""
+    import ray
+    from ray.exceptions import RayError
+
+    size = max(1, min(LARGEST_BATCH, len(jobs) // (BATCHES_EACH * crew.count)))
+    rows = [{"index": index, "job": pickle.dumps(_absolute(job))} for index, job in enumerate(jobs)]
+    results = ray.data.from_items(
+        rows, override_num_blocks=math.ceil(len(rows) / size)
+    ).map_batches(
+        Worker, fn_constructor_args=(terms, keeper), batch_size=None, batch_format="numpy",
+        compute=ray.data.ActorPoolStrategy(size=crew.count),
+        num_cpus=crew.cpus, num_gpus=crew.gpus,
+    )  # fmt: skip
+    try:
+        for row in results.iter_rows():
+            result: FileResult = pickle.loads(row["result"])
+            yield replace(result, job=jobs[row["index"]])
+    except RayError as error:
+        reason = str(error).strip().split("\n")[-1]
+        raise DeviceError(
+            f"the Ray cluster broke down: {reason}", hint="run the same command again: it goes on"
+        ) from error
+
+
+def _crew(device: str, jobs_each: int) -> _Crew:
+    """The workers that the cluster has room for."""
+    import ray
+
+    found: list[dict[str, float]] = [
+        node["Resources"] for node in ray.nodes() if node["Alive"] and "CPU" in node["Resources"]
+    ]
+    gpus = sum(int(node.get("GPU", 0)) for node in found)
+    if device == "cuda" and not gpus:
+        raise DeviceError("no machine of the Ray cluster has a GPU", hint="--device auto or cpu")
+    if device != "cpu" and gpus:
+        return _Crew(jobs_each * gpus, gpus=1 / jobs_each)
+    cpus = max(1, int(min(node["CPU"] for node in found)) // jobs_each)
+    return _Crew(sum(int(node["CPU"]) // cpus for node in found), cpus=cpus)
+
+
+@contextmanager
+def _kept(path: Path, manifest: ManifestTerms) -> Generator[tuple[Any, dict[str, Any]]]:
+    """The keeper of the manifest, an actor on this machine, and the plan to follow."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
+    keeper = actor.remote(path, dict(manifest.options), dict(manifest.plan))
+    plan = answer(keeper.open.remote())
+    try:
+        yield keeper, plan
+    finally:
+        answer(keeper.close.remote())
+
+
+def _absolute(job: Job) -> Job:
+    """The job as a worker with another working folder must hear it."""
+
+    def absolute(place: Place) -> Place:
+        return place.absolute() if isinstance(place, Path) else place
+
+    return Job(absolute(job.source), absolute(job.target))
