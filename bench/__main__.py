@@ -30,7 +30,7 @@ from bench import (
 )
 from bench.timing import Row, table
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.restore.device import choose_device
+from serpent_cli.restoration.device import choose_device
 
 HERE = {
     "batch": batch.rows,

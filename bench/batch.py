@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from bench.timing import Row
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 MANY, SMALL = 2000, (48, 64)  # pictures, rows and columns
 BROKEN = 20
@@ -59,7 +59,7 @@ def speed_rows(folder: Path) -> list[Row]:
     """Time of a batch against the time of the network alone on the same pictures."""
     source, target = folder / "speed", folder / "speed-out"
     make_pictures(source, THROUGHPUT, MIDDLE)
-    forward = Restorer.load("deblur", device="cpu").forward
+    forward = Restorer.from_pretrained("deblur", device="cpu").forward
     tile = np.random.default_rng(0).random((*MIDDLE, 3), np.float32)
     alone = min(timed(lambda: [forward(tile) for _ in range(10)]) for _ in range(5)) / 10
     records, code, _ = run(source, target)

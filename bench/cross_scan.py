@@ -5,7 +5,7 @@ from torch import Tensor
 
 from bench.timing import Row, fastest
 from serpent_cli.ops.cross_scan import cross_scan, native
-from serpent_cli.restore.allocator import reused_memory
+from serpent_cli.restoration.allocator import reused_memory
 
 D, K, RANK = 96, 4, 3
 FORWARD_BARS = {(256, 1): 1.3, (256, 16): 1.5, (1024, 1): 2.0, (1024, 16): 2.0}

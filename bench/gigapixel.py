@@ -22,8 +22,8 @@ from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.restore.restorer import Restorer
-from serpent_cli.restore.streamed import restore_file
+from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.streamed import restore_file
 from serpent_cli.zoo.card import Card
 
 BUDGET = 2.0  # in units of 2^30 bytes
@@ -69,7 +69,7 @@ def load(case: str, network: str) -> Restorer:
     """The restorer of a case."""
     budget, scale = int(BUDGET * 2**30), CASES[case][1]
     if network == "real":
-        return Restorer.load(case, device="cpu", max_memory=budget)
+        return Restorer.from_pretrained(case, device="cpu", max_memory=budget)
     torch.manual_seed(0)
     config = ModelConfig(widths=(8, 8, 8, 8), scale=scale)
     card = Card(case, "upscale", scale, "", "", "MIT", "", config, 32)

@@ -10,7 +10,7 @@ from torch.nn import functional
 from bench.timing import Row, fastest
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.model.mixers.selective import SelectiveParameters
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.zoo.load import load_model
 
 PRODUCTS_BAR, LARGE_BAR = 2.5, 1.25
@@ -56,7 +56,7 @@ def products(model: nn.Module, image: Tensor) -> list[Callable[[], Tensor]]:
 
 def rows() -> list[Row]:
     """Network over products at 512 x 512, and seconds per megapixel at 4096 over 512."""
-    restorer = Restorer.load("deblur")
+    restorer = Restorer.from_pretrained("deblur")
     model, _ = load_model("deblur", torch.device("cpu"))
     with torch.inference_mode():
         image = torch.rand(1, 3, 512, 512)

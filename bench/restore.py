@@ -16,7 +16,7 @@ from bench.timing import Row, median
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.ops.cross_scan import mamba
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 IDEAL_BAR = 1 / 0.4  # wall time over the kernels' least times, one picture of 4 megapixels
 TRAINING_BAR = 1 / 2  # peak memory of a training step over mamba's
@@ -26,7 +26,7 @@ CROPS = (256, 512, 1024)
 def rows(device: torch.device, *, tiny: bool) -> list[Row]:
     """The bundled `deblur`, in the precision and the plan that a user gets."""
     side = 64 if tiny else 2048
-    restorer = Restorer.load("deblur", device=str(device))
+    restorer = Restorer.from_pretrained("deblur", device=str(device))
     model, dtype = restorer.forward.model, restorer.forward.dtype
     found = network_rows(restorer, side, barred=device.type == "cuda" and not tiny)
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)

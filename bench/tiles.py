@@ -17,8 +17,8 @@ from serpent_cli.errors import NoInputError
 from serpent_cli.evaluation.metrics import psnr
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_picture
-from serpent_cli.restore.plan import LADDER
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.plan import LADDER
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.zoo.locate import list_cards
 
 SIGMA, NOISE = 1.6, 1 / 255
@@ -38,13 +38,13 @@ def rows(photos: Path, device: torch.device) -> list[Row]:
 
 def model_rows(name: str, what: str, sharp: list[Samples], device: torch.device) -> list[Row]:
     """One model, from the whole pictures down to the smallest tile; means over the pictures."""
-    scale = Restorer.load(name, device=str(device)).scale
+    scale = Restorer.from_pretrained(name, device=str(device)).scale
     given = [degraded(each, scale) for each in sharp]
     side = max(max(each.height, each.width) for each in given)
     found: list[Row] = []
     whole: list[Samples] = []
     for tile in ("whole", *(each for each in LADDER if each < side)):
-        restorer = Restorer.load(name, device=str(device), tile=tile)
+        restorer = Restorer.from_pretrained(name, device=str(device), tile=tile)
         restored = [restorer.restore(each).pixels for each in given]
         whole = whole or restored
         title = f"{name}, {len(given)} of {what} up to {side}, tile {tile}"

@@ -18,7 +18,7 @@ GAP, FONT_SIZE = 8, 16
 def main() -> None:
     """Restore the blurred example and write the comparison."""
     blurred = read_picture(HERE / "blurred.png")
-    restored = Restorer.load("deblur").restore(blurred)
+    restored = Restorer.from_pretrained("deblur").restore(blurred)
     sharp = read_picture(HERE / "sharp.png")
     panels = {"blurred": blurred, "serpent deblur": restored, "original": sharp}
     width, height = CROP[2] - CROP[0], CROP[3] - CROP[1]

@@ -2,20 +2,32 @@
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from serpent_cli.restore.restorer import Restorer as Restorer
-    from serpent_cli.zoo.locate import list_cards as list_models
+from serpent_cli.version import __version__ as __version__
 
-__version__ = "0.1.0"
-__all__ = ["Restorer", "__version__", "list_models"]
+if TYPE_CHECKING:
+    from serpent_cli.restoration.restorer import Restorer as Restorer
+    from serpent_cli.restoration.simple import restore as restore
+    from serpent_cli.zoo.locate import list_cards as list_models
+    from serpent_cli.zoo.pretrained import Serpent as Serpent
+
+
+__all__ = ["Restorer", "Serpent", "__version__", "list_models", "restore"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the public names when they are first asked for."""
     if name == "Restorer":
-        from serpent_cli.restore.restorer import Restorer
+        from serpent_cli.restoration.restorer import Restorer
 
         return Restorer
+    if name == "Serpent":
+        from serpent_cli.zoo.pretrained import Serpent
+
+        return Serpent
+    if name == "restore":
+        from serpent_cli.restoration.simple import restore
+
+        return restore
     if name == "list_models":
         from serpent_cli.zoo.locate import list_cards
 

@@ -29,10 +29,26 @@ HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our 
 SPINNING = Setting("GOMP_SPINCOUNT", "how long torch's idle threads spin; 10000 by default")
 WAITING = Setting("OMP_WAIT_POLICY", "set: torch's idle threads wait so, and nothing is chosen")
 
+HUB_REPO = Setting("SERPENT_HUB_REPO", "owner/repo on the Hub where further names are looked up")
+OFFLINE = Setting("HF_HUB_OFFLINE", "1: nothing is fetched from the Hub, as with --offline")
+
+HUB_BARS = Setting("HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: we draw a bar of our own")
+
 RAY_REPORTS = Setting("RAY_USAGE_STATS_ENABLED", "1: Ray may report its use; our default is 0")
 RAY_LOGS = Setting("RAY_BACKEND_LOG_LEVEL", "what Ray's core says; our default is fatal")
 
-SETTINGS = (DEBUG, BACKEND, NO_COLOR, HUGE_PAGES, SPINNING, WAITING, RAY_REPORTS, RAY_LOGS)
+SETTINGS = (
+    DEBUG,
+    BACKEND,
+    NO_COLOR,
+    HUGE_PAGES,
+    SPINNING,
+    WAITING,
+    HUB_REPO,
+    OFFLINE,
+    RAY_REPORTS,
+    RAY_LOGS,
+)
 
 
 def prepare_torch() -> None:
@@ -46,6 +62,21 @@ def prepare_torch() -> None:
     os.environ.setdefault(HUGE_PAGES.name, "1")
     if WAITING.get() is None:
         os.environ.setdefault(SPINNING.name, "10000")
+
+
+def is_offline() -> bool:
+    """Whether nothing may be fetched; the Hub's client reads the variable the same way."""
+    return (OFFLINE.get() or "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def go_offline() -> None:
+    """Fetch nothing from now on; call it before huggingface_hub loads."""
+    os.environ[OFFLINE.name] = "1"
+
+
+def prepare_hub() -> None:
+    """Leave progress to us; call it before huggingface_hub loads."""
+    os.environ.setdefault(HUB_BARS.name, "1")
 
 
 def prepare_ray() -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.checkpoint import save_weights, sha256

@@ -29,7 +29,7 @@ def test_asking_for_help_loads_nothing_heavy(args: list[str]) -> None:
 
 
 def test_the_restorer_is_there_when_asked_for() -> None:
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
     assert serpent_cli.Restorer is Restorer
 

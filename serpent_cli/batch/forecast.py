@@ -8,10 +8,10 @@ from serpent_cli.batch.places import change_mark, exists
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.bands import read_layout
-from serpent_cli.restore.footprint import Streams
-from serpent_cli.restore.plan import Plan, make_plan
-from serpent_cli.restore.restorer import Restorer
-from serpent_cli.restore.streamed import needs_streaming
+from serpent_cli.restoration.footprint import Streams
+from serpent_cli.restoration.plan import Plan, make_plan
+from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.streamed import needs_streaming
 
 
 @dataclass(frozen=True)

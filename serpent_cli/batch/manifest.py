@@ -19,11 +19,11 @@ from typing import Any, BinaryIO, Protocol, Self, cast
 
 from filelock import FileLock, Timeout
 
-from serpent_cli import __version__
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Standard, exists, file_digest
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.write import part_stem
+from serpent_cli.version import __version__
 
 NAME = ".serpent.jsonl"
 """What it is called in a folder of results."""

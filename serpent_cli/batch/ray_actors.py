@@ -16,8 +16,8 @@ from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import FileResult, RunOptions
 from serpent_cli.errors import SerpentError
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.restore.restorer import Restorer
-from serpent_cli.restore.terms import RestorerTerms
+from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.terms import RestorerTerms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ from serpent_cli.batch.ray_actors import Keeper, Terms, Worker, answer
 from serpent_cli.batch.ray_cluster import connected
 from serpent_cli.batch.stages import FileResult
 from serpent_cli.errors import DeviceError, UsageError
-from serpent_cli.restore.plan import share_memory
+from serpent_cli.restoration.plan import share_memory
 
 LARGEST_BATCH = 16
 """Pictures that a worker is handed at once: it reads and writes beside its work within them, and

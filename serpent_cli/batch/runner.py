@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.stages import File, FileResult, RunOptions
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 
 def run(jobs: Iterable[Job], restorer: Restorer, options: RunOptions) -> Iterator[FileResult]:

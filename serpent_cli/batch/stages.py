@@ -19,9 +19,9 @@ from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
 from serpent_cli.imaging.resample import resample
-from serpent_cli.restore.memory import default_budget
-from serpent_cli.restore.restorer import Region, Restorer
-from serpent_cli.restore.streamed import StreamOptions, needs_streaming, restore_file
+from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.restorer import Region, Restorer
+from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 
 DECODING_BYTES = 40
 """Most bytes per pixel while a file is decoded; a header read by `read_size` tells no depth.
@@ -29,7 +29,7 @@ Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
 """
 
 CODING_COPIES = 3
-"""A result while it is encoded: itself, and a codec's copies as `restore.plan` counts them."""
+"""A result while it is encoded: itself, and a codec's copies as `restoration.plan` counts them."""
 
 THREAD_BYTES = 64 * 2**20
 """What the allocators of the reading and the writing thread keep for themselves; measured: up to 50

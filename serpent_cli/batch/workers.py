@@ -10,7 +10,7 @@ import torch
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import FileResult, RunOptions
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 _Message = FileResult | BaseException | None
 

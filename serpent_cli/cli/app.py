@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from serpent_cli import __version__
 from serpent_cli.cli import console, deblur, upscale
 from serpent_cli.cli.compare import compare
 from serpent_cli.cli.doctor import doctor
@@ -18,6 +17,7 @@ from serpent_cli.cli.models import models
 from serpent_cli.cli.train import train
 from serpent_cli.errors import SerpentError
 from serpent_cli.settings import DEBUG, prepare_torch
+from serpent_cli.version import __version__
 
 app = typer.Typer(
     name="serpent",

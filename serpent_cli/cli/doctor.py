@@ -5,9 +5,9 @@ import importlib.util
 import platform
 from typing import TYPE_CHECKING
 
-from serpent_cli import __version__
 from serpent_cli.cli import console
 from serpent_cli.settings import SETTINGS
+from serpent_cli.version import __version__
 
 if TYPE_CHECKING:
     from serpent_cli.ops.cross_scan.request import ScanRequest
@@ -36,13 +36,13 @@ def doctor() -> None:
 def _devices() -> None:
     import torch
 
-    from serpent_cli.restore.device import (
+    from serpent_cli.restoration.device import (
         VRAM_SHARE,
         choose_device,
         choose_precision,
         device_memory,
     )
-    from serpent_cli.restore.memory import default_budget, total_memory
+    from serpent_cli.restoration.memory import default_budget, total_memory
 
     chosen = choose_device("auto")
     precision = str(choose_precision("auto", chosen)).removeprefix("torch.")

@@ -12,7 +12,7 @@ from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from serpent_cli.evaluation.report import Mean
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 ENLARGING = ("upscale", "pairs")  # suites for which --scale makes sense
 
@@ -92,11 +92,11 @@ def _bundled(suite: str, scale: int | None) -> str:
 def _load(model: str, device: str, tile: str, threads: int | None) -> "Restorer":
     import torch
 
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
     if threads:
         torch.set_num_threads(threads)
-    return Restorer.load(model, device=device, tile=options.parse_tile(tile))
+    return Restorer.from_pretrained(model, device=device, tile=options.parse_tile(tile))
 
 
 def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> None:

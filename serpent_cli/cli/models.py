@@ -6,39 +6,46 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serpent_cli.cli import console, options
+from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.cli.hub import pull, push, remove, verify
 
 if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
 
 models = typer.Typer(
     name="models",
-    help="The bundled weights, and what is known about them.",
+    help="Weights: what is here, what is known about them, and the Hugging Face Hub.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+Name = Annotated[str, typer.Argument(help="A name, hf://owner/repo, or path to .safetensors.")]
 
 
 @models.command("list")
 def list_models(json: options.Json = False) -> None:
-    """List the bundled models."""
-    from serpent_cli.zoo.locate import list_cards
+    """List the bundled weights, and the fetched ones in the cache."""
+    from serpent_cli.zoo.inventory import inventory
 
-    cards = list_cards()
+    entries = inventory()
     if json:
-        for card in cards:
-            console.json_line({"name": card.name, "task": card.task, "scale": card.scale})
+        for entry in entries:
+            card = entry.card
+            console.json_line({
+                "name": entry.name, "task": card.task, "scale": card.scale, "place": entry.place,
+            })  # fmt: skip
         return
-    rows = [["name", "task", "scale", "licence", "description"]]
-    rows += [[c.name, c.task, f"x{c.scale}", c.licence, c.description] for c in cards]
+    rows = [["name", "task", "scale", "place", "licence", "description"]]
+    rows += [
+        [e.name, e.card.task, f"x{e.card.scale}", e.place, e.card.licence, e.card.description]
+        for e in entries
+    ]
     console.table(rows)
 
 
 @models.command("info")
-def info(
-    model: Annotated[str, typer.Argument(help="Bundled name or path to .safetensors.")],
-    json: options.Json = False,
-) -> None:
+def info(model: Name, json: options.Json = False, offline: options.Offline = False) -> None:
     """Show parameters, operations, margin, trained range, licence and scores of a model."""
+    fetch_model(model, offline=offline)
     import torch
 
     from serpent_cli.model.limits import flops
@@ -54,6 +61,18 @@ def info(
         console.json_line(facts)
     else:
         _show(card, facts)
+
+
+@models.command("path")
+def path(model: Name, offline: options.Offline = False) -> None:
+    """Print where the file of weights lies; what is not here is fetched."""
+    console.result(str(fetch_model(model, offline=offline)[0]))
+
+
+models.command("pull")(pull)
+models.command("verify")(verify)
+models.command("rm")(remove)
+models.command("push")(push)
 
 
 def _show(card: "Card", facts: dict[str, Any]) -> None:

@@ -83,8 +83,12 @@ FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the firs
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Bundled name (see `serpent models list`) or path to .safetensors."
+        "--model",
+        help="A name (see `serpent models list`), hf://owner/repo, or path to .safetensors.",
     ),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Fetch nothing: only bundled and cached weights.")
 ]
 Device = Annotated[
     str,

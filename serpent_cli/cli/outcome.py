@@ -8,7 +8,7 @@ from serpent_cli.cli.request import Request
 
 if TYPE_CHECKING:
     from serpent_cli.batch.stages import FileResult
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 LISTED = 20
 """Most failures that are listed again at the end."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.manifest import Manifest, ManifestTerms
     from serpent_cli.batch.stages import FileResult, RunOptions
-    from serpent_cli.restore.restorer import Restorer
-    from serpent_cli.restore.terms import RestorerTerms
+    from serpent_cli.restoration.restorer import Restorer
+    from serpent_cli.restoration.terms import RestorerTerms
     from serpent_cli.zoo.card import Card
 
 
@@ -58,7 +58,7 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
 
 def _budget(request: Request) -> int | None:
     """Bytes that the process may reach; a tile that is demanded alone is taken at its word."""
-    from serpent_cli.restore.memory import default_budget, parse_memory
+    from serpent_cli.restoration.memory import default_budget, parse_memory
 
     if request.max_memory:
         return parse_memory(request.max_memory)
@@ -67,7 +67,7 @@ def _budget(request: Request) -> int | None:
 
 def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
-    from serpent_cli.restore.plan import share_memory
+    from serpent_cli.restoration.plan import share_memory
 
     if request.threads:
         import torch
@@ -83,8 +83,8 @@ def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list
 
 def load_terms(group: "Group", request: Request) -> "RestorerTerms":
     """What the restorers of a group are made of, but for the memory that they share."""
-    from serpent_cli.restore.memory import parse_memory
-    from serpent_cli.restore.terms import RestorerTerms
+    from serpent_cli.restoration.memory import parse_memory
+    from serpent_cli.restoration.terms import RestorerTerms
 
     return RestorerTerms(
         model=request.model_for(group.scale), device=request.device, strength=request.strength,

@@ -25,6 +25,7 @@ class Request(ABC):
     strength: options.Strength = 1.0
     region: options.RegionOption = None
     model: options.Model = None
+    offline: options.Offline = False
     device: options.Device = "auto"
     jobs: options.Jobs = 1
     engine: options.Engine = "local"

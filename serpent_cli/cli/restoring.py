@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from serpent_cli.cli import console
+from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.outcome import Outcome, announcement
 from serpent_cli.cli.preparing import load, manifest_of, on_ray, run_options
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.naming import Job
     from serpent_cli.batch.stages import FileResult
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
 
@@ -34,6 +35,8 @@ def restore_files(request: Request) -> None:
     # Whatever can be wrong with the request is found before torch loads.
     parse_region(request.region)
     parse_tile(request.tile)
+    if request.model is not None:
+        fetch_model(request.model, offline=request.offline, quiet=request.quiet)
     groups = _groups(request)
     outcome = Outcome(request, sum(len(group.jobs) for group in groups))
     if request.dry_run:

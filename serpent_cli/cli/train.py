@@ -50,7 +50,7 @@ def train(
     """
     import torch
 
-    from serpent_cli.restore.device import choose_device
+    from serpent_cli.restoration.device import choose_device
     from serpent_cli.training.export import export
     from serpent_cli.training.loop import Trainer
     from serpent_cli.training.processes import join_processes

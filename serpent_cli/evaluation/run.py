@@ -13,7 +13,7 @@ from serpent_cli.evaluation.suite import OnFile, run_suite
 from serpent_cli.evaluation.trial import open_suite
 
 if TYPE_CHECKING:
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 
 def evaluate(

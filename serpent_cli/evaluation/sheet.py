@@ -21,7 +21,7 @@ from serpent_cli.evaluation.suite import CUT, Score, restored
 from serpent_cli.evaluation.trial import Suite, Trial
 
 if TYPE_CHECKING:
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 ROWS = 5
 CROP, ZOOM, GAP, STRIP = 88, 3, 8, 18  # pixels: side of a crop, its enlargement, space, text

@@ -19,7 +19,7 @@ from serpent_cli.evaluation.trial import Suite, Trial
 from serpent_cli.imaging.picture import Picture
 
 if TYPE_CHECKING:
-    from serpent_cli.restore.restorer import Restorer
+    from serpent_cli.restoration.restorer import Restorer
 
 OnFile = Callable[[int, int], None]
 CUT = ", border cut"

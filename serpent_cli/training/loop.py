@@ -16,7 +16,7 @@ from serpent_cli.degrade.noise import generator_for
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.unet import build_model
 from serpent_cli.ops.clock import scan_clock
-from serpent_cli.restore.device import choose_precision
+from serpent_cli.restoration.device import choose_precision
 from serpent_cli.training.crops import CropSampler, degraded_pair, place
 from serpent_cli.training.gradient import BatchGradient
 from serpent_cli.training.initial import start_from

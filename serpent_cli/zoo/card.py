@@ -30,6 +30,8 @@ class Card:
         data: Photographs trained on: source, licence, count.
         scores: Measured scores, one record per case.
         limits: Sentences: what the weights will not do.
+        hub: `hf://owner/repo@commit/file` where the file is to be fetched; empty if it lies beside
+            its card.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Card:
     data: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     scores: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     limits: list[str] = field(default_factory=list[str])
+    hub: str = ""
 
     def to_json(self) -> str:
         """The card as indented JSON."""

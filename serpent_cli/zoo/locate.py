@@ -1,10 +1,14 @@
-"""From a name or a path to a file of weights and its card; a name is never taken for a path."""
+"""From a name to a file of weights and its card: bundled, by path, in the cache, or on the Hub."""
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 from serpent_cli.errors import ModelError
+from serpent_cli.settings import HUB_REPO
+from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.names import HubReference, is_hub, is_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -16,41 +20,80 @@ def weights_folder() -> Path:
 
 
 def list_cards() -> list[Card]:
-    """Cards of all bundled weights, by name."""
+    """Cards of all bundled and registered weights, by name."""
     return [Card.read(path) for path in sorted(weights_folder().glob("*.json"))]
 
 
-def locate(name_or_path: str) -> tuple[Path, Card]:
-    """Find weights.
+@dataclass(frozen=True)
+class Source:
+    """What a name means.
+
+    Attributes:
+        where: A local file, or a file on the Hub.
+        card: The registered card; None if it lies beside the file.
+    """
+
+    where: Path | HubReference
+    card: Card | None = None
+
+    @property
+    def cached(self) -> Path | None:
+        """The local file, if there is one."""
+        if isinstance(self.where, HubReference):
+            return hub.find_cached(self.where)
+        return self.where if self.where.is_file() else None
+
+
+def resolve(name: str) -> Source:
+    """Tell what a name means, without the network.
 
     Args:
-        name_or_path: A bundled name such as `deblur`, or a path that contains a separator or ends
-            in `.safetensors`.
+        name: A bundled or registered name such as `deblur`, hf://owner/repo[@revision][/file], or a
+            path: with a separator, or ending in `.safetensors`.
+
+    Raises:
+        ModelError: No such name, or no such file.
+    """
+    if is_hub(name):
+        return Source(HubReference.parse(name))
+    if is_path(name):
+        if not Path(name).is_file():
+            raise ModelError(f"there are no weights at {name}", hint=_forms(name))
+        return Source(Path(name))
+    cards = {card.name: card for card in list_cards()}
+    if name in cards:
+        card = cards[name]
+        where = HubReference.parse(card.hub) if card.hub else weights_folder() / card.file
+        return Source(where, card)
+    if (repo := HUB_REPO.get()) is not None:
+        return Source(HubReference.parse(f"hf://{repo}/{name}.safetensors"))
+    raise ModelError(f"there is no model named {name!r}", hint=_suggest(name, cards))
+
+
+def locate(name: str, on_bytes: hub.OnBytes | None = None) -> tuple[Path, Card]:
+    """Find weights; what is neither bundled nor cached is fetched from the Hub.
+
+    Args:
+        name: See `resolve`.
+        on_bytes: Told of the progress of a download.
 
     Returns:
         The file of weights and its card.
 
     Raises:
-        ModelError: No such name, no such file, or its card is malformed.
+        ModelError: No such name or file, a malformed card, or the Hub cannot give it.
     """
-    if is_path(name_or_path):
-        path = Path(name_or_path)
-        if not path.is_file():
+    source = resolve(name)
+    path = source.cached
+    if path is None:
+        if isinstance(source.where, Path):
+            assert source.card is not None
             raise ModelError(
-                f"there are no weights at {name_or_path}",
-                hint="give a bundled name (`serpent models list`) or a path to .safetensors",
+                f"the weights {source.where} of {source.card.name} are missing",
+                hint="reinstall serpent-cli",
             )
-        from serpent_cli.zoo.checkpoint import card_of_file  # loads torch, which names do not need
-
-        beside = path.with_suffix(".json")
-        return path, Card.read(beside) if beside.is_file() else card_of_file(path)
-    cards = {card.name: card for card in list_cards()}
-    if name_or_path not in cards:
-        raise ModelError(
-            f"there is no model named {name_or_path!r}", hint=_suggest(name_or_path, cards)
-        )
-    card = cards[name_or_path]
-    return weights_folder() / card.file, card
+        path = hub.fetch(source.where, source.card.sha256 if source.card else None, on_bytes)
+    return path, source.card or _card_beside(path)
 
 
 def upscaler(scale: int) -> str:
@@ -66,15 +109,21 @@ def upscaler(scale: int) -> str:
     return scales[scale]
 
 
-def is_path(name_or_path: str) -> bool:
-    """Whether the argument is spelt as a path: with a separator, or ending in .safetensors."""
-    return any(mark in name_or_path for mark in ("/", "\\")) or name_or_path.endswith(
-        ".safetensors"
-    )
+def _card_beside(path: Path) -> Card:
+    from serpent_cli.zoo.checkpoint import card_of_file  # loads torch, which names do not need
+
+    beside = path.with_suffix(".json")
+    return Card.read(beside) if beside.is_file() else card_of_file(path)
 
 
 def _suggest(name: str, cards: dict[str, Card]) -> str:
     close = difflib.get_close_matches(name, cards, n=2)
     known = " or ".join(close) if close else ", ".join(cards) or "none"
     lead = "did you mean" if close else "the bundled models are"
-    return f"{lead} {known}; a file is given as ./{name}.safetensors"
+    return f"{lead} {known}; {_forms(name)}"
+
+
+def _forms(name: str) -> str:
+    """How a file, and weights on the Hub, are spelt."""
+    stem = name.removesuffix(".safetensors").strip("./").split("/")[-1] or "model"
+    return f"a file is given as ./{stem}.safetensors, weights on the Hub as hf://owner/repo"

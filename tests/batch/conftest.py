@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 
 class Negative(nn.Module):

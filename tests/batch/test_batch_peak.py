@@ -16,7 +16,7 @@ from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.zoo.card import Card
 
 folder, side = Path(sys.argv[1]), 1000

@@ -20,7 +20,7 @@ from serpent_cli.batch.stages import (
     THREAD_BYTES,
     RunOptions,
 )
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 PATIENCE = 20  # seconds until what should happen counts as not happening
 HEIGHT, WIDTH = 40, 50

@@ -18,7 +18,7 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, SerpentError
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 
 def check_folder(folder: Path, names: str) -> None:

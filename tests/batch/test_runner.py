@@ -14,7 +14,7 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 
 class Broken(nn.Module):

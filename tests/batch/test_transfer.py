@@ -18,7 +18,7 @@ from serpent_cli.batch.transfer import read_from, write_to
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.formats import format_named
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import nn
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.batch.workers import run_all
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 PATIENCE = 20  # seconds
 

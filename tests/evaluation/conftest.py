@@ -12,7 +12,7 @@ from torch.nn import functional
 from serpent_cli.evaluation.suite import Score, run_suite
 from serpent_cli.evaluation.trial import open_suite
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.zoo.card import Card
 
 

@@ -13,7 +13,7 @@ from serpent_cli.errors import DeviceError, PictureError, UsageError
 from serpent_cli.evaluation import packages, perceptual
 from serpent_cli.evaluation.run import evaluate
 from serpent_cli.evaluation.table import markdown
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 NAMES = {"results.json", "results.csv", "results.md", "contact-sheet.png"}
 

@@ -9,7 +9,7 @@ from serpent_cli.evaluation.report import summarise
 from serpent_cli.evaluation.sheet import CROP, GAP, STRIP, ZOOM, busiest, choose, contact_sheet
 from serpent_cli.evaluation.suite import CUT, Score, restored
 from serpent_cli.evaluation.trial import open_suite
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 RunSuite = Callable[..., list[Score]]
 

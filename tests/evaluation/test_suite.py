@@ -9,7 +9,7 @@ from PIL import Image
 from serpent_cli.evaluation.cases import CASES, CLEAN
 from serpent_cli.evaluation.metrics import psnr, rgb_to_y
 from serpent_cli.evaluation.suite import Score
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 
 RunSuite = Callable[..., list[Score]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 from serpent_cli.model.unet import build_model
-from serpent_cli.restore.restorer import Restorer
+from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import export
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.photos import load_photos
@@ -154,7 +154,7 @@ def test_exported_weights_restore(tmp_path: Path, photos: list[Tensor]) -> None:
     )
     card = export(trainer, tmp_path, "serpent train small.toml --photos DIR")
     assert card.data == [{"source": "x/y", "licence": "CC0", "images": 2}]
-    restorer = Restorer.load(str(tmp_path / "run" / card.file))
+    restorer = Restorer.from_pretrained(str(tmp_path / "run" / card.file))
     assert restorer.card.to_json() == card.to_json()
     assert card.trained["runs"][-1]["steps"] == 6
     averaged = build_model(card.config)

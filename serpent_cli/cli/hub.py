@@ -1,0 +1,99 @@
+"""`serpent models pull`, `verify`, `rm` and `push`."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from serpent_cli.cli import console, options
+from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.errors import ModelError, UsageError
+from serpent_cli.settings import go_offline, prepare_hub
+
+Names = Annotated[list[str], typer.Argument(help="Names, or hf://owner/repo[@revision][/file].")]
+
+
+def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet = False) -> None:
+    """Fetch weights from the Hub into its cache, verified; a branch is looked up anew.
+
+    What has come is kept when the network fails: the same command goes on.
+    """
+    prepare_hub()
+    if offline:
+        go_offline()
+    from pathlib import Path
+
+    from serpent_cli.zoo import hub
+    from serpent_cli.zoo.locate import resolve
+
+    for name in models:
+        source = resolve(name)
+        if isinstance(source.where, Path):
+            fetch_model(name)  # says so if they are missing
+            note = f"{name} is {'bundled' if source.card else 'a file of yours'}: nothing to fetch"
+        else:
+            expected = source.card.sha256 if source.card else None
+            with console.byte_bar(name, quiet=quiet) as on_bytes:
+                path = hub.fetch(source.where, expected, on_bytes)
+            note = f"{name} is verified, at {path}"
+        if not quiet:
+            console.note(note)
+
+
+def verify(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Names; all that are here if none is given.")
+    ] = None,
+) -> None:
+    """Compute the sha256 of weights anew and compare it with their cards.
+
+    Ends with exit code 4 if one differs.
+    """
+    from serpent_cli.zoo.inventory import Entry, inventory
+    from serpent_cli.zoo.locate import locate
+
+    if models:
+        go_offline()
+        found = [(name, *locate(name)) for name in models]
+        entries = [Entry(name, card, path, bundled=False) for name, path, card in found]
+    else:
+        entries = [entry for entry in inventory() if entry.path is not None]
+    wrong = 0
+    for entry in entries:
+        whole = entry.whole()
+        wrong += not whole
+        console.result(f"{'ok' if whole else 'WRONG'}  {entry.name}  {entry.path}")
+    if wrong:
+        raise ModelError(
+            f"{wrong} of {len(entries)} are missing, or not what their cards describe",
+            hint="fetched ones: serpent models rm NAME, then pull; bundled: reinstall serpent-cli",
+        )
+
+
+def remove(models: Names) -> None:
+    """Remove fetched weights from the cache, with all else of their revision there."""
+    from serpent_cli.zoo.inventory import remove as remove_cached
+
+    for name in models:
+        freed = remove_cached(name)
+        console.note(f"{name} is removed: {freed / 1e6:.1f} MB")
+
+
+def push(
+    model: Annotated[str, typer.Argument(help="A name or path to .safetensors.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Made if it does not exist.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    message: Annotated[str, typer.Option("--message", help="Of the commit.")] = "",
+) -> None:
+    """Upload weights, card, configuration and a page to the Hub; print their pinned name.
+
+    Log in with `hf auth login`, or set HF_TOKEN.
+    """
+    prepare_hub()
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise UsageError(f"{repo} is no repository", hint="write owner/name")
+    from serpent_cli.zoo.locate import locate
+    from serpent_cli.zoo.publish import publish
+
+    path, card = locate(model)
+    console.result(publish(path, card, repo, private=private, message=message))

@@ -1,0 +1,223 @@
+"""From a picture's size and a memory budget to a plan: whole, or tiles of a fixed ladder."""
+
+from dataclasses import dataclass
+
+from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.restoration.footprint import FRAGMENTS, Sizes, Streams, streamed_bytes, whole_bytes
+from serpent_cli.tiling.grid import Span, spans
+
+LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
+"""Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
+
+Larger pictures are tiled even when they would fit: maps beyond that outgrow a CPU's caches.
+"""
+
+DEVICE_LADDER = (4096, 3072, 2048, *LADDER)
+"""The same on a device with memory of its own, which large maps keep busy."""
+
+SPARED = 0.05
+"""A smaller tile is preferred, for its memory, to one that spares less than this share of work."""
+
+LEAST_TILE = 4
+"""Smallest side of a tile, in steps of the network's grid."""
+
+BASE_BYTES = 420 * 2**20
+"""Resident bytes of the interpreter, torch and the codecs before any picture is read."""
+
+MAX_OVERLAP = 64
+"""Most input pixels that neighbouring tiles share. Scans look farther, but what lies there changes
+the result by little: `serpent eval deblur --tile 256` scores as without tiles.
+"""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a network needs, as `model.limits` and its card state it.
+
+    Attributes:
+        scale: Output pixels per input pixel and axis.
+        multiple: Tiles start and end on multiples of this many input pixels.
+        margin: Input pixels of context that a tile needs on each side.
+        bytes_per_pixel: Peak bytes of activations per input pixel.
+        weight_bytes: Bytes of its parameters.
+    """
+
+    scale: int
+    multiple: int
+    margin: int
+    bytes_per_pixel: float
+    weight_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one picture will be restored.
+
+    Attributes:
+        height: Input rows.
+        width: Input columns.
+        tile: Largest side of a tile in input pixels; None restores the picture whole.
+        overlap: Least input pixels that neighbouring tiles share.
+        tiles: Number of tiles; 1 for the whole picture.
+        pixels: Input pixels that the network computes, overlap and padding included.
+        peak_bytes: Predicted peak of the process's resident memory.
+        device_bytes: Predicted peak of a device's own memory; 0 where it has none.
+    """
+
+    height: int
+    width: int
+    tile: int | None
+    overlap: int
+    tiles: int
+    pixels: int
+    peak_bytes: int
+    device_bytes: int = 0
+
+
+def overlap_for(costs: Costs, tile: int) -> int:
+    """Overlap of neighbouring tiles: twice the margin up to a limit, on the grid."""
+    wanted = min(2 * costs.margin, MAX_OVERLAP, tile // 2)
+    return -(-wanted // costs.multiple) * costs.multiple
+
+
+def make_plan(
+    height: int,
+    width: int,
+    costs: Costs,
+    budget: int | None,
+    tile: str | int = "auto",
+    *,
+    vram: int | None = None,
+    sample_bytes: int = 1,
+    channels: int = 3,
+    streams: Streams | None = None,
+) -> Plan:
+    """Decide how to restore a picture.
+
+    Args:
+        height: Input rows.
+        width: Input columns.
+        costs: The network's needs.
+        budget: Resident bytes that the process may reach; None for no limit.
+        tile: `auto`, `whole`, or the side of a tile in input pixels.
+        vram: Bytes that the network may take of a device's own memory; None: it has none.
+        sample_bytes: Bytes of one sample of the picture.
+        channels: Channels held, alpha included.
+        streams: Neither input nor result is held whole; None: both are.
+
+    Raises:
+        UsageError: A demanded tile is smaller than the network allows, or exceeds a budget.
+        SerpentError: Even the smallest tile exceeds a budget; the hint names one that is enough.
+    """
+    apart = vram is not None
+
+    def plan(side: int | None) -> Plan:
+        return _plan(height, width, side, costs, sample_bytes, channels, streams, apart=apart)
+
+    if tile != "auto":
+        demanded = plan(None if isinstance(tile, str) else _demanded(tile, costs))
+        if excess := _excess([demanded], budget, vram):
+            what, option, least = excess
+            raise UsageError(
+                f"a {width} x {height} picture with --tile {tile} needs {least} of {what}",
+                hint=f"leave --tile out, or give {option} {least}",
+            )
+        return demanded
+    ladder = _ladder(costs, apart=apart)
+    sides = [None] if height * width <= max(ladder) ** 2 else []
+    plans = [plan(side) for side in (*sides, *ladder)]
+    if excess := _excess(plans, budget, vram):
+        what, option, least = excess
+        raise SerpentError(
+            f"a {width} x {height} picture needs at least {least} of {what}",
+            hint=f"give {option} {least} or more",
+        )
+    fitting = [each for each in plans if not _excess([each], budget, vram)]
+    if fitting[0].tiles == 1:
+        return fitting[0]
+    enough = min(each.pixels for each in fitting) * (1 + SPARED)
+    return [each for each in fitting if each.pixels <= enough][-1]
+
+
+def _excess(plans: list[Plan], budget: int | None, vram: int | None) -> tuple[str, str, str] | None:
+    """Which memory none of the plans can do with, its option, and what would be enough of it."""
+    memory = min(each.peak_bytes for each in plans)
+    device = min(each.device_bytes for each in plans)
+    if budget is not None and memory > budget:
+        return "memory", "--max-memory", gibibytes(memory)
+    if vram is not None and device > vram:
+        return "the device's memory", "--max-vram", gibibytes(device)
+    return None
+
+
+def smaller(plan: Plan, costs: Costs) -> int | None:
+    """Side of the next smaller tile after memory ran out; None if there is none."""
+    side = plan.tile or max(plan.height, plan.width)
+    fitting = [rung for rung in _ladder(costs, apart=True) if rung <= side // 2]
+    return fitting[0] if fitting else None
+
+
+def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Spans of a plan's tile rows and tile columns."""
+    return _spans(plan.height, plan.width, plan.tile, plan.overlap, multiple)
+
+
+def _spans(
+    height: int, width: int, tile: int | None, overlap: int, multiple: int
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    if tile is None:
+        return (Span(0, height),), (Span(0, width),)
+    return spans(height, tile, overlap, multiple), spans(width, tile, overlap, multiple)
+
+
+def _plan(
+    height: int,
+    width: int,
+    tile: int | None,
+    costs: Costs,
+    sample_bytes: int,
+    channels: int,
+    streams: Streams | None,
+    *,
+    apart: bool,
+) -> Plan:
+    overlap = 0 if tile is None else overlap_for(costs, tile)
+    rows, columns = _spans(height, width, tile, overlap, costs.multiple)
+    count = len(rows) * len(columns)
+    sides = [-(-axis[0].length // costs.multiple) * costs.multiple for axis in (rows, columns)]
+    padded = sides[0] * sides[1]
+    network = int(padded * costs.bytes_per_pixel * FRAGMENTS)
+    sizes = Sizes(height, width, costs.scale, sample_bytes, channels)
+    on_machine = 0 if apart else network
+    if streams is None:
+        used = whole_bytes(sizes, rows, on_machine, tiled=count > 1)
+    else:
+        used = streamed_bytes(sizes, rows, columns, on_machine, streams)
+    peak = BASE_BYTES + 2 * costs.weight_bytes + used
+    device = network + costs.weight_bytes if apart else 0
+    return Plan(height, width, tile, overlap, count, count * padded, peak, device)
+
+
+def _ladder(costs: Costs, *, apart: bool) -> list[int]:
+    """The ladder on the network's grid, without tiles too small to overlap on it."""
+    multiple, sides = costs.multiple, DEVICE_LADDER if apart else LADDER
+    return [side // multiple * multiple for side in sides if side >= LEAST_TILE * multiple]
+
+
+def _demanded(tile: int, costs: Costs) -> int:
+    least = LEAST_TILE * costs.multiple
+    if tile < least:
+        raise UsageError(f"a tile must have at least {least} pixels", hint=f"use --tile {least}")
+    return tile // costs.multiple * costs.multiple
+
+
+def gibibytes(count: int) -> str:
+    """A number of bytes as --max-memory takes it, rounded up."""
+    return f"{-(-count * 10 // 2**30) / 10:.1f}G"
+
+
+def share_memory(budget: int | None, workers: int) -> int | None:
+    """What each of several workers may let one process reach, if all did alike."""
+    if budget is None or workers == 1:
+        return budget
+    return BASE_BYTES + max(0, budget - BASE_BYTES) // workers

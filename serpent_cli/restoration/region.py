@@ -1,0 +1,39 @@
+"""Regions: the part of a picture that restoring a region needs."""
+
+from serpent_cli.errors import UsageError
+from serpent_cli.restoration.plan import Costs
+
+Region = tuple[int, int, int, int]
+"""(x, y, w, h): left, top, columns and rows, in pixels of the input."""
+
+REGION_CONTEXT = 128
+"""Most input pixels restored around a region: what lies farther hardly changes it."""
+
+
+def region_part(height: int, width: int, region: Region, costs: Costs) -> tuple[Region, Region]:
+    """Find what to restore for a region.
+
+    Args:
+        height: Rows of the picture.
+        width: Its columns.
+        region: What is wanted.
+        costs: The network's grid and margin.
+
+    Returns:
+        The part of the picture to restore, and the region's place in that part.
+
+    Raises:
+        UsageError: The region does not lie inside the picture.
+    """
+    x, y, w, h = region
+    if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
+        raise UsageError(
+            f"the region {x},{y},{w},{h} does not lie in the {width} x {height} picture",
+            hint="--region takes x,y,width,height in pixels of the input",
+        )
+    multiple, margin = costs.multiple, min(costs.margin, REGION_CONTEXT)
+    # The part lies on the network's grid, so that it sees what it would see in the whole.
+    left, top = (max(0, v - margin) // multiple * multiple for v in (x, y))
+    right = min(width, -(-(x + w + margin) // multiple) * multiple)
+    bottom = min(height, -(-(y + h + margin) // multiple) * multiple)
+    return (left, top, right - left, bottom - top), (x - left, y - top, w, h)

@@ -1,0 +1,290 @@
+"""`Restorer`: a picture in, the restored one out; the contract that stands before the network."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from serpent_cli.errors import SerpentError
+from serpent_cli.imaging.alpha import fill_transparent
+from serpent_cli.imaging.colour import grey_to_rgb, to_depth
+from serpent_cli.imaging.memory import like, to_picture
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
+from serpent_cli.restoration import change
+from serpent_cli.restoration.allocator import return_memory, reused_memory
+from serpent_cli.restoration.device import (
+    VRAM_SHARE,
+    choose_device,
+    choose_precision,
+    device_memory,
+    limit_device_memory,
+)
+from serpent_cli.restoration.forward import Forward, out_of_memory
+from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans, smaller
+from serpent_cli.restoration.region import Region, region_part
+from serpent_cli.tiling.blend import Blender
+from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.load import load_model
+
+OnTile = Callable[[int, int], None]
+
+KEPT_BYTES = 256 * 2**20
+"""A picture whose feature maps take no more than this leaves its memory to the next one."""
+
+
+class Restorer:
+    """Restores pictures with one network on one device.
+
+    Any size from 1 x 1 up; grey stays grey, depth stays depth, alpha is restored beside the
+    colours, metadata is carried through.
+
+    Args:
+        model: Maps (1, 3, H, W) in [0, 1] to (1, 3, H·scale, W·scale).
+        card: What is known about its weights.
+        device: Where it lies.
+        max_memory: Bytes that the process may reach; by default a fixed share of the machine's.
+        max_vram: Bytes that may be taken of the device's own memory, where it has any; by default
+            a fixed share of it.
+        tile: `auto`, `whole`, or the side of a tile in input pixels.
+        dtype: fp32, or bf16 for autocast; whatever is not finite is tried again in fp32.
+        strength: Share of the network's change that is made, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        card: Card,
+        *,
+        device: torch.device | None = None,
+        max_memory: int | None = None,
+        max_vram: int | None = None,
+        tile: str | int = "auto",
+        dtype: torch.dtype = torch.float32,
+        strength: float = 1.0,
+    ) -> None:
+        self.card, self.tile = card, tile
+        self.device = device or torch.device("cpu")
+        # A tile that is demanded without a budget is taken at its word.
+        default = default_budget() if tile == "auto" else None
+        self.budget = default if max_memory is None else max_memory
+        self.vram = self._vram_budget(max_vram)
+        self.costs = Costs(
+            scale=card.scale,
+            multiple=size_multiple(card.config),
+            margin=card.margin,
+            bytes_per_pixel=inference_bytes_per_pixel(card.config, dtype),
+            weight_bytes=4 * sum(p.numel() for p in model.parameters()),
+        )
+        self.forward = Forward(
+            model, card.name, card.scale, self.costs.multiple, dtype, self.device, strength
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        max_memory: int | None = None,
+        max_vram: int | None = None,
+        tile: str | int = "auto",
+        strength: float = 1.0,
+    ) -> Self:
+        """Load weights and make them ready.
+
+        Args:
+            model: A name, hf://owner/repo[@revision][/file], or a path to .safetensors; what is not
+                here is fetched.
+            device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`.
+            precision: `auto`, `fp32` or `bf16`.
+            max_memory: Bytes that the process may reach; None for most of the machine's.
+            max_vram: The same of a device's own memory.
+            tile: `auto`, `whole`, or the side of a tile in input pixels.
+            strength: Share of the change to make, 0 to 1.
+
+        Raises:
+            ModelError: Unknown, missing or corrupt weights.
+            DeviceError: A forced device that this machine does not have.
+            UsageError: An unknown precision.
+        """
+        chosen = choose_device(device)
+        dtype = choose_precision(precision, chosen)
+        network, card = load_model(model, chosen)
+        return cls(
+            network, card, device=chosen, max_memory=max_memory, max_vram=max_vram, tile=tile,
+            dtype=dtype, strength=strength,
+        )  # fmt: skip
+
+    def _vram_budget(self, demanded: int | None) -> int | None:
+        """Bytes to plan with of the device's own memory; None where it shares the machine's."""
+        total = device_memory(self.device)
+        if total is None:
+            return None
+        if demanded is not None:
+            limit_device_memory(self.device, demanded)
+            return demanded
+        return int(total * VRAM_SHARE) if self.tile == "auto" else sys.maxsize
+
+    @property
+    def scale(self) -> int:
+        """Output pixels per input pixel and axis."""
+        return self.card.scale
+
+    def plan(self, height: int, width: int, *, sample_bytes: int = 1, channels: int = 3) -> Plan:
+        """How a picture of this size will be restored; see `restoration.plan.make_plan`."""
+        return make_plan(
+            height, width, self.costs, self.budget, self.tile, vram=self.vram,
+            sample_bytes=sample_bytes, channels=channels,
+        )  # fmt: skip
+
+    def seconds_per_megapixel(self) -> float:
+        """Seconds for 2^20 input pixels, measured on a small tile (the second of two runs)."""
+        side = -(-192 // self.costs.multiple) * self.costs.multiple
+        tile = np.random.default_rng(0).random((side, side, 3), np.float32)
+        seconds = 0.0
+        for _ in range(2):
+            begun = time.perf_counter()
+            self.forward(tile)
+            seconds = time.perf_counter() - begun
+        return seconds * 2**20 / side**2
+
+    def estimate(self, plan: Plan) -> float:
+        """Seconds that a plan will take, overlap included; runs the network on a small tile."""
+        return self.seconds_per_megapixel() * plan.pixels / 2**20
+
+    def __call__(self, image: Any) -> Any:
+        """Restore what holds a picture, and return it in the same form; see `simple.restore`."""
+        return like(self.restore(to_picture(image)), image)
+
+    def restore(
+        self, picture: Picture, *, region: Region | None = None, on_tile: OnTile | None = None
+    ) -> Picture:
+        """Restore one picture.
+
+        Args:
+            picture: Any depth and size.
+            region: (x, y, w, h) in input pixels: restore only that part, with context around it.
+            on_tile: Called with (tiles done, tiles in all), alpha's included.
+
+        Returns:
+            The restored picture, `scale` times as large as the input or its region; with a warning
+            if it hardly differs from the input.
+
+        Raises:
+            UsageError: The region does not lie inside the picture.
+            PictureError: The network's output is not usable, even in fp32.
+            SerpentError: Memory ran out even with the smallest tile.
+        """
+        if region is None:
+            return self._restore(picture, on_tile)
+        cut, (x, y, w, h) = region_part(picture.height, picture.width, region, self.costs)
+        part = _cut(picture, cut)
+        restored, s = self._restore(part, on_tile), self.scale
+        window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
+        alpha = None if restored.alpha is None else restored.alpha[window].copy()
+        return dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
+
+    def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
+        plan = self.plan(
+            picture.height, picture.width, sample_bytes=picture.pixels.dtype.itemsize,
+            channels=3 if picture.alpha is None else 4,
+        )  # fmt: skip
+        alpha = picture.alpha
+        varied = alpha is not None and alpha.min() != alpha.max()
+        progress = _Progress(on_tile, planes=2 if varied else 1)
+        # Large maps make way for the codec; small ones stay mapped for the next picture.
+        large = plan.pixels * self.costs.bytes_per_pixel > KEPT_BYTES
+        with reused_memory(hand_back=large):
+            pixels = self._restore_samples(_visible_samples(picture), plan, progress)
+            if alpha is not None and varied:
+                alpha = self._restore_samples(alpha, plan, progress)
+            elif alpha is not None:  # a constant plane needs no network
+                alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
+        pixels = grey_to_rgb(pixels) if picture.grey else pixels
+        alike = change.warning(picture.pixels, pixels) if self.scale == 1 else None
+        warnings = (*picture.warnings, alike) if alike else picture.warnings
+        return dataclasses.replace(picture, pixels=pixels, alpha=alpha, warnings=warnings)
+
+    def _restore_samples(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+        """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
+        while True:
+            try:
+                return self._run_plan(samples, plan, progress)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                side = smaller(plan, self.costs)
+                if side is None:
+                    raise SerpentError(
+                        "memory ran out even with the smallest tile",
+                        hint="close other programs, or restore a part with --region",
+                    ) from error
+            return_memory()
+            vram = None if self.vram is None else sys.maxsize
+            plan = make_plan(plan.height, plan.width, self.costs, None, side, vram=vram)
+
+    def _run_plan(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+        progress.start(plan.tiles)
+        if plan.tiles == 1:
+            result = self.forward(samples, samples.dtype)
+            progress.step()
+        else:
+            result = self._run_tiles(samples, plan, progress)
+        return result[..., 0] if samples.ndim == 2 else result
+
+    def _run_tiles(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+        rows, columns = plan_spans(plan, self.costs.multiple)
+        s, channels = self.scale, 1 if samples.ndim == 2 else 3
+        result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
+        blender = Blender(rows, columns, s, channels)
+        tiles = (samples[r.start : r.stop, c.start : c.stop] for r in rows for c in columns)
+        restored = self.forward.stream(tiles)
+        for i in range(len(rows)):
+            for j in range(len(columns)):
+                top, left, block = blender.add(i, j, next(restored))
+                place = np.s_[top : top + block.shape[0], left : left + block.shape[1]]
+                result[place] = to_depth(block, samples.dtype)
+                progress.step()
+        return result
+
+
+def _cut(picture: Picture, part: Region) -> Picture:
+    left, top, w, h = part
+    window = slice(top, top + h), slice(left, left + w)
+    alpha = None if picture.alpha is None else picture.alpha[window]
+    return dataclasses.replace(picture, pixels=picture.pixels[window], alpha=alpha)
+
+
+def _visible_samples(picture: Picture) -> Samples:
+    """What the network is given: (H, W) if grey, else (H, W, 3), without hidden colours."""
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_transparent(pixels, picture.alpha)
+    return pixels[..., 0] if picture.grey else pixels
+
+
+class _Progress:
+    """Counts tiles over one or two planes (colours, alpha) for a caller."""
+
+    def __init__(self, on_tile: OnTile | None, planes: int) -> None:
+        self.on_tile, self.planes, self.plane = on_tile, planes, -1
+        self.done = self.tiles = 0
+
+    def start(self, tiles: int) -> None:
+        """A plane begins, or begins anew with smaller tiles."""
+        self.plane = min(self.plane + 1, self.planes - 1)
+        self.tiles, self.done = tiles, self.plane * tiles
+
+    def step(self) -> None:
+        """One tile is done."""
+        self.done += 1
+        if self.on_tile is not None:
+            self.on_tile(min(self.done, self.tiles * self.planes), self.tiles * self.planes)

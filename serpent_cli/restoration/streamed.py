@@ -1,0 +1,229 @@
+"""Very large pictures: read, restored and written by bands, never held whole.
+
+The result is that of `Restorer.restore` with the same tiles, bit for bit. Only colours under full
+transparency, which nobody sees, may differ: they continue what is visible in the same row of tiles
+and `FILL_CONTEXT` rows around it, not in the whole picture.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from serpent_cli.errors import PictureError, SerpentError
+from serpent_cli.imaging.band_source import resized
+from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
+from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
+from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
+from serpent_cli.restoration.band_run import BandRun, OnTile, Part
+from serpent_cli.restoration.footprint import Streams
+from serpent_cli.restoration.forward import out_of_memory
+from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
+from serpent_cli.restoration.region import Region, region_part
+from serpent_cli.restoration.restorer import Restorer
+
+DECODING = 2.5
+"""Peak bytes of decoding a picture whole over the bytes of its samples."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamedResult:
+    """What was written.
+
+    Attributes:
+        width: Output pixels per row.
+        height: Output rows.
+        tiles: Tiles it was restored in.
+        peak_bytes: Predicted peak of the process's resident memory.
+        warnings: What could not be kept.
+    """
+
+    width: int
+    height: int
+    tiles: int
+    peak_bytes: int
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamOptions:
+    """How a picture is restored by bands.
+
+    Attributes:
+        force: Overwrite an existing target.
+        quality: As for `write_picture`.
+        max_pixels: Larger pictures are refused.
+        region: (x, y, w, h), the only part to restore.
+        on_size: Called with (input height, input width) before the picture is restored.
+        on_tile: Called with (tiles done, tiles in all), alpha's included; after memory ran out it
+            begins anew.
+        on_ready: Called with the encoded file before it takes its name.
+    """
+
+    force: bool = False
+    quality: int | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    region: Region | None = None
+    on_size: Callable[[int, int], None] = lambda height, width: None
+    on_tile: OnTile | None = None
+    on_ready: Callable[[BinaryIO], None] | None = None
+
+
+def needs_streaming(
+    restorer: Restorer, height: int, width: int, sample_bytes: int = 1, channels: int = 3
+) -> bool:
+    """Whether a picture fits the memory by bands, but not whole.
+
+    Args:
+        restorer: What is to restore it, with its budget; without one, the machine's counts.
+        height: Input rows.
+        width: Input columns.
+        sample_bytes: Bytes of one sample of the picture.
+        channels: Channels held, alpha included; see `imaging.bands.read_layout`.
+    """
+    budget = default_budget() if restorer.budget is None else restorer.budget
+
+    def fits(streams: Streams | None) -> bool:
+        try:
+            make_plan(
+                height, width, restorer.costs, budget, restorer.tile, vram=restorer.vram,
+                sample_bytes=sample_bytes, channels=channels, streams=streams,
+            )  # fmt: skip
+        except SerpentError:
+            return False
+        return True
+
+    decoding = _decoding_bytes(height, width, sample_bytes, channels)
+    return (decoding > budget or not fits(None)) and fits(Streams())
+
+
+def restore_file(
+    source: Path, target: Path, restorer: Restorer, options: StreamOptions | None = None
+) -> StreamedResult:
+    """Restore a picture file by bands.
+
+    PNG and TIFF that stand upright are read by bands, other pictures decoded whole; PNG and TIFF
+    are written by bands, other results collected and encoded whole.
+
+    Args:
+        source: The picture.
+        target: The file to write; its folder must exist.
+        restorer: Restores it.
+        options: How.
+
+    Raises:
+        PictureError: The picture cannot be read, restored or written; nothing is left behind then.
+        UsageError: The region does not lie inside the picture, or no format goes by the suffix.
+        SerpentError: Even the smallest tile exceeds the memory.
+    """
+    options = options or StreamOptions()
+    _check_decoding(source, restorer)
+    with open_bands(source, max_pixels=options.max_pixels) as reader:
+        head = reader.head
+        options.on_size(head.height, head.width)
+        region = options.region or (0, 0, head.width, head.height)
+        part, place = region_part(head.height, head.width, region, restorer.costs)
+        plan = _plan(reader, target, part, restorer)
+        while True:
+            try:
+                with reused_memory(hand_back=True):
+                    return _restore(reader, target, part, place, plan, restorer, options)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                plan = _smaller_plan(plan, restorer, error)
+            return_memory()
+
+
+def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
+    """Tiles for a part of a picture; the target's format counts with what it holds whole."""
+    _, _, width, height = part
+
+    def plan(*, whole_output: bool) -> Plan:
+        return make_plan(
+            height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
+            sample_bytes=reader.head.pixels.itemsize,
+            channels=3 if reader.head.alpha is None else 4,
+            streams=Streams(reader.step, reader.whole, whole_output),
+        )  # fmt: skip
+
+    banded = written_by_bands(target)
+    try:
+        return plan(whole_output=not banded)
+    except SerpentError as error:
+        if banded:
+            raise
+        plan(whole_output=False)  # or the sentence is about the input
+        raise PictureError(
+            f"cannot write {target}: {error.message}, since its format is encoded as a whole",
+            "Name the result .tif or .png: these are written by bands",
+        ) from None
+
+
+def _smaller_plan(plan: Plan, restorer: Restorer, error: Exception) -> Plan:
+    """The next plan after memory ran out."""
+    side = smaller(plan, restorer.costs)
+    if side is None:
+        raise SerpentError(
+            "memory ran out even with the smallest tile",
+            hint="close other programs, or restore a part with --region",
+        ) from error
+    vram = None if restorer.vram is None else sys.maxsize
+    return make_plan(
+        plan.height, plan.width, restorer.costs, None, side, vram=vram, streams=Streams()
+    )
+
+
+def _restore(
+    reader: BandReader,
+    target: Path,
+    part: Region,
+    place: Region,
+    plan: Plan,
+    restorer: Restorer,
+    options: StreamOptions,
+) -> StreamedResult:
+    """Restore a part of a picture and write a place of the result."""
+    s = restorer.scale
+    left, top, width, height = (value * s for value in place)
+    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile)
+    head = resized(reader.head, height, width)
+    with BandWriter(
+        target, head, force=options.force, quality=options.quality, on_ready=options.on_ready
+    ) as writer:
+        row = 0
+        for band in run.bands():
+            wanted = slice(max(0, top - row), max(0, top + height - row))
+            row += len(band)
+            if len(rows := band[wanted, left : left + width]):
+                writer.write(rows)
+            # Pieces under way to the file lie scattered between the network's large maps, which
+            # then find no room twice in the same place: a heap that grows with the picture.
+            trim()
+        warnings = reader.warnings
+    alike = run.change.warning if s == 1 else None
+    warnings += (alike,) if alike else ()
+    return StreamedResult(width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes)
+
+
+def _decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
+    """Peak of the process's resident memory while a picture is decoded whole."""
+    return BASE_BYTES + int(DECODING * height * width * sample_bytes * channels)
+
+
+def _check_decoding(source: Path, restorer: Restorer) -> None:
+    """Refuse a picture that has to be decoded whole and is too large for that."""
+    if restorer.budget is None or not source.is_file():
+        return
+    layout = read_layout(source)
+    needed = _decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
+    if layout.whole and needed > restorer.budget:
+        least = gibibytes(needed)
+        raise PictureError(
+            f"cannot read {source}: decoding it, which cannot be done by bands, takes {least} of"
+            " memory",
+            f"Give --max-memory {least}, or convert it to an upright TIFF first",
+        )

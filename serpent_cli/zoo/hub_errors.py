@@ -1,0 +1,107 @@
+"""What the Hub's client raises, as one sentence and what to do about it."""
+
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.zoo.names import HubReference
+
+LOG_IN = "check the spelling; for a private one `hf auth login`, or set HF_TOKEN"
+
+
+@dataclass
+class Known:
+    """What is known when something fails.
+
+    Attributes:
+        partial: The part of the file that has come; None before any has.
+    """
+
+    partial: Path | None = None
+
+    def again(self) -> str:
+        """What to do after a failure that may pass."""
+        kept = self.partial.stat().st_size if self.partial and self.partial.is_file() else 0
+        return f"run it again: it goes on after {kept} bytes" if kept else "run it again"
+
+
+@contextmanager
+def hub_errors(reference: HubReference) -> Generator[Known]:
+    """Within, errors of the client, the network and the disk become ModelErrors."""
+    known = Known()
+    try:
+        yield known
+    except SerpentError:
+        raise
+    except Exception as error:
+        sentence = _of_the_hub(error, reference, known) or _of_the_disk(error, reference, known)
+        if sentence is None:
+            raise
+        message, hint = sentence
+        raise ModelError(message, hint=hint) from error
+
+
+def _of_the_hub(error: Exception, reference: HubReference, known: Known) -> tuple[str, str] | None:
+    """What the Hub answered, or that it did not."""
+    from huggingface_hub import errors
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    repo = reference.repo
+    cause = error.__cause__
+    if isinstance(error, LocalEntryNotFoundError | RuntimeError) and isinstance(cause, Exception):
+        return _of_the_hub(cause, reference, known) or _of_the_disk(cause, reference, known)
+    if isinstance(error, errors.GatedRepoError):
+        return f"the repository {repo} is gated", f"accept its terms on its page; {LOG_IN}"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return f"there is no repository {repo} on the Hub, or it is private", LOG_IN
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{repo} has no revision {reference.revision}", "check the branch, tag or commit"
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return f"{repo} has no file {reference.file}", "name one: hf://owner/repo/file.safetensors"
+    if isinstance(error, HfHubHTTPError):
+        return _answered(error.response.status_code, repo, known)
+    return None
+
+
+def _answered(status: int, repo: str, known: Known) -> tuple[str, str]:
+    """A status that stands for itself."""
+    if status in (401, 403):
+        return f"the Hub does not let you read {repo} ({status})", LOG_IN
+    if status == 429:
+        return "the Hub asks for fewer requests (429)", f"wait a while, then {known.again()}"
+    what = "has trouble" if status >= 500 else "refuses"
+    return f"the Hub {what} ({status}) with {repo}", known.again()
+
+
+def _of_the_disk(error: Exception, reference: HubReference, known: Known) -> tuple[str, str] | None:
+    """The network below the Hub, and the disk that takes its files."""
+    if _of_httpx(error) or isinstance(error, ConnectionError | TimeoutError):
+        return _unreachable(error, known)
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return (
+            f"{reference.repo} has no file {reference.file}",
+            "name one: hf://owner/repo/file.safetensors",
+        )
+    if not isinstance(error, OSError):
+        return None
+    if error.errno == errno.ENOSPC:
+        return "the disk that holds the cache is full", f"make room, then {known.again()}"
+    return (
+        f"cannot write to the cache {error.filename or ''}: {error.strerror or error}".replace(
+            " :", ":"
+        ),
+        "set HF_HOME to a folder that can be written",
+    )
+
+
+def _of_httpx(error: Exception) -> bool:
+    """Whether the HTTP library raised it, whose name depends on the client's version."""
+    return any(base.__module__.split(".")[0] in ("httpx", "httpx2") for base in type(error).mro())
+
+
+def _unreachable(error: Exception, known: Known) -> tuple[str, str]:
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    return f"cannot reach the Hub: {reason}", f"check the network and proxy, then {known.again()}"

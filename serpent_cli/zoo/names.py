@@ -1,0 +1,75 @@
+"""How weights are named: `deblur`, `hf://owner/repo[@revision][/file]`, `./file.safetensors`.
+
+The form alone decides which of the three a text is; nothing is tried out.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from serpent_cli.errors import ModelError
+
+PROTOCOL = "hf://"
+DEFAULT_FILE = "model.safetensors"
+"""What PyTorchModelHubMixin calls the weights of a repository."""
+
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_REFERENCE = re.compile(rf"hf://({_PART}/{_PART})(?:@([^@/]+))?(?:/(.+))?")
+
+
+@dataclass(frozen=True)
+class HubReference:
+    """A file of weights in a repository of the Hugging Face Hub.
+
+    Attributes:
+        repo: `owner/name`.
+        revision: Branch, tag or commit.
+        file: Path in the repository; its card is beside it, with the suffix .json.
+    """
+
+    repo: str
+    revision: str = "main"
+    file: str = DEFAULT_FILE
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `hf://owner/repo[@revision][/file]`.
+
+        Raises:
+            ModelError: It is spelt otherwise, or the file is no .safetensors.
+        """
+        found = _REFERENCE.fullmatch(text.rstrip("/"))
+        if found is None:
+            raise ModelError(
+                f"{text} is no name on the Hub", hint="write hf://owner/repo[@revision][/file]"
+            )
+        file = found[3] or DEFAULT_FILE
+        if not file.endswith(".safetensors") or ".." in file.split("/"):
+            raise ModelError(
+                f"{text} names no .safetensors file",
+                hint="other formats are never loaded; `serpent models convert` reads some",
+            )
+        return cls(found[1], found[2] or "main", file)
+
+    @property
+    def card_file(self) -> str:
+        """Path of its card in the repository."""
+        return self.file.removesuffix(".safetensors") + ".json"
+
+    def __str__(self) -> str:
+        revision = "" if self.revision == "main" else f"@{self.revision}"
+        return f"{PROTOCOL}{self.repo}{revision}" + (
+            "" if self.file == DEFAULT_FILE else f"/{self.file}"
+        )
+
+
+def is_hub(text: str) -> bool:
+    """Whether the text is spelt as a name on the Hub."""
+    return text.startswith(PROTOCOL)
+
+
+def is_path(text: str) -> bool:
+    """Whether the text is spelt as a path: with a separator, or ending in .safetensors."""
+    return not is_hub(text) and (
+        any(mark in text for mark in ("/", "\\")) or text.endswith(".safetensors")
+    )

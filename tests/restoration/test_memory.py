@@ -1,0 +1,37 @@
+import pytest
+
+from serpent_cli.errors import UsageError
+from serpent_cli.restoration import memory
+from serpent_cli.restoration.memory import default_budget, parse_memory, total_memory
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2G", 2 * 2**30),
+        ("1.5GiB", 3 * 2**29),
+        ("800m", 800 * 2**20),
+        (" 64 KB ", 64 * 2**10),
+        ("1T", 2**40),
+        ("123456", 123456),
+    ],
+)
+def test_amounts_of_memory(text: str, expected: int) -> None:
+    assert parse_memory(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "0", "0.0G", "2X", "2 G G", "1e9", "nan"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no amount of memory") as caught:
+        parse_memory(text)
+    assert caught.value.hint == "write it like 2G or 800M"
+
+
+def test_a_container_s_limit_counts(tmp_path_factory, monkeypatch) -> None:
+    limit = tmp_path_factory.mktemp("cgroup") / "memory.max"
+    limit.write_text("1000000\n")
+    monkeypatch.setattr(memory, "_CONTROL_GROUP_LIMITS", (limit, limit.with_name("absent")))
+    assert total_memory() == 1000000
+    assert default_budget() == 600000
+    limit.write_text("max\n")
+    assert total_memory() > 2**28, "no limit: the machine's own"
