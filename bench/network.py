@@ -54,8 +54,19 @@ def products(model: nn.Module, image: Tensor) -> list[Callable[[], Tensor]]:
     return calls
 
 
+def batch_rows(model: nn.Module) -> list[Row]:
+    """Small pictures of one shape together, against the same one by one."""
+    found: list[Row] = []
+    for side in (64, 128, 256):
+        several = torch.rand(8, 3, side, side)
+        alone = fastest(lambda several=several: [model(one[None]) for one in several])
+        together = fastest(lambda several=several: model(several))
+        found.append(Row(f"8 pictures of {side}² at once", together * 1e3, "ms", alone * 1e3))
+    return found
+
+
 def rows() -> list[Row]:
-    """Network over products at 512 x 512, and seconds per megapixel at 4096 over 512."""
+    """Network over products at 512 x 512, s/MP at 4096 over 512, several pictures at once."""
     restorer = Restorer.from_pretrained("deblur")
     model, _ = load_model("deblur", torch.device("cpu"))
     with torch.inference_mode():
@@ -63,6 +74,7 @@ def rows() -> list[Row]:
         calls = products(model, image)
         alone = fastest(lambda: [call() for call in calls])
         whole = fastest(lambda: model(image))
+        batches = batch_rows(model)
     generator = np.random.default_rng(0)
     per_megapixel = {}
     for side, runs in ((512, 5), (4096, 1)):
@@ -74,4 +86,5 @@ def rows() -> list[Row]:
         Row("network 512², fp32", whole * 1e3, "ms", alone * 1e3, PRODUCTS_BAR),
         Row(f"4096² in {plan.tiles} tiles of at most {plan.tile}", per_megapixel[4096], "s/MP",
             per_megapixel[512], LARGE_BAR),
+        *batches,
     ]  # fmt: skip

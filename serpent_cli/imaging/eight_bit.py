@@ -47,6 +47,7 @@ _JFIF_UNITS = (1, 2)
 # Ten are usual; libjpeg-turbo's authors stop at 500 when they fuzz.
 _MAX_SCANS = 500
 _XMP_REST = b"http://ns.adobe.com/xmp/extension/\0"
+_IPTC = 0x0404  # among Photoshop's resources
 _filters = threading.Lock()
 
 Convert = Callable[[Image.Image], Image.Image]
@@ -131,6 +132,8 @@ def read_eight_bit(
         notes += (f"{bits} bits per channel were read as 8",)
     if image.info.get("mp"):
         notes += ("Only the first picture of the file was read",)
+    if kind == "JPEG":
+        notes += _left_out(image.info)
     if any(body.startswith(_XMP_REST) for _, body in getattr(image, "applist", [])):
         notes += ("The XMP beyond its first 64 kB was left out",)
     pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation)
@@ -148,6 +151,16 @@ def read_eight_bit(
         metadata.warnings + notes,
         quality,
     )
+
+
+def _left_out(info: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Name what a JPEG says beside EXIF and XMP."""
+    notes: list[str] = []
+    if _IPTC in info.get("photoshop", {}):
+        notes.append("Its IPTC data were left out")
+    if info.get("comment"):
+        notes.append("Its comment was left out")
+    return tuple(notes)
 
 
 def _check_scans(image: ImageFile.ImageFile, name: str) -> None:

@@ -23,6 +23,9 @@ _MAX_CHUNK, _MAX_DIGITS = 64 << 20, 8 << 20
 _GREY, _RGB, _PALETTE = 0, 2, 3
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _PROFILE_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
+# Texts that programs write about themselves: nobody misses them.
+_OF_PROGRAMS = (b"Software", b"date:")
+_NAMED_TEXTS, _KEYWORD_BYTES = 3, 79
 _KEPT = frozenset({b"PLTE", b"tRNS", b"iCCP", b"eXIf", b"pHYs", b"acTL", b"cICP", b"gAMA", b"sRGB"})
 # In hundred thousandths; writers round it in several ways.
 _SRGB_GAMMA, _GAMMA_SLACK = 45455, 1500
@@ -43,6 +46,7 @@ class Header:
     xmp: bytes | None = None
     legacy_exif: bytes | None = None
     seen: set[bytes] = field(default_factory=set[bytes])
+    texts: list[str] = field(default_factory=list[str])
 
     @property
     def frames(self) -> int:
@@ -60,7 +64,15 @@ class Header:
         exif = self.chunks.get(b"eXIf", self.legacy_exif)
         icc = _icc(self.chunks)
         taken = take_orientation(icc=icc, exif=exif, xmp=self.xmp, dpi=dpi)
-        return taken if icc else replace(taken, warnings=taken.warnings + self._colour_notes())
+        notes = () if icc else self._colour_notes()
+        return replace(taken, warnings=taken.warnings + notes + self._text_notes())
+
+    def _text_notes(self) -> tuple[str, ...]:
+        """Name the texts that are not kept."""
+        if not self.texts:
+            return ()
+        named = ", ".join(self.texts[:_NAMED_TEXTS]) + ("..." if self.texts[_NAMED_TEXTS:] else "")
+        return (f"Its texts ({named}) were left out",)
 
     def _colour_notes(self) -> tuple[str, ...]:
         """Name a description of colours without a profile that is not sRGB; it is not kept."""
@@ -139,6 +151,9 @@ def _read_text(header: Header, kind: bytes, data: bytes) -> None:
             header.legacy_exif = bytes.fromhex(digits.decode("ascii"))
         except ValueError:
             header.legacy_exif = None
+    elif not keyword.startswith(_OF_PROGRAMS) and len(header.texts) <= _NAMED_TEXTS:
+        text = keyword[:_KEYWORD_BYTES].decode("latin-1")
+        header.texts.append("".join(letter for letter in text if letter.isprintable()))
 
 
 def _inflate(data: bytes, most: int = _MAX_CHUNK) -> bytes | None:

@@ -22,7 +22,7 @@ from serpent_cli.imaging.metadata import (
 )
 from serpent_cli.imaging.picture import Picture, Samples
 
-_ORIENTATION, _XMP, _ICC, _DNG_VERSION = 274, 700, 34675, 50706
+_ORIENTATION, _XMP, _ICC, _IPTC, _DNG_VERSION = 274, 700, 34675, 33723, 50706
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
@@ -249,11 +249,14 @@ def read_metadata(stream: BinaryIO, page: tifffile.TiffPage) -> Metadata:
         stream.seek(offset)
         return stream.read(size)
 
-    exif, notes = None, ()
+    exif: bytes | None = None
+    notes: tuple[str, ...] = ()
     try:
         exif = exif_from_tiff(fetch)
     except (ValueError, struct.error):
         notes = ("The EXIF directory of this TIFF was left out",) if page.tags.get(34665) else ()
+    if page.tags.get(_IPTC):
+        notes += ("Its IPTC data were left out",)
     metadata = take_orientation(icc=_bytes_of(page, _ICC), exif=exif, xmp=_bytes_of(page, _XMP))
     # A page without descriptive tags has no EXIF block, but may still lie on its side.
     tag = page.tags.get(_ORIENTATION)
