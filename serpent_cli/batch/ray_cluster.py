@@ -2,8 +2,10 @@
 
 import io
 import logging
+import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
@@ -35,7 +37,8 @@ def connected() -> Generator[None]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         if ours:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+            with _held_stderr():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise DeviceError(
@@ -54,6 +57,27 @@ def connected() -> Generator[None]:
         if ours:
             with redirect_stdout(sys.stderr):  # it lets go of what it has held back
                 ray.shutdown()
+
+
+@contextmanager
+def _held_stderr() -> Generator[None]:
+    """Hold back what native code writes to standard error, and show it only after a failure.
+
+    Ray's core greets there, whatever its log level.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        before = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 class _OwnThread(io.TextIOBase):
