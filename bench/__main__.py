@@ -27,6 +27,7 @@ from bench import (
     registers,
     restore,
     tiles,
+    weights_fuzz,
 )
 from bench.timing import Row, table
 from serpent_cli.errors import SerpentError, UsageError
@@ -43,7 +44,12 @@ PHOTOS = {
     "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
-OWN = {"fuzz", "gigapixel", "kills"}  # with options of their own
+OWN = {  # with options of their own
+    "fuzz": lambda given: fuzz.rows(given.count or 20_000),
+    "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
+    "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
+    "kills": lambda given: kills.rows(given.kills),
+}
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 
 
@@ -54,7 +60,7 @@ def main() -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument("--photos", type=Path, help="sharp photographs, for ablation and tiles")
-    parser.add_argument("--count", type=int, default=20_000, help="damaged pictures of fuzz")
+    parser.add_argument("--count", type=int, help="damaged files of fuzz or weights_fuzz")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument("--network", choices=("real", "tiny"), default="real", help="of gigapixel")
@@ -79,12 +85,8 @@ def main() -> int:
 def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     """The rows of a case; a CPU has cases of its own where both have one."""
     case, tiny = arguments.case, arguments.tiny
-    if case == "fuzz":
-        return fuzz.rows(arguments.count)
-    if case == "gigapixel":
-        return gigapixel.rows(arguments.network, arguments.rows)
-    if case == "kills":
-        return kills.rows(arguments.kills)
+    if case in OWN:
+        return OWN[case](arguments)
     if case in PHOTOS:
         if arguments.photos is None:
             raise UsageError(f"{case} needs --photos, a folder of sharp photographs")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serpent_cli.cli import console, options
+from serpent_cli.cli.convert import convert
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.hub import pull, push, remove, verify
 
@@ -73,6 +74,7 @@ models.command("pull")(pull)
 models.command("verify")(verify)
 models.command("rm")(remove)
 models.command("push")(push)
+models.command("convert")(convert)
 
 
 def _show(card: "Card", facts: dict[str, Any]) -> None:

@@ -9,6 +9,9 @@ from serpent_cli.errors import ModelError
 
 FORMAT_VERSION = 1
 
+# A file from elsewhere names these sizes: within them a network is laid out in a second or two.
+MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256, 16, 8
+
 Mixer = Literal["ss2d", "spatial"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
@@ -65,17 +68,31 @@ class ModelConfig:
                 f"the model has format version {self.version}, this program reads {FORMAT_VERSION}",
                 hint="update serpent-cli, or take weights made for this version",
             )
-        sizes = (*self.widths, *self.depths_down, *self.depths_up, self.depth_bottleneck)
-        if min(*sizes, self.patch_size, self.state_size) < 1 or max(sizes) > 8192:
-            raise ModelError("the model's widths, depths, patch and state size must be positive")
         if len(self.widths) != 4 or len(self.depths_down) != 3 or len(self.depths_up) != 3:
             raise ModelError("the model needs four widths and three depths on either side")
         if self.scale not in (1, 2, 4, 8):
             raise ModelError("the model's scale must be 1, 2, 4 or 8")
         if self.mixer == "spatial" and self.state_size != 1:
             raise ModelError("the spatial mixer fuses a single state: state_size must be 1")
-        if not 0 < self.expand <= 8 or not 0 <= self.feed_forward <= 8 or self.patch_size > 16:
-            raise ModelError("the model's expand, feed_forward or patch_size is out of range")
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        depths = (*self.depths_down, *self.depths_up, self.depth_bottleneck)
+        least = min(*self.widths, *depths, self.patch_size, self.state_size)
+        if least < 1 or max(self.widths) > MAX_WIDTH or max(depths) > MAX_DEPTH:
+            raise ModelError(
+                "the model's widths, depths, patch and state size must be positive, widths at most"
+                f" {MAX_WIDTH} and depths at most {MAX_DEPTH}"
+            )
+        ratios = 0 < self.expand <= MAX_RATIO and 0 <= self.feed_forward <= MAX_RATIO
+        if not ratios or self.patch_size > MAX_PATCH_SIZE or self.state_size > MAX_STATE_SIZE:
+            raise ModelError(
+                "the model's expand, feed_forward, patch_size or state_size is out of range"
+            )
+        narrowest = min(self.widths)
+        empty = self.feed_forward > 0 and int(narrowest * self.feed_forward) < 1
+        if empty or self.inner(narrowest) < 1:
+            raise ModelError("the model's expand or feed_forward leaves a block without channels")
 
     def inner(self, width: int) -> int:
         """D, the inner channels of a block of `width` channels."""
@@ -101,10 +118,12 @@ class ModelConfig:
             raise ModelError("the model's configuration is no table of names and values")
         types = get_type_hints(cls)
         if unknown := sorted(set(record) - set(types)):
-            raise ModelError(f"the model's configuration has unknown keys: {', '.join(unknown)}")
+            # They may be of a stranger's file: short, and nothing that moves a terminal's cursor.
+            names = ", ".join(ascii(key)[1:-1][:40] for key in unknown[:8])
+            raise ModelError(f"the model's configuration has unknown keys: {names}")
         try:
             values: dict[str, Any] = {
-                key: tuple(int(v) for v in value) if isinstance(value, list | tuple) else value
+                key: _whole_numbers(key, value) if isinstance(value, list | tuple) else value
                 for key, value in record.items()
             }
             for key, value in values.items():
@@ -117,6 +136,12 @@ class ModelConfig:
             return cls(**values)
         except (TypeError, ValueError) as error:
             raise ModelError(f"the model's configuration is malformed: {error}") from error
+
+
+def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, ...]:
+    if not all(type(value) is int for value in values):
+        raise TypeError(f"{key} must be whole numbers")
+    return tuple(values)
 
 
 PRESETS: dict[str, ModelConfig] = {

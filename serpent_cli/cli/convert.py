@@ -1,0 +1,100 @@
+"""`serpent models convert`."""
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serpent_cli.cli import console, options
+from serpent_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from serpent_cli.zoo.convert import Converted
+
+Source = Annotated[
+    Path, typer.Argument(help="State dict of PyTorch (.pth, .pt, .ckpt) or .safetensors.")
+]
+Out = Annotated[Path, typer.Option("-o", "--output", help="Weights to write, a .safetensors file.")]
+Sizes = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        show_default="what the shapes tell",
+        help='Sizes of the network that shapes do not tell, JSON such as {"residual": "image"}.',
+    ),
+]
+
+
+def convert(
+    file: Source,
+    output: Out,
+    config: Sizes = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Convert a foreign state dict; nothing in it is run, and nothing is guessed.
+
+    Blocks may have our names or VMamba's (self_attention.in_proj, A_logs, ...). The parts around
+    them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): nobody has published how
+    those of Serpent are called. What does not match is listed, and nothing is written. A pickle is
+    opened in a process of its own, with limits of memory and time, and only for plain tensors.
+    """
+    _check_place(output, force=force)
+    from serpent_cli.zoo.checkpoint import save_weights
+    from serpent_cli.zoo.convert import UnmatchedError, read_sizes
+    from serpent_cli.zoo.convert import convert as convert_file
+
+    try:
+        converted = convert_file(file, read_sizes(config) if config else None)
+    except UnmatchedError as error:
+        if not json:
+            console.table(error.rows)
+        raise
+    save_weights(converted.tensors, converted.config, output)
+    if json:
+        console.json_line(_record(output, converted))
+        return
+    if not quiet:
+        for note in converted.notes:
+            console.note(note)
+    console.result(str(output))
+
+
+convert.__doc__ = f"{inspect.getdoc(convert)}\n\n" + options.examples(
+    ("serpent models convert theirs.pth -o ours.safetensors", "sizes from the shapes"),
+    ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "what they do not tell"),
+)
+
+
+def _check_place(output: Path, *, force: bool) -> None:
+    """Refuse a place where the result would not be, or where it would do harm.
+
+    Raises:
+        UsageError: With the way out.
+    """
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output} does not end in .safetensors", hint="name it so")
+    if not output.parent.is_dir():
+        raise UsageError(f"there is no folder {output.parent}", hint="make it first")
+    if output.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder", hint="give another name")
+    if output.exists() and not force:
+        raise UsageError(f"cannot write {output}: it exists", hint="use --force to replace it")
+    card = output.with_suffix(".json")
+    if card.exists():
+        raise UsageError(
+            f"{card} is the card of other weights, and would be taken for that of {output.name}",
+            hint="move it away, or give another name",
+        )
+
+
+def _record(output: Path, converted: "Converted") -> dict[str, object]:
+    return {
+        "output": str(output),
+        "tensors": len(converted.tensors),
+        "config": vars(converted.config),
+        "notes": list(converted.notes),
+    }

@@ -1,0 +1,195 @@
+"""Foreign state dicts to weights of ours: read, renamed, checked against the network, or refused.
+
+Nobody has published how the weights of Serpent's authors are laid out, so that there is nothing to
+convert them by. What can be converted: networks whose outer parts bear our names, and whose blocks
+bear ours or VMamba's (see `foreign_names`).
+
+Nothing is guessed: a name that is not known, a parameter that is missing, a shape that differs, or
+a size of the network that neither the shapes nor the caller tell, refuses the whole file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from serpent_cli.errors import ModelError
+from serpent_cli.model.config import ModelConfig
+from serpent_cli.zoo.checkpoint import shapes_of
+from serpent_cli.zoo.foreign_names import Row, shape_of, strip_prefixes, translate
+from serpent_cli.zoo.header import read_header, read_tensors, shown, strict_json
+from serpent_cli.zoo.inferred import infer_sizes
+from serpent_cli.zoo.pickle_reader import Foreign, read_pickle
+
+CONFIG_LIMIT = 2**16  # bytes
+
+# What tells the sizes of every network of ours, whatever they are.
+_OUTER = (
+    "patchifier.embed.weight",
+    *(f"{part}.blocks.0.mixer.conv.weight" for part in ("d1", "d2", "d3", "u3", "u2", "u1")),
+    *(f"{part}.merge.reduce.weight" for part in ("d1", "d2", "d3")),
+    "b.0.mixer.conv.weight",
+    *(f"{part}.expand.grow.weight" for part in ("u3", "u2", "u1")),
+    "depatchifier.project.weight",
+)
+_PARTS = frozenset(name.partition(".")[0] for name in _OUTER) | {"long_join"}
+
+
+class UnmatchedError(ModelError):
+    """A foreign network is not one of ours.
+
+    Attributes:
+        rows: Every name that does not fit: itself, its shape, what is wrong. The first is the head.
+    """
+
+    def __init__(self, message: str, hint: str, rows: list[Row]) -> None:
+        super().__init__(message, hint)
+        self.rows = [("name", "shape", "what is wrong"), *rows]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A network of ours.
+
+    Attributes:
+        tensors: Its parameters by our names, as precise as they were found.
+        config: Its sizes.
+        notes: What was chosen, left aside, renamed or filled in on the way.
+    """
+
+    tensors: dict[str, Tensor]
+    config: ModelConfig
+    notes: tuple[str, ...]
+
+
+def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
+    """Turn a foreign file into a network of ours.
+
+    Args:
+        path: A file of torch.save (.pth, .pt, .ckpt, ...), or .safetensors.
+        sizes: Entries of its `ModelConfig`; those left out are inferred from the shapes.
+
+    Raises:
+        UnmatchedError: It is not one of ours, with a table of all that differs.
+        ModelError: It cannot be read, wants to run code, is damaged, or its sizes are not told.
+    """
+    foreign = _read(path)
+    stripped, notes = strip_prefixes(foreign.tensors)
+    made = translate(stripped)
+    wrong = [*_unusable(foreign), *made.wrong]
+    if wrong:
+        raise _unmatched(path, wrong)
+    config = _config(path, made.tensors, {**foreign.sizes, **(sizes or {})})
+    if differing := _differing(made.tensors, config):
+        raise _unmatched(path, differing)
+    # A copy of each: halves of one tensor cannot be written as two.
+    own = {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in made.tensors.items()
+    }
+    return Converted(own, config, (*foreign.notes, *notes, *_short(made.notes)))
+
+
+def read_sizes(path: Path) -> dict[str, Any]:
+    """Read a JSON file of `ModelConfig` entries.
+
+    Raises:
+        ModelError: It cannot be read, or holds no JSON object.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            record = strict_json(stream.read(CONFIG_LIMIT))
+    except OSError as error:
+        raise ModelError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"the configuration {path} is no JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ModelError(
+            f"the configuration {path} is no table of names and values",
+            hint='for instance {"residual": "image"}',
+        )
+    return cast("dict[str, Any]", record)
+
+
+def _read(path: Path) -> Foreign:
+    if not path.is_file():
+        raise ModelError(f"there is no file {path}", hint="give a .pth, .pt, .ckpt or .safetensors")
+    if path.suffix.lower() != ".safetensors":
+        return read_pickle(path)
+    header = read_header(path)
+    sizes = _sizes_in(path, header.metadata)
+    return Foreign(read_tensors(path, header), sizes=sizes)
+
+
+def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """The configuration in a header, which weights of ours carry; empty in those of others.
+
+    Raises:
+        ModelError: It is no JSON object.
+    """
+    try:
+        record = strict_json(metadata.get("serpent", "{}"))
+    except ValueError as error:
+        raise ModelError(f"the configuration in {path} is no JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ModelError(f"the configuration in {path} is no table of names and values")
+    return cast("dict[str, Any]", record)
+
+
+def _config(path: Path, tensors: dict[str, Tensor], told: dict[str, Any]) -> ModelConfig:
+    """Sizes that are told, and where they are not, that the shapes determine."""
+    fields = set(ModelConfig.__dataclass_fields__) - {"version"}
+    found = {**infer_sizes(tensors), **told}
+    open_fields = sorted(fields - set(found))
+    if open_fields and (rows := _unlike(tensors)):
+        raise _unmatched(path, rows)
+    if open_fields:
+        raise ModelError(
+            f"the shapes in {path} do not determine the network's {', '.join(open_fields)}",
+            hint='give --config FILE.json, which tells them, such as {"residual": "image"}',
+        )
+    return ModelConfig.from_dict(found)
+
+
+def _unlike(tensors: dict[str, Tensor]) -> list[Row]:
+    """What cannot be of any network of ours, and what each of them has."""
+    unknown = [
+        (shown(name), shape_of(tensor), "found, not known")
+        for name, tensor in sorted(tensors.items())
+        if name.partition(".")[0] not in _PARTS
+    ]
+    return unknown + [(name, "", "wanted, missing") for name in _OUTER if name not in tensors]
+
+
+def _differing(tensors: dict[str, Tensor], config: ModelConfig) -> list[Row]:
+    """How parameters differ from those of a network, in the order of their names."""
+    wanted = shapes_of(config)
+    rows: list[Row] = []
+    for name in sorted(wanted.keys() | tensors.keys()):
+        if name not in wanted:
+            rows.append((shown(name), shape_of(tensors[name]), "found, not known"))
+        elif name not in tensors:
+            rows.append((name, str(wanted[name]), "wanted, missing"))
+        elif tuple(tensors[name].shape) != wanted[name]:
+            rows.append((name, shape_of(tensors[name]), f"must be {wanted[name]}"))
+    return rows
+
+
+def _unusable(foreign: Foreign) -> list[Row]:
+    return [(name, "", f"found, {what}") for name, what in sorted(foreign.unusable.items())]
+
+
+def _unmatched(path: Path, rows: list[Row]) -> UnmatchedError:
+    count = f"{len(rows)} entries do" if len(rows) > 1 else "one entry does"
+    return UnmatchedError(
+        f"{path} is not converted: {count} not match a network of ours",
+        "parts around the blocks must have our names; `serpent models convert --help` tells more",
+        rows,
+    )
+
+
+def _short(notes: list[str]) -> list[str]:
+    """The first note of many alike, with their number."""
+    return notes if len(notes) < 3 else [f"{notes[0]} (so in {len(notes)} blocks)"]
