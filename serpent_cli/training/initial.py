@@ -4,7 +4,6 @@ from torch import Tensor, nn
 
 from serpent_cli.errors import ModelError
 from serpent_cli.model.block import Block
-from serpent_cli.zoo.load import misfit
 
 
 def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -26,7 +25,7 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
     for name, tensor in model.state_dict().items():
         if name.startswith("depatchifier.") and name in weights:
             complete[name] = weights[name] if weights[name].shape == tensor.shape else tensor
-    if wrong := misfit(model, complete):
+    if wrong := _misfit(model, complete):
         raise ModelError(
             f"the weights to start from do not fit the recipe's network: {wrong} is absent, unknown"
             " or has another shape",
@@ -34,3 +33,10 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
             " and scale may differ",
         )
     model.load_state_dict(complete)
+
+
+def _misfit(model: nn.Module, tensors: dict[str, Tensor]) -> str | None:
+    """Name of a tensor that a network lacks or has in another shape; None: all fit."""
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    given = {name: tensor.shape for name, tensor in tensors.items()}
+    return min((name for name, _ in wanted.items() ^ given.items()), default=None)

@@ -66,7 +66,7 @@ class Card:
             card = cls(**record)
             card.check()
             return card
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ModelError(f"the model card is malformed: {error}") from error
 
     def check(self) -> None:

@@ -1,7 +1,6 @@
 """From a name or path to a network ready to run."""
 
 import torch
-from torch import Tensor, nn
 
 from serpent_cli.errors import ModelError
 from serpent_cli.model.unet import Serpent, build_model
@@ -26,23 +25,10 @@ def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
             f"the weights {path} are not those that their card describes (sha256 differs)",
             hint="fetch or reinstall them",
         )
-    tensors, config = read_weights(path)
+    tensors, config = read_weights(path, fitting=True)
     if config != card.config:
         raise ModelError(f"the weights {path} and their card disagree about the network's sizes")
     with torch.device("meta"):
         model = build_model(config)
-    if wrong := misfit(model, tensors):
-        raise ModelError(
-            f"the weights {path} do not fit the network they name: {wrong} is missing, unknown or"
-            " has another shape",
-            hint="fetch or reinstall them",
-        )
     model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return model.to(device).eval().requires_grad_(False), card
-
-
-def misfit(model: nn.Module, tensors: dict[str, Tensor]) -> str | None:
-    """Name of a tensor that a network lacks or has in another shape; None: all fit."""
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    given = {name: tensor.shape for name, tensor in tensors.items()}
-    return min((name for name, _ in wanted.items() ^ given.items()), default=None)

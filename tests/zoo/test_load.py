@@ -184,7 +184,7 @@ def test_malformed_cards_are_refused(spoil: Callable[..., Any], make_weights: Ma
     assert str(path) in caught.value.message
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000])
 def test_cards_that_are_no_json_are_refused(data: bytes, make_weights: MakeWeights) -> None:
     path = make_weights().with_suffix(".json")
     path.write_bytes(data)
