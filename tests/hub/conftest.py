@@ -1,6 +1,7 @@
 """A small Hub on the loopback: the part of its HTTP interface that the real client uses here."""
 
 import base64
+import ctypes
 import hashlib
 import json
 import os
@@ -20,6 +21,8 @@ import pytest
 
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.locate import weights_folder
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2  # of Linux
 
 
 def oid(content: bytes) -> str:
@@ -316,14 +319,24 @@ def environment(hub: Hub, home: Path) -> dict[str, str]:
             "HF_HUB_DISABLE_TELEMETRY": "1"}  # fmt: skip
 
 
+def bow_to_permissions() -> None:
+    """In a child that will be root: take away what lets root write where nobody may."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
+                raise OSError(ctypes.get_errno(), "prctl")
+
+
 @pytest.fixture
 def serpent(environment: dict[str, str]) -> Serpent:
     """Run the command line with the real client and the small Hub."""
 
-    def run(*words: str | Path, **more: str) -> Outcome:
+    def run(*words: str | Path, bowing: bool = False, **more: str) -> Outcome:
         done = subprocess.run(
             [sys.executable, "-m", "serpent_cli.cli.app", *map(str, words)],
             env={**environment, **more}, capture_output=True, text=True, timeout=120,
+            preexec_fn=bow_to_permissions if bowing else None,
         )  # fmt: skip
         return Outcome(done.returncode, done.stdout, done.stderr)
 
