@@ -256,3 +256,13 @@ def test_offline(serpent: Serpent, shelf: Any, photo_file: Path, how: str) -> No
     assert serpent(*words, "deblur", *option, **variable).code == 0
     assert serpent("models", "pull", NAME).code == 0
     assert serpent(*words, NAME, "--force", *option, **variable).code == 0
+
+
+def test_proxies_are_the_clients_own(serpent: Serpent, shelf: Any) -> None:
+    behind = {"HF_ENDPOINT": "http://hub.invalid", "HTTP_PROXY": shelf.url, "NO_PROXY": ""}
+    done = serpent("models", "pull", NAME, **behind)
+    assert done.code == 0, done.err
+    assert shelf.asked(CDN)
+    serpent("models", "pull", NAME, **behind | {"HTTP_PROXY": "http://127.0.0.1:9"}).failed(
+        4, "cannot reach the Hub", "proxy"
+    )
