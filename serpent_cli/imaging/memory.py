@@ -9,7 +9,6 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import grey_to_rgb
 from serpent_cli.imaging.picture import MAX_VALUES, Picture, Samples
-from serpent_cli.imaging.read import read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +30,8 @@ def to_picture(image: Any) -> Picture:
     if isinstance(image, Picture):
         return image
     if isinstance(image, str | Path):
+        from serpent_cli.imaging.read import read_picture  # arrays need no codecs
+
         return read_picture(Path(image))
     if isinstance(image, np.ndarray):
         return from_array(cast(Samples, image))
@@ -89,6 +90,8 @@ def from_image(image: "Image") -> Picture:
             f"an image of mode {image.mode} cannot be restored",
             hint="image.convert('RGB') gives one that can",
         )
+    from serpent_cli.imaging.read import read_picture
+
     stream = io.BytesIO()
     known = {key: image.info[key] for key in ("icc_profile", "dpi", "transparency")
              if key in image.info}  # fmt: skip

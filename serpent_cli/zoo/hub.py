@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
-
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
 from serpent_cli.version import __version__
@@ -135,6 +133,8 @@ def _fetch_weights(
     pinned: HubReference, partial: Path, digest: str, size: int, on_bytes: OnBytes | None
 ) -> Path:
     """Go on with a partial file until it is whole, verify it, and put it into the cache."""
+    from filelock import FileLock
+
     with FileLock(f"{partial}.lock"):
         path = find_cached(pinned)  # another process may just have done it
         if path is not None and sha256(path) == digest:
