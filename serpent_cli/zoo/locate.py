@@ -110,10 +110,12 @@ def upscaler(scale: int) -> str:
 
 
 def _card_beside(path: Path) -> Card:
+    beside = path.with_suffix(".json")
+    if beside.is_file():
+        return Card.read(beside)
     from serpent_cli.zoo.checkpoint import card_of_file  # loads torch, which names do not need
 
-    beside = path.with_suffix(".json")
-    return Card.read(beside) if beside.is_file() else card_of_file(path)
+    return card_of_file(path)
 
 
 def _suggest(name: str, cards: dict[str, Card]) -> str:
