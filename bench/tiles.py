@@ -4,12 +4,13 @@ On photographs as they are, and on a large picture laid out of them, side by sid
 no larger ones: python -m bench tiles --photos DIR.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from bench.timing import Row
+from bench.timing import Row, table
 from serpent_cli.degrade.blur import gaussian_blur
 from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
 from serpent_cli.degrade.resize import bicubic_reduce
@@ -29,10 +30,13 @@ SIDES = (3072, 2048)  # of the sharp pictures of `deblur`, and of nets that enla
 def rows(photos: Path, device: torch.device) -> list[Row]:
     """PSNR and seams of every bundled model, for each tile that is smaller than the picture."""
     found: list[Row] = []
+    every_third = [sharp_at(path) for path in sorted(photos.glob("*.png"))[::3]]
     for card in list_cards():
-        found += model_rows(card.name, "mosaic", [mosaic(photos, SIDES[card.scale > 1])], device)
-        every_third = sorted(photos.glob("*.png"))[::3]
-        found += model_rows(card.name, "photographs", [sharp_at(p) for p in every_third], device)
+        large = [mosaic(photos, SIDES[card.scale > 1])]
+        for what, sharp in (("photographs", every_third), ("mosaic", large)):
+            done = model_rows(card.name, what, sharp, device)
+            print(table(done), file=sys.stderr, flush=True)  # the others take long
+            found += done
     return found
 
 

@@ -109,9 +109,14 @@ def _crew(device: str, jobs_each: int) -> _Crew:
     """The workers that the cluster has room for."""
     import ray
 
+    # A head node is often told to have no CPU, so that nothing is placed there.
     found: list[dict[str, float]] = [
-        node["Resources"] for node in ray.nodes() if node["Alive"] and "CPU" in node["Resources"]
+        node["Resources"]
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
     ]
+    if not found:
+        raise DeviceError("no machine of the Ray cluster has a CPU to give", hint="add one to it")
     gpus = sum(int(node.get("GPU", 0)) for node in found)
     if device == "cuda" and not gpus:
         raise DeviceError("no machine of the Ray cluster has a GPU", hint="--device auto or cpu")

@@ -99,6 +99,8 @@ def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     from serpent_cli.batch.ray_engine import run_on_ray
     from serpent_cli.zoo.locate import is_path, locate
 
+    if request.threads:
+        raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
     terms = load_terms(group, request)
     path, card = locate(terms.model)
     _check_scale(card, group)

@@ -93,6 +93,7 @@ def test_what_the_engine_cannot_do(
     command = ("deblur", photo_file, *model, "--engine", "ray")
     serpent(*command, "-o", "-", "--format", "png").failed(2, "no standard streams")  # pyright: ignore
     serpent(*command, "--device", "cuda:1").failed(2, "chooses the devices itself")  # pyright: ignore
+    serpent(*command, "--threads", "1").failed(2, "shares out the cores")  # pyright: ignore
     monkeypatch.setitem(sys.modules, "ray", None)
     outcome = serpent(*command)
     outcome.failed(5, "needs a package that is not installed: ray")  # pyright: ignore
