@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,13 +127,22 @@ def _work(seed: int, only: str, indices: range) -> None:
             print(json.dumps(vars(attempt(index, seed, only, Path(folder)))), flush=True)
 
 
-def _outcomes(seed: int, only: str, indices: range) -> Iterator[Outcome]:
-    """Let workers read; one that dies is a defect of the file it had, and another goes on."""
+def outcomes(
+    command: Sequence[str], indices: range, name_of: Callable[[int], str]
+) -> Iterator[Outcome]:
+    """Let workers read; one that dies is a defect of the file it had, and another goes on.
+
+    Args:
+        command: Starts a worker, but for its `--worker` START STOP STEP.
+        indices: The files.
+        name_of: What a file is called.
+    """
     while indices:
-        command = [sys.executable, *WORKER, "--seed", str(seed), "--only", only, "--worker"]
-        command += [str(each) for each in (indices.start, indices.stop, indices.step)]
+        numbers = [str(each) for each in (indices.start, indices.stop, indices.step)]
         with tempfile.TemporaryFile("w+") as errors:
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            worker = subprocess.Popen(
+                [*command, "--worker", *numbers], stdout=subprocess.PIPE, stderr=errors, text=True
+            )
             assert worker.stdout
             for line in worker.stdout:
                 outcome = Outcome(**json.loads(line))
@@ -143,10 +152,9 @@ def _outcomes(seed: int, only: str, indices: range) -> Iterator[Outcome]:
             errors.seek(0)
             said = errors.read().strip()
         if indices:
-            hung = "Timeout" in said
+            verdict = "hang" if "Timeout" in said else "crash"
             detail = f"exit {code}; {said[:1500]}"
-            name = mutated(seed, indices.start, only)[0]
-            yield Outcome(indices.start, name, "hang" if hung else "crash", detail=detail)
+            yield Outcome(indices.start, name_of(indices.start), verdict, detail=detail)
             indices = indices[1:]
         elif said:
             yield Outcome(-1, "", "said on stderr", detail=said[:300])
@@ -156,7 +164,9 @@ def run(count: int, seed: int = SEED, only: str = "", workers: int = 1) -> list[
     """Read `count` damaged files, whose names end in `only`, with some workers at once."""
 
     def share(first: int) -> list[Outcome]:
-        return list(_outcomes(seed, only, range(first, count, workers)))
+        command = [sys.executable, *WORKER, "--seed", str(seed), "--only", only]
+        indices = range(first, count, workers)
+        return list(outcomes(command, indices, lambda index: mutated(seed, index, only)[0]))
 
     with ThreadPoolExecutor(workers) as pool:
         return [outcome for part in pool.map(share, range(workers)) for outcome in part]

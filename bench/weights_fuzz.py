@@ -10,18 +10,16 @@ import argparse
 import contextlib
 import faulthandler
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from bench.fuzz import GOOD, Outcome
+from bench.fuzz import GOOD, Outcome, outcomes
 from bench.weights_fuzz_lies import HARMLESS, mutated
 from bench.weights_fuzz_seeds import sound
 from serpent_cli.errors import SerpentError
@@ -99,35 +97,17 @@ def _work(seed: int, indices: range) -> None:
             print(json.dumps(vars(attempt(index, seed, path))), flush=True)
 
 
-def outcomes(seed: int, indices: range) -> Iterator[Outcome]:
-    """Let a worker load; one that dies is a defect of the file it had, and another goes on."""
-    while indices:
-        command = [sys.executable, *WORKER, "--seed", str(seed), "--worker"]
-        command += [str(indices.start), str(indices.stop)]
-        with tempfile.TemporaryFile("w+") as errors:
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-            assert worker.stdout
-            for line in worker.stdout:
-                outcome = Outcome(**json.loads(line))
-                yield outcome
-                indices = range(outcome.index + 1, indices.stop)
-            code = worker.wait()
-            errors.seek(0)
-            said = errors.read().strip()
-        if indices:
-            verdict = "hang" if "Timeout" in said else "crash"
-            way = mutated(seed, indices.start)[0]
-            yield Outcome(indices.start, way, verdict, detail=f"exit {code}; {said[:1500]}")
-            indices = indices[1:]
-        elif said:
-            yield Outcome(-1, "", "said on stderr", detail=said[:300])
+def run(count: int, seed: int = SEED) -> list[Outcome]:
+    """Load `count` damaged files."""
+    command = [sys.executable, *WORKER, "--seed", str(seed)]
+    return list(outcomes(command, range(count), lambda index: mutated(seed, index)[0]))
 
 
 def rows(count: int, seed: int = SEED) -> "list[Row]":
     """A row for each kind of damage, for time and memory, and for each defect."""
     from bench.timing import Row
 
-    found = list(outcomes(seed, range(count)))
+    found = run(count, seed)
     tally = Counter((each.name, each.verdict) for each in found)
     table: list[Row] = []
     for way in sorted({way for way, _ in tally if way}):
@@ -154,7 +134,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--show", type=int, metavar="N", help="write file N here, and load it")
     parser.add_argument("--reasons", action="store_true", help="print why files were refused")
-    parser.add_argument("--worker", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=int, nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         _work(given.seed, range(*given.worker))
@@ -164,7 +144,7 @@ def main() -> int:
         path.write_bytes(mutated(given.seed, given.show)[1])
         load_model(f"./{path}", torch.device("cpu"))
         return 0
-    found = list(outcomes(given.seed, range(given.count)))
+    found = run(given.count, given.seed)
     defects = [each for each in found if each.verdict not in GOOD]
     for each in defects:
         print(json.dumps(vars(each)))

@@ -42,7 +42,7 @@ FOUND = [
 
 
 def test_hostile_weights_are_loaded_or_refused(python: Python) -> None:
-    done = python("-m", "bench.weights_fuzz", "--worker", "0", str(COUNT))
+    done = python("-m", "bench.weights_fuzz", "--worker", "0", str(COUNT), "1")
     assert (done.returncode, done.stderr) == (0, "")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     counts = Counter(each["verdict"] for each in found)
