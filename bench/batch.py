@@ -24,14 +24,16 @@ MANY, SMALL = 2000, (48, 64)  # pictures, rows and columns
 BROKEN = 20
 WARM = 200  # pictures after which memory must stay where it is
 GROWTH = 50  # units of 10^6 bytes
-THROUGHPUT, MIDDLE = 500, (256, 256)
+THROUGHPUT = 500
+MIDDLE, THUMBNAIL = (256, 256), (64, 64)  # one by one, and eight at a time
 SHARE = 0.9
 
 
 def rows() -> list[Row]:
     """2000 small pictures of which 20 are broken, then the speed of 500 whole ones."""
     with tempfile.TemporaryDirectory() as folder:
-        return [*broken_rows(Path(folder)), *speed_rows(Path(folder))]
+        speed = [row for size in (MIDDLE, THUMBNAIL) for row in speed_rows(Path(folder), size)]
+        return [*broken_rows(Path(folder)), *speed]
 
 
 def broken_rows(folder: Path) -> list[Row]:
@@ -55,20 +57,21 @@ def broken_rows(folder: Path) -> list[Row]:
     ]
 
 
-def speed_rows(folder: Path) -> list[Row]:
+def speed_rows(folder: Path, size: tuple[int, int]) -> list[Row]:
     """Time of a batch against the time of the network alone on the same pictures."""
-    source, target = folder / "speed", folder / "speed-out"
-    make_pictures(source, THROUGHPUT, MIDDLE)
+    name = f"{size[0]} x {size[1]}"
+    source, target = folder / name, folder / f"{name}-out"
+    make_pictures(source, THROUGHPUT, size)
     forward = Restorer.from_pretrained("deblur", device="cpu").forward
-    tile = np.random.default_rng(0).random((*MIDDLE, 3), np.float32)
+    tile = np.random.default_rng(0).random((*size, 3), np.float32)
     alone = min(timed(lambda: [forward(tile) for _ in range(10)]) for _ in range(5)) / 10
     records, code, _ = run(source, target)
     assert code == 0
     ends = [each["at"] for each in records]
     each = (ends[-1] - ends[WARM // 4]) / (len(ends) - 1 - WARM // 4)
     return [
-        Row(f"{MIDDLE[0]} x {MIDDLE[1]}: network alone", 1000 * alone, "ms"),
-        Row(f"{MIDDLE[0]} x {MIDDLE[1]}: in a batch", 1000 * each, "ms", 1000 * alone, 1 / SHARE),
+        Row(f"{name}: network alone, one by one", 1000 * alone, "ms"),
+        Row(f"{name}: in a batch", 1000 * each, "ms", 1000 * alone, 1 / SHARE),
         Row("threads", torch.get_num_threads(), ""),
     ]
 

@@ -143,21 +143,30 @@ class File:
             self.force = self.done is None and manifest.made(self.job)
         return self.done is not None
 
-    def room_beside(self) -> int:
-        """Bytes of the budget that restoring the picture leaves; 0 if nothing is known of it."""
+    def room_beside(self, count: int = 1) -> int:
+        """Bytes of the budget that restoring so many such pictures at once leaves.
+
+        0 if nothing is known of the picture.
+        """
         if self.picture is None:
             return 0
         height, width, _ = self.picture.pixels.shape
         restorer = self.restorer
         try:
             plan = restorer.plan(
-                height, width, sample_bytes=self.picture.pixels.itemsize,
+                height * count, width, sample_bytes=self.picture.pixels.itemsize,
                 channels=3 if self.picture.alpha is None else 4,
             )  # fmt: skip
         except SerpentError:  # restoring will say so, or needs but a region of it
             return 0
         budget = default_budget() if restorer.budget is None else restorer.budget
         return max(0, budget - plan.peak_bytes - THREAD_BYTES)
+
+    def goes_together(self) -> bool:
+        """Whether it may be restored with others at once: a small picture, or nothing to do."""
+        if self.picture is None:
+            return self.error is not None or self.done is not None
+        return self.options.region is None and self.restorer.goes_together(self.picture)
 
     def takes_long(self) -> bool:
         """Whether the result of the file before should not wait for this one."""
@@ -173,14 +182,25 @@ class File:
                 self._restore_by_bands()
             elif picture is not None:
                 self.options.on_size(self.job, picture.height, picture.width)
-                restored = self.restorer.restore(
-                    picture, region=self.options.region, on_tile=self._count_tiles
+                self._keep(
+                    self.restorer.restore(
+                        picture, region=self.options.region, on_tile=self._count_tiles
+                    )
                 )
-                if (size := self.options.size) is not None:
-                    restored = resample(restored, *self._wanted(size, restored))
-                self._keep(restored)
+
+    def take(self, restored: Picture, seconds: float) -> None:
+        """Go on with the picture that was restored together with others, each in this time."""
+        assert self.picture is not None
+        height, width, self.picture = self.picture.height, self.picture.width, None
+        self.seconds += seconds
+        with self._stage():
+            self.options.on_size(self.job, height, width)
+            self._count_tiles(1, 1)
+            self._keep(restored)
 
     def _keep(self, restored: Picture) -> None:
+        if (size := self.options.size) is not None:
+            restored = resample(restored, *self._wanted(size, restored))
         self.restored, self.warnings = restored, restored.warnings
         self.height, self.width = restored.height, restored.width
         alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes

@@ -1,7 +1,8 @@
 """Tiles through the network, and the contract around it: pad, run, check, crop, clamp."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -54,6 +55,7 @@ class Forward:
         self.multiple, self.dtype, self.device = multiple, dtype, device
         self.strength = strength
         self.transfer = Transfer(device)
+        self._repeats: dict[torch.Size, bool] = {}
 
     def __call__(self, tile: Samples, depth: np.dtype[np.generic] = FLOAT) -> Samples:
         """Restore one tile.
@@ -68,7 +70,7 @@ class Forward:
         Raises:
             PictureError: The output is not finite, or constant where the tile is not, even in fp32.
         """
-        return Flight(self, tile, depth).land()
+        return Flight(self, tile, depth).start(self.dtype).land()
 
     def stream(self, tiles: Iterable[Samples]) -> Iterator[Samples]:
         """Restore tiles in their order to float32; see `__call__`.
@@ -78,22 +80,43 @@ class Forward:
         ahead = 0 if self.device.type == "cpu" else 1
         under_way: deque[Flight] = deque()
         for tile in tiles:
-            under_way.append(Flight(self, tile, FLOAT))
+            under_way.append(Flight(self, tile, FLOAT).start(self.dtype))
             if len(under_way) > ahead:
                 yield under_way.popleft().land()
         while under_way:
             yield under_way.popleft().land()
 
+    def together(self, tiles: Sequence[Samples]) -> list[Samples]:
+        """Restore tiles of one padded shape at once, each to its own depth; see `__call__`."""
+        flights = [Flight(self, tile, tile.dtype) for tile in tiles]
+        outputs = self._outputs(torch.cat([flight.padded for flight in flights]))
+        return [flight.take(own).land() for flight, own in zip(flights, outputs, strict=True)]
+
+    def _outputs(self, given: Tensor) -> Iterator[Tensor]:
+        """What the network makes of each of (B, 3, H, W), to the same bits as of it alone.
+
+        A library may sum in another order when it is given more at once. For every new shape the
+        first is therefore tried alone too; where a bit differs, each has to go alone.
+        """
+        if self._repeats.get(given.shape, True):
+            output = self.run(given, self.dtype)
+            if given.shape not in self._repeats:
+                alone = self.run(given[:1], self.dtype)
+                self._repeats[given.shape] = torch.equal(output[:1], alone)
+            if self._repeats[given.shape]:
+                return iter(output.split(1))
+        return (self.run(one, self.dtype) for one in given.split(1))
+
     @torch.inference_mode()
     def run(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """The network alone: (1, 3, H, W) to (1, 3, H·scale, W·scale)."""
+        """The network alone: (B, 3, H, W) to (B, 3, H·scale, W·scale)."""
         half = dtype != torch.float32
         with torch.autocast(x.device.type, dtype=dtype, enabled=half):
             return self.model(x)
 
 
 class Flight:
-    """One tile under way: a device has its work queued, and nothing is waited for until `land`.
+    """One tile on its way: a device has its work queued, and nothing is waited for until `land`.
 
     Args:
         forward: The network.
@@ -106,25 +129,15 @@ class Flight:
         self.size = tile.shape[0] * forward.scale, tile.shape[1] * forward.scale
         given = to_input(forward.transfer.upload(host_tensor(tile)))
         self.padded = pad_to_multiple(given, forward.multiple)
-        self._queue(forward.dtype)
 
-    def land(self) -> Samples:
-        """Wait for the result, and try again in fp32 if it is not usable."""
-        reason = defect(self.extremes.wait())
-        if reason is not None and self.forward.dtype != torch.float32:
-            self._queue(torch.float32)
-            reason = defect(self.extremes.wait())
-        if reason is not None:
-            raise PictureError(
-                f"the model {self.forward.name} gave an unusable result: {reason}",
-                hint="this should not happen; please report the picture and the model",
-            )
-        return to_samples(self.result.wait(), self.depth)
+    def start(self, dtype: torch.dtype) -> Self:
+        """Queue the network's work on this tile alone."""
+        return self.take(self.forward.run(self.padded, dtype))
 
     @torch.inference_mode()
-    def _queue(self, dtype: torch.dtype) -> None:
+    def take(self, output: Tensor) -> Self:
+        """Queue what follows the network's output (1, 3, H·scale, W·scale)."""
         (height, width), transfer = self.size, self.forward.transfer
-        output = self.forward.run(self.padded, dtype)
         self.extremes = transfer.download(extremes(self.padded, output))
         if self.forward.strength < 1:
             given = enlarge(self.padded, self.forward.scale)
@@ -132,6 +145,20 @@ class Flight:
         output = output[..., :height, :width]
         output = (output.mean(1, keepdim=True) if self.grey else output).clamp(0, 1)
         self.result = transfer.download(to_output(output, self.depth))
+        return self
+
+    def land(self) -> Samples:
+        """Wait for the result, and try again in fp32 if it is not usable."""
+        reason = defect(self.extremes.wait())
+        if reason is not None and self.forward.dtype != torch.float32:
+            self.start(torch.float32)
+            reason = defect(self.extremes.wait())
+        if reason is not None:
+            raise PictureError(
+                f"the model {self.forward.name} gave an unusable result: {reason}",
+                hint="this should not happen; please report the picture and the model",
+            )
+        return to_samples(self.result.wait(), self.depth)
 
 
 def extremes(given: Tensor, output: Tensor) -> Tensor:

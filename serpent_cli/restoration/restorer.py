@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from serpent_cli.errors import SerpentError
-from serpent_cli.imaging.alpha import fill_transparent
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
@@ -28,15 +27,23 @@ from serpent_cli.restoration.device import (
 from serpent_cli.restoration.forward import Forward, out_of_memory
 from serpent_cli.restoration.memory import default_budget
 from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans, smaller
-from serpent_cli.restoration.region import Region, region_part
+from serpent_cli.restoration.progress import OnTile, Progress
+from serpent_cli.restoration.region import Region, cut, region_part
+from serpent_cli.restoration.tensors import visible_samples
 from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 
-OnTile = Callable[[int, int], None]
-
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
+
+SMALL_PIXELS = 128**2
+"""Pictures of no more pixels are restored together: many of them keep all cores busy, one does not.
+`python -m bench network` measures the gain.
+"""
+
+TOGETHER = 8
+"""Most pictures that are restored at once."""
 
 
 class Restorer:
@@ -185,12 +192,42 @@ class Restorer:
         """
         if region is None:
             return self._restore(picture, on_tile)
-        cut, (x, y, w, h) = region_part(picture.height, picture.width, region, self.costs)
-        part = _cut(picture, cut)
+        around, (x, y, w, h) = region_part(picture.height, picture.width, region, self.costs)
+        part = cut(picture, around)
         restored, s = self._restore(part, on_tile), self.scale
         window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
         alpha = None if restored.alpha is None else restored.alpha[window].copy()
         return dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
+
+    def goes_together(self, picture: Picture) -> bool:
+        """Whether a picture may be one of those that `restore_together` restores."""
+        if picture.alpha is not None or picture.height * picture.width > SMALL_PIXELS:
+            return False
+        try:
+            return self.plan(TOGETHER * picture.height, picture.width).tiles == 1
+        except SerpentError:  # its memory must suffice for all of them
+            return False
+
+    def grid_size(self, picture: Picture) -> tuple[int, int]:
+        """Rows and columns of a whole picture as the network sees it, padded to its grid."""
+        multiple = self.costs.multiple
+        return -(-picture.height // multiple) * multiple, -(-picture.width // multiple) * multiple
+
+    def restore_together(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Restore at most `TOGETHER` small pictures at once, to the same bits as one by one.
+
+        Args:
+            pictures: Each `goes_together`, and all have one `grid_size`.
+
+        Raises:
+            PictureError: The network's output for one of them is not usable, even in fp32.
+        """
+        with reused_memory(hand_back=False):
+            restored = self.forward.together([visible_samples(picture) for picture in pictures])
+        return [
+            self._finished(picture, pixels[..., 0] if picture.grey else pixels, None)
+            for picture, pixels in zip(pictures, restored, strict=True)
+        ]
 
     def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
         plan = self.plan(
@@ -199,21 +236,25 @@ class Restorer:
         )  # fmt: skip
         alpha = picture.alpha
         varied = alpha is not None and alpha.min() != alpha.max()
-        progress = _Progress(on_tile, planes=2 if varied else 1)
+        progress = Progress(on_tile, planes=2 if varied else 1)
         # Large maps make way for the codec; small ones stay mapped for the next picture.
         large = plan.pixels * self.costs.bytes_per_pixel > KEPT_BYTES
         with reused_memory(hand_back=large):
-            pixels = self._restore_samples(_visible_samples(picture), plan, progress)
+            pixels = self._restore_samples(visible_samples(picture), plan, progress)
             if alpha is not None and varied:
                 alpha = self._restore_samples(alpha, plan, progress)
             elif alpha is not None:  # a constant plane needs no network
                 alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
+        return self._finished(picture, pixels, alpha)
+
+    def _finished(self, picture: Picture, pixels: Samples, alpha: Samples | None) -> Picture:
+        """The result, with a warning if it hardly differs from the input."""
         pixels = grey_to_rgb(pixels) if picture.grey else pixels
         alike = change.warning(picture.pixels, pixels) if self.scale == 1 else None
         warnings = (*picture.warnings, alike) if alike else picture.warnings
         return dataclasses.replace(picture, pixels=pixels, alpha=alpha, warnings=warnings)
 
-    def _restore_samples(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+    def _restore_samples(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
         while True:
             try:
@@ -231,7 +272,7 @@ class Restorer:
             vram = None if self.vram is None else sys.maxsize
             plan = make_plan(plan.height, plan.width, self.costs, None, side, vram=vram)
 
-    def _run_plan(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+    def _run_plan(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         progress.start(plan.tiles)
         if plan.tiles == 1:
             result = self.forward(samples, samples.dtype)
@@ -240,7 +281,7 @@ class Restorer:
             result = self._run_tiles(samples, plan, progress)
         return result[..., 0] if samples.ndim == 2 else result
 
-    def _run_tiles(self, samples: Samples, plan: Plan, progress: "_Progress") -> Samples:
+    def _run_tiles(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         rows, columns = plan_spans(plan, self.costs.multiple)
         s, channels = self.scale, 1 if samples.ndim == 2 else 3
         result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
@@ -254,37 +295,3 @@ class Restorer:
                 result[place] = to_depth(block, samples.dtype)
                 progress.step()
         return result
-
-
-def _cut(picture: Picture, part: Region) -> Picture:
-    left, top, w, h = part
-    window = slice(top, top + h), slice(left, left + w)
-    alpha = None if picture.alpha is None else picture.alpha[window]
-    return dataclasses.replace(picture, pixels=picture.pixels[window], alpha=alpha)
-
-
-def _visible_samples(picture: Picture) -> Samples:
-    """What the network is given: (H, W) if grey, else (H, W, 3), without hidden colours."""
-    pixels = picture.pixels
-    if picture.alpha is not None:
-        pixels = fill_transparent(pixels, picture.alpha)
-    return pixels[..., 0] if picture.grey else pixels
-
-
-class _Progress:
-    """Counts tiles over one or two planes (colours, alpha) for a caller."""
-
-    def __init__(self, on_tile: OnTile | None, planes: int) -> None:
-        self.on_tile, self.planes, self.plane = on_tile, planes, -1
-        self.done = self.tiles = 0
-
-    def start(self, tiles: int) -> None:
-        """A plane begins, or begins anew with smaller tiles."""
-        self.plane = min(self.plane + 1, self.planes - 1)
-        self.tiles, self.done = tiles, self.plane * tiles
-
-    def step(self) -> None:
-        """One tile is done."""
-        self.done += 1
-        if self.on_tile is not None:
-            self.on_tile(min(self.done, self.tiles * self.planes), self.tiles * self.planes)

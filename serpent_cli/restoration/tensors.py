@@ -5,8 +5,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from serpent_cli.imaging.alpha import fill_transparent
 from serpent_cli.imaging.colour import to_depth, to_unit
-from serpent_cli.imaging.picture import Samples
+from serpent_cli.imaging.picture import Picture, Samples
+
+
+def visible_samples(picture: Picture) -> Samples:
+    """What the network is given: (H, W) if grey, else (H, W, 3), without hidden colours."""
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_transparent(pixels, picture.alpha)
+    return pixels[..., 0] if picture.grey else pixels
 
 
 def host_tensor(samples: Samples) -> Tensor:
