@@ -5,9 +5,10 @@ from pathlib import Path
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, exists
+from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import PictureError, SerpentError
-from serpent_cli.imaging.bands import read_layout
+from serpent_cli.imaging.bands import Layout, read_layout
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.plan import Plan, make_plan
 from serpent_cli.restoration.restorer import Restorer
@@ -85,18 +86,20 @@ def _restoring(
         )
     if options.region is not None:
         width, height = options.region[2:]
-    plan = _plan(restorer, height, width, layout.sample_bytes, layout.channels)
-    wanted = height * restorer.scale, width * restorer.scale
+    plan = _plan(restorer, height, width, layout, whole=options.size is not None)
+    wanted, memory = (height * restorer.scale, width * restorer.scale), plan.peak_bytes
     if options.size is not None:
-        wanted = options.size.target(height, width)
+        pixel_bytes = layout.channels * layout.sample_bytes
+        wanted, least = resampled_size(options.size, height, width, restorer, pixel_bytes)
+        memory = max(memory, least)
     seconds = seconds_per_megapixel * plan.pixels / 2**20
-    return Forecast(
-        job, "restore", None, wanted[1], wanted[0], plan.tiles, plan.peak_bytes, seconds
-    )
+    return Forecast(job, "restore", None, wanted[1], wanted[0], plan.tiles, memory, seconds)
 
 
-def _plan(restorer: Restorer, height: int, width: int, sample_bytes: int, channels: int) -> Plan:
-    if not needs_streaming(restorer, height, width, sample_bytes, channels):
+def _plan(restorer: Restorer, height: int, width: int, layout: Layout, *, whole: bool) -> Plan:
+    """The plan of a picture that must be held whole, or may be streamed."""
+    sample_bytes, channels = layout.sample_bytes, layout.channels
+    if whole or not needs_streaming(restorer, height, width, sample_bytes, channels):
         return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
     return make_plan(
         height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from serpent_cli.batch.manifest import Manifest, Record
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.runner import run
-from serpent_cli.batch.stages import FileResult, RunOptions
+from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import SerpentError
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.restoration.restorer import Restorer

@@ -18,7 +18,7 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Place, Standard
 from serpent_cli.batch.ray_actors import Keeper, Terms, Worker, answer
 from serpent_cli.batch.ray_cluster import connected
-from serpent_cli.batch.stages import FileResult
+from serpent_cli.batch.result import FileResult
 from serpent_cli.errors import DeviceError, UsageError
 from serpent_cli.restoration.plan import share_memory
 

@@ -13,7 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.stages import FileResult, RunOptions
+from serpent_cli.batch.result import FileResult
+from serpent_cli.batch.stages import RunOptions
 from serpent_cli.batch.together import Supply, restore_files, room_beside
 from serpent_cli.restoration.restorer import Restorer
 

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from serpent_cli.batch.manifest import Ledger, Record
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Place, change_mark, stream_digest
+from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
+from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.transfer import prepare, read_from, write_to
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.bands import read_layout
@@ -28,9 +30,6 @@ DECODING_BYTES = 40
 Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
 """
 
-CODING_COPIES = 3
-"""A result while it is encoded: itself, and a codec's copies as `restoration.plan` counts them."""
-
 THREAD_BYTES = 64 * 2**20
 """What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
 million, more or less by chance.
@@ -39,32 +38,6 @@ million, more or less by chance.
 LONG_PIXELS = 2**22
 """A CPU works on more pixels than this for many seconds: the result of the file before is finished
 and handed over first, lest it wait that long."""
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one picture.
-
-    Attributes:
-        job: Its source and target.
-        error: Why there is no result; None if it was written.
-        warnings: What could not be kept.
-        width: Output pixels per row, 0 after an error.
-        height: Output rows, 0 after an error.
-        tiles: Tiles it was restored in.
-        seconds: Seconds of reading, restoring and writing it, without waiting between them. Files
-            overlap: their sum is more than a run's duration.
-        skipped: An earlier run had written it, with the same options and from the same input.
-    """
-
-    job: Job
-    error: SerpentError | None = None
-    warnings: tuple[str, ...] = ()
-    width: int = 0
-    height: int = 0
-    tiles: int = 0
-    seconds: float = 0.0
-    skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +86,7 @@ class File:
         self.force, self.mark, self.streamed = options.force, "", False
         self.height, self.width, self.tiles = 0, 0, 0
         self.seconds, self.coding_bytes = 0.0, 0
+        self._wanted: tuple[int, int] | None = None
 
     @property
     def unread(self) -> bool:
@@ -181,6 +155,7 @@ class File:
             if self.streamed and self.error is None:
                 self._restore_by_bands()
             elif picture is not None:
+                self._fit_size(picture)
                 self.options.on_size(self.job, picture.height, picture.width)
                 self._keep(
                     self.restorer.restore(
@@ -191,16 +166,17 @@ class File:
     def take(self, restored: Picture, seconds: float) -> None:
         """Go on with the picture that was restored together with others, each in this time."""
         assert self.picture is not None
-        height, width, self.picture = self.picture.height, self.picture.width, None
+        picture, self.picture = self.picture, None
         self.seconds += seconds
         with self._stage():
-            self.options.on_size(self.job, height, width)
+            self._fit_size(picture)
+            self.options.on_size(self.job, picture.height, picture.width)
             self._count_tiles(1, 1)
             self._keep(restored)
 
     def _keep(self, restored: Picture) -> None:
-        if (size := self.options.size) is not None:
-            restored = resample(restored, *self._wanted(size, restored))
+        if self._wanted is not None:
+            restored = resample(restored, *self._wanted)
         self.restored, self.warnings = restored, restored.warnings
         self.height, self.width = restored.height, restored.width
         alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes
@@ -231,10 +207,17 @@ class File:
         result = restore_file(self.job.source, self.job.target, self.restorer, options)
         self.width, self.height, self.warnings = result.width, result.height, result.warnings
 
-    def _wanted(self, size: Geometry, restored: Picture) -> tuple[int, int]:
-        """Rows and columns that a size means for the input, or for its region."""
-        scale = self.restorer.scale
-        return size.target(restored.height // scale, restored.width // scale)
+    def _fit_size(self, picture: Picture) -> None:
+        """Find the size to resample to, and that there is memory for it."""
+        options = self.options
+        if options.size is None:
+            return
+        height, width = picture.height, picture.width
+        if options.region is not None:
+            width, height = options.region[2:]
+        channels = 3 if picture.alpha is None else 4
+        pixel_bytes = channels * picture.pixels.itemsize
+        self._wanted, _ = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
 
     def write(self) -> FileResult:
         """Write the restored picture, if there is one, and say what became of it."""

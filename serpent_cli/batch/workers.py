@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.runner import run
-from serpent_cli.batch.stages import FileResult, RunOptions
+from serpent_cli.batch.stages import RunOptions
 from serpent_cli.restoration.restorer import Restorer
 
 _Message = FileResult | BaseException | None

@@ -7,7 +7,7 @@ from serpent_cli.cli import console
 from serpent_cli.cli.request import Request
 
 if TYPE_CHECKING:
-    from serpent_cli.batch.stages import FileResult
+    from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
 
 LISTED = 20

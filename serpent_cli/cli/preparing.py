@@ -12,7 +12,8 @@ from serpent_cli.settings import BACKEND
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.manifest import Manifest, ManifestTerms
-    from serpent_cli.batch.stages import FileResult, RunOptions
+    from serpent_cli.batch.result import FileResult
+    from serpent_cli.batch.stages import RunOptions
     from serpent_cli.restoration.restorer import Restorer
     from serpent_cli.restoration.terms import RestorerTerms
     from serpent_cli.zoo.card import Card

@@ -20,7 +20,7 @@ from serpent_cli.settings import BACKEND
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.naming import Job
-    from serpent_cli.batch.stages import FileResult
+    from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
