@@ -7,7 +7,7 @@ setup: ## Install for development: editable, with the compiled kernel and all to
 	pip install -c constraints.txt -e '.[test]'
 
 test: ## Run the tests
-	pytest
+	pytest -n 2 --dist worksteal
 
 test-triton: ## Prove the GPU kernels on the CPU, in Triton's interpreter
 	TRITON_INTERPRET=1 pytest tests/ops/cross_scan/test_triton.py

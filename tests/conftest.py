@@ -1,7 +1,11 @@
 """What several test folders share: stand-in networks, tiny weights, small photographs."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Before torch loads: workers share the cores, and a thread that waits must not hold one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest

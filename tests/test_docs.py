@@ -49,7 +49,7 @@ def test_readme_names_the_two_commands() -> None:
         "\npip install -c constraints.txt . "
         "&& serpent deblur examples/blurred.png -o restored.png\n" in README
     )
-    assert "\npip install -c constraints.txt '.[test]' && pytest\n" in README
+    assert "\npip install -c constraints.txt '.[test]' && pytest -n 2 --dist worksteal\n" in README
 
 
 def test_readme_links_lead_somewhere() -> None:

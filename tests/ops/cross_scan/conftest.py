@@ -29,15 +29,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin the suite of Triton's interpreter now: minutes of one core, beside the other tests."""
     chosen = any(item.name == INTERPRETER for item in session.items)
     needless = triton_shape.interpreted() or torch.cuda.is_available() or not TRITON
-    if needless or not chosen or session.config.option.collectonly:
-        return
+    parallel = hasattr(session.config, "workerinput")  # other workers are beside it anyway
+    if chosen and not (needless or parallel or session.config.option.collectonly):
+        session.config.stash[STARTED] = start_interpreter()
+
+
+def start_interpreter() -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """This folder's Triton tests in a process of their own, and where its output goes."""
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process's end)
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-x", str(Path(__file__).with_name("test_triton.py"))],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[3], stdout=output, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    session.config.stash[STARTED] = process, output
+    return process, output
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -46,10 +51,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.stash[STARTED][0].kill()
 
 
+def started(config: pytest.Config) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """The process that has begun, or begins now."""
+    if STARTED not in config.stash:
+        config.stash[STARTED] = start_interpreter()
+    return config.stash[STARTED]
+
+
 @pytest.fixture
 def interpreted(pytestconfig: pytest.Config) -> tuple[int, str]:
     """Exit code and output of this folder's Triton tests in the interpreter."""
-    process, output = pytestconfig.stash[STARTED]
+    process, output = started(pytestconfig)
     code = process.wait()
     output.seek(0)
     return code, output.read().decode()
