@@ -18,7 +18,7 @@ ENLARGING = ("upscale", "pairs")  # suites for which --scale makes sense
 
 
 SuiteName = Annotated[
-    str, typer.Argument(help="deblur, gaussian, gaussian-61, blur, upscale or pairs.")
+    str, typer.Argument(help="deblur, gaussian, gaussian-61, blur, beyond, upscale or pairs.")
 ]
 Photos = Annotated[
     Path,

@@ -98,6 +98,14 @@ CASES: dict[str, tuple[Case, ...]] = {
         *(Case(f"disk {radius:g}", radius=radius) for radius in (1.0, 2.0, 3.0)),
         *(Case(f"motion {length:g} any angle", length=length) for length in (5.0, 9.0, 12.0)),
     ),
+    # Worse than any training: nothing may be made worse still.
+    "beyond": (
+        *(Case(f"jpeg {quality:g}", noise=0.0, quality=quality) for quality in (10.0, 20.0)),
+        Case("gaussian 5", sigma=5.0),
+        Case("disk 6", radius=6.0),
+        Case("motion 25 any angle", length=25.0),
+        Case("noise 25", noise=25.0),
+    ),
 }
 """Every suite that blurs, by name."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from serpent_cli.evaluation.cases import CLEAN
+from serpent_cli.evaluation.cases import CASES, CLEAN
 from serpent_cli.evaluation.suite import Score
 
 BARS: dict[str, float] = {
@@ -18,6 +18,7 @@ BARS: dict[str, float] = {
     "jpeg 80 over gaussian 1.2": 1.0,
     "bicubic x8": 0.6,
     "bicubic x8, border cut": 0.9,
+    **{case.name: 0.0 for case in CASES["beyond"]},
 }
 """Least mean gain over the input (over bicubic when enlarging), in dB."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from serpent_cli.evaluation.cases import CASES, CLEAN, Case, degraded_inputs
 from serpent_cli.zoo.card import Card
 
-BLURRED = [case for suite in CASES.values() for case in suite if case.name != CLEAN]
+BLURRED = [case for suite in CASES.values() for case in suite if case.kernel("a") is not None]
 
 
 def inputs(suite: str, file: str, clean: Tensor) -> dict[str, Tensor]:
@@ -100,6 +100,14 @@ def test_strengths_of_the_blurs_are_those_of_their_names(case: Case) -> None:
     assert variance == pytest.approx(wanted, abs=0.45)
 
 
+def test_noise_and_quality_beyond_all_training_are_those_of_their_names() -> None:
+    pale = torch.full((1, 3, 64, 64), 0.5)
+    noisy = inputs("beyond", "a.png", pale)["noise 25"]
+    assert float(noisy.std() * 255) == pytest.approx(25, rel=0.03)
+    qualities = {case.name: case.quality for case in CASES["beyond"] if case.quality}
+    assert qualities == {"jpeg 10": 10, "jpeg 20": 20}
+
+
 def test_strokes_of_any_angle_follow_the_file_name() -> None:
     case = Case("motion", length=9.0)
     kernels = [case.kernel(f"{index}.png") for index in range(8)]
@@ -111,6 +119,8 @@ def test_strokes_of_any_angle_follow_the_file_name() -> None:
 def test_what_a_card_was_not_trained_for(trained_for: Callable[..., Card]) -> None:
     card = trained_for(sigma=[0.4, 3.0], radius=[0.5, 2.5], noise=[0.0, 5.0], quality=[70, 98])
     out = {case.name for suite in CASES.values() for case in suite if case.out_of_range(card)}
-    assert out == {"gaussian-61 3.0 noise 12.75", "disk 3"}
+    assert out == {"gaussian-61 3.0 noise 12.75", "disk 3"} | {
+        "jpeg 10", "jpeg 20", "gaussian 5", "disk 6", "noise 25",
+    }  # fmt: skip
     silent = trained_for()
     assert not any(case.out_of_range(silent) for case in BLURRED)

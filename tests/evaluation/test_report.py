@@ -52,6 +52,10 @@ def test_every_bar_has_a_case_and_the_deblur_suite_has_all_bars() -> None:
     names = {case.name for suite in CASES.values() for case in suite}
     assert set(BARS) - names == {"bicubic x8", "bicubic x8, border cut"}
     assert {case.name for case in CASES["deblur"]} - set(BARS) == {CLEAN}
+
+
+def test_what_lies_beyond_all_training_must_not_become_worse() -> None:
+    assert {BARS[case.name] for case in CASES["beyond"]} == {0.0}
     (mean,) = summarise([score("bicubic x2", "a", 30.0, 30.1)])
     assert (mean.bar, mean.met) == (None, None)
 
