@@ -52,20 +52,22 @@ class CropSampler:
         """A batch (count, 3, side, side) of uint8."""
         chosen = torch.multinomial(self.weights, count, True, generator=self.generator).tolist()
         squares: list[Tensor] = []
-        symmetries: list[int] = []
         for photo in (self.photos[index] for index in chosen):
             top = self._below(photo.shape[0] - self.side + 1)
             left = self._below(photo.shape[1] - self.side + 1)
-            squares.append(photo[top : top + self.side, left : left + self.side])
-            symmetries.append(self._below(8))
-        crops = upload(torch.stack(squares), self.device).permute(0, 3, 1, 2).contiguous()
-        symmetry = upload(torch.tensor(symmetries), self.device).view(-1, 1, 1, 1)
-        crops = torch.where((symmetry & 1).bool(), crops.flip(2), crops)
-        crops = torch.where((symmetry & 2).bool(), crops.flip(3), crops)
-        return torch.where((symmetry & 4).bool(), crops.transpose(2, 3), crops)
+            square = photo[top : top + self.side, left : left + self.side]
+            squares.append(_turned(square, self._below(8)))
+        return upload(torch.stack(squares), self.device).permute(0, 3, 1, 2).contiguous()
 
     def _below(self, limit: int) -> int:
         return int(torch.randint(limit, (), generator=self.generator))
+
+
+def _turned(square: Tensor, symmetry: int) -> Tensor:
+    """One of the eight symmetries of a square (S, S, 3)."""
+    flipped = [axis for axis in (0, 1) if symmetry >> axis & 1]
+    square = square.flip(flipped) if flipped else square
+    return square.transpose(0, 1) if symmetry & 4 else square
 
 
 def degraded_pair(
