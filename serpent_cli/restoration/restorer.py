@@ -37,9 +37,9 @@ from serpent_cli.zoo.load import load_model
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
 
-SMALL_PIXELS = 128**2
-"""Pictures of no more pixels are restored together: many of them keep all cores busy, one does not.
-`python -m bench network` measures the gain.
+SMALL_BYTES = 8 * 2**20
+"""Pictures whose feature maps take no more than this are restored together: one of them does not
+keep the cores busy. `python -m bench network` measures the gain, which larger maps do not show.
 """
 
 TOGETHER = 8
@@ -201,7 +201,8 @@ class Restorer:
 
     def goes_together(self, picture: Picture) -> bool:
         """Whether a picture may be one of those that `restore_together` restores."""
-        if picture.alpha is not None or picture.height * picture.width > SMALL_PIXELS:
+        needed = picture.height * picture.width * self.costs.bytes_per_pixel
+        if picture.alpha is not None or needed > SMALL_BYTES:
             return False
         try:
             return self.plan(TOGETHER * picture.height, picture.width).tiles == 1

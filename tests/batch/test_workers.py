@@ -36,7 +36,7 @@ def test_two_pictures_are_restored_at_once(
     four_jobs: list[Job], restorer_with: Callable[..., Restorer]
 ) -> None:
     for job in four_jobs:  # small ones would all go to whoever is first
-        Image.open(job.source).resize((150, 120)).save(job.source)
+        Image.open(job.source).resize((300, 240)).save(job.source)
     meeting, threads = Meeting(), torch.get_num_threads()
     restorers = [restorer_with(meeting), restorer_with(meeting)]
     results = list(run_all(four_jobs, restorers, RunOptions()))
