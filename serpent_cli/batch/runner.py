@@ -1,7 +1,7 @@
 """Restoring files: meanwhile the next one is read and the last one written; nothing is printed.
 
 Three stages, one file in each, or several small ones: a thread reads, the caller's thread restores,
-a thread writes. What that holds beside the picture being restored must fit the memory budget with
+others write. What that holds beside the picture being restored must fit the memory budget with
 it. Where it does not, files go through one after the other: how a picture is restored never depends
 on its neighbours.
 """
@@ -17,6 +17,10 @@ from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.batch.together import Supply, restore_files, room_beside
 from serpent_cli.restoration.restorer import Restorer
+
+WRITERS = 4
+"""Small pictures are written at once: each waits for the disk three times, until it is surely there
+(the file, the line in the manifest, the name in its folder)."""
 
 
 def run(jobs: Iterable[Job], restorer: Restorer, options: RunOptions) -> Iterator[FileResult]:
@@ -37,7 +41,7 @@ def run(jobs: Iterable[Job], restorer: Restorer, options: RunOptions) -> Iterato
     """
     supply = Supply(jobs, restorer, options)
     written: deque[_Writing] = deque()  # what was restored last
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(WRITERS) as writer:
         files = supply.take(math.inf)
         while files:
             if files[0].unread:  # there was no room to read it ahead
