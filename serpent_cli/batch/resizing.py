@@ -2,7 +2,7 @@
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
 from serpent_cli.restoration.restorer import Restorer
 
@@ -33,7 +33,7 @@ def resampled_size(
     enlarged = height * width * restorer.scale**2
     held = height * width + enlarged + CODING_COPIES * wanted[0] * wanted[1]
     peak = BASE_BYTES + 2 * restorer.costs.weight_bytes + held * pixel_bytes
-    budget = default_budget() if restorer.budget is None else restorer.budget
+    budget = budget_or_default(restorer.budget)
     if peak > budget:
         raise SerpentError(
             f"resampling to {wanted[1]} x {wanted[0]} needs at least {gibibytes(peak)} of memory",

@@ -21,7 +21,7 @@ from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
 from serpent_cli.imaging.resample import resample
-from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 
@@ -133,7 +133,7 @@ class File:
             )  # fmt: skip
         except SerpentError:  # restoring will say so, or needs but a region of it
             return 0
-        budget = default_budget() if restorer.budget is None else restorer.budget
+        budget = budget_or_default(restorer.budget)
         return max(0, budget - plan.peak_bytes - THREAD_BYTES)
 
     def goes_together(self) -> bool:

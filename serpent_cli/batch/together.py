@@ -68,12 +68,11 @@ def room_beside(files: Sequence[File]) -> int:
 
 def restore_files(files: Sequence[File], restorer: Restorer) -> None:
     """Restore what was taken, those of one shape at once."""
-    if len(files) == 1:
-        files[0].restore()
-        return
     shapes: dict[tuple[int, int], list[File]] = {}
     for file in files:
-        if file.picture is not None:  # otherwise it has failed, or is done
+        if file.picture is None:  # it is streamed, or has failed, or is done
+            file.restore()
+        else:
             shapes.setdefault(restorer.grid_size(file.picture), []).append(file)
     for alike in shapes.values():
         for first in range(0, len(alike), TOGETHER):
@@ -81,6 +80,9 @@ def restore_files(files: Sequence[File], restorer: Restorer) -> None:
 
 
 def _restore_together(files: Sequence[File], restorer: Restorer) -> None:
+    if len(files) == 1:
+        files[0].restore()
+        return
     begun = time.perf_counter()
     try:
         restored = restorer.restore_together([file.picture for file in files if file.picture])

@@ -42,6 +42,11 @@ def default_budget() -> int:
     return int(total_memory() * DEFAULT_SHARE)
 
 
+def budget_or_default(budget: int | None) -> int:
+    """A budget, or what counts where none is set, as with a tile that is taken at its word."""
+    return default_budget() if budget is None else budget
+
+
 def _physical_memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -20,7 +20,7 @@ from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, OnTile, Part
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import out_of_memory
-from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
@@ -84,7 +84,7 @@ def needs_streaming(
         sample_bytes: Bytes of one sample of the picture.
         channels: Channels held, alpha included; see `imaging.bands.read_layout`.
     """
-    budget = default_budget() if restorer.budget is None else restorer.budget
+    budget = budget_or_default(restorer.budget)
 
     def fits(streams: Streams | None) -> bool:
         try:

@@ -92,6 +92,15 @@ def test_shapes_that_alternate_are_sorted_and_results_stay_in_order(
     check(jobs, restorer)
 
 
+def test_pictures_of_many_shapes_cross_the_network_once_each(
+    make_jobs: Callable[..., list[Job]], network: Watched, restorer_with: Make
+) -> None:
+    jobs, restorer = make_jobs((20, 90), (40, 90), (60, 90), (80, 90)), restorer_with(network)
+    assert [result.error for result in run(jobs, restorer, RunOptions())] == [None] * 4
+    assert [n for n, *_ in network.shapes] == [1] * 4, "nothing is tried that has no company"
+    check(jobs, restorer)
+
+
 def test_grey_deep_and_coloured_ones_may_be_together(
     make_jobs: Callable[..., list[Job]], network: Watched, restorer_with: Make
 ) -> None:
