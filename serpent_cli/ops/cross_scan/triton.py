@@ -1,7 +1,7 @@
 """`cross_scan` on a GPU by Triton kernels, which come with torch: nothing to build or install.
 
 Here: a call's launches and their buffers. triton_shape decides how it is cut; the kernels are in
-triton_step, triton_forward and triton_backward.
+triton_forward, triton_adjoint and triton_backward, on top of triton_step.
 """
 
 import functools
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 from serpent_cli.ops.cross_scan.triton_shape import (
-    MOST_BACK,
     Shape,
     Sweep,
     best_block,
+    best_block_back,
     best_slots,
     best_stride,
     interpreted,
@@ -172,11 +172,11 @@ def backward(
     p = _Parameters.of(dt_weight, dt_bias, A_log, D_skip)
     order = sweeps(options.paths)
     adjoints = _adjoints(grad_y, dbc, p, shape, order) if shape.carried else carries
-    block, stride = best_block(shape.D, shape.N, MOST_BACK), best_stride(shape.N)
+    block, stride = best_block_back(shape.D, shape.N), best_stride(shape.N)
     blocks = -(-shape.D // block)
     slots = best_slots(shape, blocks, u.device)
-    longest = max(shape.cut(each.columns)[0] for each in order)
-    scratch = p.bias.new_empty(slots, -(-longest // stride), shape.N, shape.D)
+    marks = max(shape.marks(each.columns, stride) for each in order)
+    scratch = p.bias.new_empty(slots, marks, shape.N, shape.D)
     grad_u = torch.empty_like(u, dtype=_stored(u.dtype))
     total = _running_sum(grad_u, len(options.paths))
     kind = _stored(dbc.dtype) if blocks == 1 else torch.float32
@@ -188,9 +188,9 @@ def backward(
         _launch(
             sweep_gradient, slots * blocks, u, dbc, p.weight, p.bias, p.rate, p.skip, grad_y,
             carries, adjoints, scratch, total, grad_u, parts, *sums, shape.B, segment=segment,
-            segments=segments, slots=slots, SKIP=D_skip is not None, CARRIED=shape.carried,
-            STRIDE=stride, ADD=i > 0, FINAL=i == len(order) - 1, **each.ways(),
-            **shape.sizes(block),
+            segments=segments, slots=slots, marks=marks, SKIP=D_skip is not None,
+            CARRIED=shape.carried, STRIDE=stride, ADD=i > 0, FINAL=i == len(order) - 1,
+            **each.ways(), **shape.sizes(block),
         )  # fmt: skip
     grad_u = grad_u.to(u.dtype)
     grad_dbc = (parts[0] if blocks == 1 else parts.sum(0)).to(dbc.dtype)
@@ -203,7 +203,7 @@ def _adjoints(
     grad_y: Tensor, dbc: Tensor, p: _Parameters, shape: Shape, order: list[Sweep]
 ) -> Tensor:
     """The adjoint behind every segment (B, K, segments, N, D)."""
-    from serpent_cli.ops.cross_scan.triton_backward import sweep_back
+    from serpent_cli.ops.cross_scan.triton_adjoint import sweep_back
 
     elapsed, ends = _segment_buffers(shape, grad_y)
     segment, segments = shape.cut(columns=False)

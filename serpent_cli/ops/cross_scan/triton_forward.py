@@ -4,25 +4,75 @@ import triton
 import triton.language as tl
 
 from serpent_cli.ops.cross_scan.triton_step import (
-    advance,
-    below,
+    always,
+    beginning,
+    channels_of,
     delta_of,
     features,
+    next_line,
     parameters,
-    pixel_at,
-    place_of,
     state_offsets,
+    straight_run,
     vector,
+    within,
 )
+
+
+@triton.jit
+def step(
+    h, elapsed, x, here, coefficients, total, out, inside, SKIP: tl.constexpr, WRITE: tl.constexpr,
+    ADD: tl.constexpr, EXACT: tl.constexpr,
+):  # fmt: skip
+    """One pixel: (h behind it, Σδ); with WRITE its y goes to `out`, with ADD on top of `total`."""
+    r, b, c = here
+    w, shift, a, d_skip = coefficients
+    delta, slope = delta_of(r, w, shift, EXACT)
+    h = tl.exp2(-delta[None, :] * a) * h + (delta * x)[None, :] * b[:, None]
+    if WRITE:
+        value = tl.sum(c[:, None] * h, axis=0)
+        if SKIP:
+            value += d_skip * x
+        if ADD:
+            value += tl.load(total, mask=inside, other=0.0)
+        tl.store(out, value.to(out.dtype.element_ty), mask=inside)
+    return h, elapsed + delta
+
+
+@triton.jit
+def walk_straight(
+    u, dbc, total, y, h, elapsed, coefficients, channels, inside, hop, stride, steps,
+    R: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, OBSERVE: tl.constexpr, SKIP: tl.constexpr,
+    WRITE: tl.constexpr, ADD: tl.constexpr, FINAL: tl.constexpr, EXACT: tl.constexpr,
+):  # fmt: skip
+    """A straight run: the maps of channels begin at its first pixel and go on by `hop` elements.
+
+    What the next step needs is on its way while one is computed; the last step has no next.
+    """
+    x, here = vector(u + channels, inside), features(dbc, always(), R, N, NP, OBSERVE)
+    for _ in range(steps - 1):
+        u, dbc = u + hop, dbc + stride
+        following, there = vector(u + channels, inside), features(dbc, always(), R, N, NP, OBSERVE)
+        out = y if FINAL else total
+        h, elapsed = step(
+            h, elapsed, x, here, coefficients, total + channels, out + channels, inside, SKIP,
+            WRITE, ADD, EXACT,
+        )  # fmt: skip
+        total, y = total + hop, y + hop
+        x, here = following, there
+    out = y if FINAL else total
+    return step(
+        h, elapsed, x, here, coefficients, total + channels, out + channels, inside, SKIP, WRITE,
+        ADD, EXACT,
+    )  # fmt: skip
 
 
 @triton.jit
 def walk(
     u, dbc, weight, bias, rate, skip, total, y, h, base, channels, k, first, steps, height, width,
     D, K,
-    R: tl.constexpr, RP: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, COLUMNS: tl.constexpr,
+    R: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, WHOLE: tl.constexpr, COLUMNS: tl.constexpr,
     SNAKE: tl.constexpr, REVERSE: tl.constexpr, OBSERVE: tl.constexpr, SKIP: tl.constexpr,
-    WRITE: tl.constexpr, ADD: tl.constexpr, FINAL: tl.constexpr,
+    WRITE: tl.constexpr, ADD: tl.constexpr, FINAL: tl.constexpr, EXACT: tl.constexpr,
 ):  # fmt: skip
     """Run path k from the state h over `steps` pixels; returns (h behind them, Σδ).
 
@@ -31,34 +81,23 @@ def walk(
     paths before left in `total` is added.
     """
     F: tl.constexpr = R + 2 * N if OBSERVE else R + N
-    inside = channels < D
-    w, shift, a = parameters(weight, bias, rate, k, D, channels, R, RP, N, NP)
-    d_skip = vector(skip, k * D + channels, inside) if SKIP else tl.zeros_like(shift)
+    inside = within(channels, D, WHOLE)
+    w, shift, a = parameters(weight, bias, rate, k, D, channels, inside, R, N, NP)
+    d_skip = vector(skip + k * D + channels, inside) if SKIP else tl.zeros_like(shift)
     elapsed = tl.zeros_like(shift)
-    line, position = place_of(first + steps - 1 if REVERSE else first, height, width, COLUMNS)
-    pixel = base + pixel_at(line, position, height, width, COLUMNS, SNAKE)
-    x = vector(u, pixel * D + channels, below(channels, D, steps > 0))
-    r, b, c = features(dbc, (pixel * K + k) * F, steps > 0, R, RP, N, NP, OBSERVE)
-    for i in range(steps):
-        # What the next step needs is on its way while this one is computed.
-        line, position = advance(line, position, height, width, COLUMNS, REVERSE)
-        following = base + pixel_at(line, position, height, width, COLUMNS, SNAKE)
-        more = i + 1 < steps
-        next_x = vector(u, following * D + channels, below(channels, D, more))
-        next_r, next_b, next_c = features(dbc, (following * K + k) * F, more, R, RP, N, NP, OBSERVE)
-        delta, slope = delta_of(r, w, shift)
-        h = tl.exp2(-delta[None, :] * a) * h + (delta * x)[None, :] * b[:, None]
-        elapsed += delta
-        if WRITE:
-            at = pixel * D + channels
-            value = tl.sum(c[:, None] * h, axis=0) + d_skip * x
-            if ADD:
-                value += tl.load(total + at, mask=inside, other=0.0)
-            if FINAL:
-                tl.store(y + at, value.to(y.dtype.element_ty), mask=inside)
-            else:
-                tl.store(total + at, value, mask=inside)
-        pixel, x, r, b, c = following, next_x, next_r, next_b, next_c
+    line, position = beginning(first, steps, height, width, COLUMNS, SNAKE, REVERSE)
+    while steps > 0:
+        pixel, stride, run = straight_run(
+            line, position, steps, height, width, COLUMNS, SNAKE, REVERSE
+        )
+        at, row = (base + pixel) * D, ((base + pixel) * K + k) * F
+        h, elapsed = walk_straight(
+            u + at, dbc + row, total + at, y + at, h, elapsed, (w, shift, a, d_skip), channels,
+            inside, stride * D, stride * K * F, run, R, N, NP, OBSERVE, SKIP, WRITE, ADD, FINAL,
+            EXACT,
+        )  # fmt: skip
+        steps -= run
+        line, position = next_line(line, height, width, COLUMNS, SNAKE, REVERSE)
     return h, elapsed
 
 
@@ -66,10 +105,10 @@ def walk(
 def sweep(
     u, dbc, weight, bias, rate, skip, elapsed, states, total, y, height, width, D, K, forth, back,
     segment, segments,
-    R: tl.constexpr, RP: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, BLOCK: tl.constexpr,
+    R: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, BLOCK: tl.constexpr, WHOLE: tl.constexpr,
     COLUMNS: tl.constexpr, SNAKE: tl.constexpr, FORTH: tl.constexpr, BACK: tl.constexpr,
     OBSERVE: tl.constexpr, SKIP: tl.constexpr, CARRIED: tl.constexpr, WRITE: tl.constexpr,
-    ADD: tl.constexpr, FINAL: tl.constexpr,
+    ADD: tl.constexpr, FINAL: tl.constexpr, EXACT: tl.constexpr,
 ):  # fmt: skip
     """A segment of one order of pixels, for a block of channels: path `forth`, then path `back`.
 
@@ -79,7 +118,7 @@ def sweep(
     """
     blocks = tl.cdiv(D, BLOCK)
     index = tl.program_id(0)
-    channels = index % blocks * BLOCK + tl.arange(0, BLOCK)
+    channels = channels_of(index % blocks, BLOCK)
     number = index // blocks % segments
     picture = (index // blocks // segments).to(tl.int64)
     base = picture * height * width
@@ -91,11 +130,11 @@ def sweep(
             at, mask = state_offsets(picture, k, number, segments, K, D, channels, N, NP)
             h = tl.zeros((NP, BLOCK), tl.float32)
             if WRITE and CARRIED:
-                h = vector(states, at, mask)
+                h = vector(states + at, mask)
             h, passed = walk(
                 u, dbc, weight, bias, rate, skip, total, y, h, base, channels, k, first, steps,
-                height, width, D, K, R, RP, N, NP, COLUMNS, SNAKE, way == 1, OBSERVE, SKIP, WRITE,
-                ADD or (way == 1 and FORTH), FINAL and (way == 1 or not BACK),
+                height, width, D, K, R, N, NP, WHOLE, COLUMNS, SNAKE, way == 1, OBSERVE, SKIP,
+                WRITE, ADD or (way == 1 and FORTH), FINAL and (way == 1 or not BACK), EXACT,
             )  # fmt: skip
             if not WRITE:
                 tl.store(states + at, h, mask=mask)

@@ -19,8 +19,6 @@ WARPS_PER_SM = 16
 """Programs (of one warp) in flight that keep a multiprocessor's special function units busy."""
 WARPS_BACK = 8
 """The same on the way back, where a thread takes up to 255 registers."""
-MOST_BACK = 64
-"""Channels of a program on the way back: with more, what a stride keeps leaves the registers."""
 LEAST_SEGMENT = 32
 """Steps below which a segment's fixed costs (parameters, carries) outweigh what it spreads."""
 
@@ -100,21 +98,33 @@ class Shape(ScanRequest):
             return (self.H, self.W) if columns else (self.W, self.H)
         return self.segment, -(-self.H * self.W // self.segment)
 
+    def marks(self, columns: bool, stride: int) -> int:
+        """The most strides of a segment on the way back: they end with lines, too."""
+        steps, _ = self.cut(columns)
+        length = self.H if columns else self.W
+        return -(-steps // stride) + -(-steps // length) + 1
+
     def sizes(self, block: int) -> dict[str, Any]:
         """What every kernel is told; `block` channels for each program."""
         return {
-            "height": self.H, "width": self.W, "D": self.D, "K": self.K, "R": self.R,
-            "RP": _padded(self.R), "N": self.N, "NP": _padded(self.N), "BLOCK": block,
-            "OBSERVE": self.options.observe,
+            "height": self.H, "width": self.W, "D": self.D, "K": self.K, "R": self.R, "N": self.N,
+            "NP": _padded(self.N), "BLOCK": block, "WHOLE": self.D % block == 0,
+            "OBSERVE": self.options.observe, "EXACT": self.options.out_dtype == torch.float32,
         }  # fmt: skip
 
 
-def best_block(d: int, n: int, most: int = 128) -> int:
-    """Channels of a program: with many states few, for a thread holds them all in registers.
+def best_block(d: int, n: int) -> int:
+    """Channels of a program: with many states fewer, for a thread holds them all in registers."""
+    return _least_waste(d, 128 if n <= 4 else 64)
 
-    A step costs a fixed part beside what each 32 channels cost; channels beyond D are wasted.
-    """
-    most = min(most, 128 if n <= 2 else 64 if n <= 8 else 32)
+
+def best_block_back(d: int, n: int) -> int:
+    """The same on the way back, where a thread also holds a stride's states."""
+    return _least_waste(d, 128 if n <= 2 else 64 if n <= 8 else 32)
+
+
+def _least_waste(d: int, most: int) -> int:
+    """A step costs a fixed part beside what each 32 channels cost; channels beyond D are wasted."""
     widths = [width for width in (128, 64, 32) if width <= most]
     return min(widths, key=lambda width: -(-d // width) * (width // 32 + 1))
 
@@ -135,7 +145,7 @@ def _padded(count: int) -> int:
 
 def best_stride(n: int) -> int:
     """Steps whose states a thread keeps in registers on the way back."""
-    return 4 if n <= 2 else 2
+    return 3 if n == 1 else 2 if n <= 4 else 1
 
 
 def best_slots(shape: Shape, blocks: int, device: torch.device) -> int:
