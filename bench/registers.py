@@ -20,7 +20,7 @@ from serpent_cli.ops.cross_scan.triton_shape import best_block, best_block_back,
 
 SIZES = (
     "height", "width", "D", "K", "forth", "back", "segment", "segments", "slots", "pictures",
-    "marks", "steps",
+    "marks", "steps", "chunks", "backward",
 )  # fmt: skip
 HALVES = ("u", "dbc", "y", "grad_y", "grad_u", "grad_dbc")
 FORM = {

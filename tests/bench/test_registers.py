@@ -22,8 +22,8 @@ def code():
     def make(module, name, half="bf16", **constants):
         path = f"serpent_cli.ops.cross_scan.triton_{module}"
         kernel = getattr(importlib.import_module(path), name)
-        flags = {key: value for key, value in FLAGS.items() if key in kernel.arg_names}
-        return MachineCode.of(compiled(kernel, {**FORM, **flags, **constants}, half))
+        flags = {key: value for key, value in {**FORM, **FLAGS}.items() if key in kernel.arg_names}
+        return MachineCode.of(compiled(kernel, {**flags, **constants}, half))
 
     return make
 
@@ -59,3 +59,10 @@ def test_it_compiles_for_any_type_and_for_sizes_of_one(code, half, sizes):
         assert made.registers > 0
     assert code("adjoint", "sweep_back", half, **form).registers > 0
     assert code("backward", "sweep_gradient", half, STRIDE=2, **form, **more).registers > 0
+
+
+@pytest.mark.parametrize("sizes", [(), ("segments", "chunks", "D", "K", "backward")])
+def test_what_passes_states_on_compiles(code, sizes):
+    form = {"N": 3, "ROWS": 64, "BLOCK": 16, **dict.fromkeys(sizes, 1)}
+    assert code("carry", "fold", **form).registers > 0
+    assert code("carry", "carry", STARTED=not sizes, **form).registers > 0

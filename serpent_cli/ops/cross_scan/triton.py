@@ -88,14 +88,29 @@ def _carries(
     elapsed: Tensor, ends: Tensor, rate: Tensor, shape: Shape, reversed_paths: int
 ) -> Tensor:
     """The state before every segment (B, K, segments, N, D) from each one's own end."""
-    from serpent_cli.ops.cross_scan.triton_step import carry
+    from serpent_cli.ops.cross_scan.triton_carry import carry, fold
 
-    carries = torch.empty_like(ends)
-    rows, block = (64, 16) if not interpreted() else (4, 16)
+    rows, block = (64, 16) if not interpreted() else (2, 16)
     programs = shape.B * shape.K * shape.N * -(-shape.D // block)
+    segments = ends.shape[2]
+    chunks = -(-segments // rows) if segments > 2 * rows else 1
+    sizes = {"D": shape.D, "K": shape.K, "N": shape.N, "ROWS": rows, "BLOCK": block}
+    carries, starts = torch.empty_like(ends), ends
+    if chunks > 1:
+        sums = elapsed.new_empty(shape.B, shape.K, chunks, shape.D)
+        tails = ends.new_empty(shape.B, shape.K, chunks, shape.N, shape.D)
+        _launch(
+            fold, programs * chunks, elapsed, ends, rate, sums, tails, segments, chunks,
+            backward=reversed_paths, **sizes,
+        )  # fmt: skip
+        starts = torch.empty_like(tails)
+        _launch(
+            carry, programs, sums, tails, rate, tails, starts, chunks, 1, backward=0,
+            STARTED=False, **sizes,
+        )  # fmt: skip
     _launch(
-        carry, programs, elapsed, ends, rate, carries, ends.shape[2], shape.D, shape.K,
-        reversed_paths, N=shape.N, ROWS=rows, BLOCK=block,
+        carry, programs * chunks, elapsed, ends, rate, starts, carries, segments, chunks,
+        backward=reversed_paths, STARTED=chunks > 1, **sizes,
     )  # fmt: skip
     return carries
 

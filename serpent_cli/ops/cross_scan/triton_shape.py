@@ -1,7 +1,7 @@
 """How a call of `cross_scan` is cut for a GPU: sweeps, segments, blocks of channels, programs.
 
-Chosen from sizes and the number of multiprocessors alone, so that results repeat; README.md,
-"On a GPU", gives the reasons.
+Chosen from the sizes of the call and of the GPU alone, so that results repeat; README.md, "On a
+GPU", gives the reasons.
 """
 
 import functools
@@ -19,8 +19,10 @@ WARPS_PER_SM = 16
 """Programs (of one warp) in flight that keep a multiprocessor's special function units busy."""
 WARPS_BACK = 8
 """The same on the way back, where a thread takes up to 255 registers."""
-LEAST_SEGMENT = 32
+LEAST_SEGMENT = 16
 """Steps below which a segment's fixed costs (parameters, carries) outweigh what it spreads."""
+MOST_STATES_BY_MEMORY = 2
+"""States up to which a scan waits for memory rather than for arithmetic."""
 
 
 @functools.cache
@@ -81,10 +83,12 @@ class Shape(ScanRequest):
 
     @classmethod
     def of(cls, u: Tensor, dt_weight: Tensor, A_log: Tensor, options: ScanOptions) -> Self:
-        """Chosen from sizes and the number of multiprocessors alone, so that results repeat."""
+        """Chosen from the sizes of the call and of the GPU alone, so that results repeat."""
         call = ScanRequest.of(u, dt_weight, A_log, options)
-        rows = call.B * -(-call.D // best_block(call.D, call.N))
-        segment = 0 if options.reset else best_segment(call.H * call.W, rows, u.device)
+        block = best_block(call.D, call.N)
+        rows = call.B * -(-call.D // block)
+        held = block * (u.element_size() + 4) if call.N <= MOST_STATES_BY_MEMORY else 0
+        segment = 0 if options.reset else best_segment(call.H * call.W, rows, held, u.device)
         return cls(**vars(call), segment=segment)
 
     @property
@@ -129,13 +133,21 @@ def _least_waste(d: int, most: int) -> int:
     return min(widths, key=lambda width: -(-d // width) * (width // 32 + 1))
 
 
-def best_segment(length: int, rows: int, device: torch.device) -> int:
-    """Steps of a segment, so that `rows` sequences fill the GPU; `length` if they do anyway."""
+def best_segment(length: int, rows: int, held: int, device: torch.device) -> int:
+    """Steps of a segment, so that `rows` sequences fill the GPU; `length` if they do anyway.
+
+    A segment's second path reads again what the first one read and wrote, `held` bytes a step, from
+    the newest to the oldest: segments are so short that the cache has room for those in flight.
+    """
     if interpreted():
         return min(length, 6)  # short maps shall meet the borders of segments
-    units = torch.cuda.get_device_properties(device).multi_processor_count
-    wanted = max(1, units * WARPS_PER_SM // rows)
-    steps = -(-length // wanted)
+    properties = torch.cuda.get_device_properties(device)
+    programs = properties.multi_processor_count * WARPS_PER_SM
+    steps = -(-length // max(1, programs // rows))
+    if steps >= length:
+        return length
+    if held:
+        steps = min(steps, properties.L2_cache_size // (programs * held))
     return min(length, max(LEAST_SEGMENT, -(-steps // LEAST_SEGMENT) * LEAST_SEGMENT))
 
 

@@ -7,6 +7,7 @@ here starts: `make test-triton`. Maps are small there, and cut into many segment
 import importlib.util
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_any_number_of_channels_is_a_row_of_blocks(
 
 @runs
 def test_carries_pass_over_many_segments(make_case, truth, distance, tolerances):
-    case = make_case(B=1, H=5, W=7, D=3, N=1, R=1, paths=("row", "col_rev"))
+    case = make_case(B=1, H=5, W=7, D=3, N=2, R=1, paths=("row", "col_rev"))
     check(case, torch.float32, truth, distance, tolerances)
 
 
@@ -150,6 +151,25 @@ def test_every_path_is_in_one_sweep():
 )  # fmt: skip
 def test_blocks_waste_few_channels(d, n, block):
     assert triton_shape.best_block(d, n) == block
+
+
+@pytest.mark.skipif(triton_shape.interpreted(), reason="the interpreter's segments are short")
+@pytest.mark.parametrize(
+    ("length", "rows", "held", "segment"),
+    [
+        (512 * 512, 1, 0, 128),  # 2112 programs
+        (512 * 512, 8, 0, 1008),
+        (512 * 512, 1, 768, 32),  # what 2112 programs hold of 32 steps fills the cache
+        (512 * 512, 1, 64, 128),  # of so little, the cache could hold more
+        (512 * 512, 2112, 768, 512 * 512),  # as many sequences as programs: nothing to cut
+        (1000, 1, 768, 16),
+        (5, 1, 768, 5),
+    ],
+)
+def test_segments_fill_the_gpu_and_stay_in_its_cache(length, rows, held, segment, monkeypatch):
+    h200 = SimpleNamespace(multi_processor_count=132, L2_cache_size=50 * 2**20)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: h200)
+    assert triton_shape.best_segment(length, rows, held, torch.device("cuda")) == segment
 
 
 @pytest.mark.parametrize(
