@@ -28,18 +28,25 @@ FORM = {
     "EXACT": False,
 }  # fmt: skip
 CARRIED = {"SKIP": True, "CARRIED": True, "ADD": False, "FINAL": True}
-D, RANK, CAPABILITY = 128, 4, 90  # compute capability · 10
+D, RANK = 128, 4
+HOPPER = ("cuda", 90, 32)  # backend, compute capability · 10, threads of a warp
 SPILLS = ("LDL", "STL")
 EXCHANGES = ("SHFL", "BAR", "LDS", "STS", "LDSM", "STSM")
 
 
-def compiled(kernel: Any, constants: dict[str, Any], half: str = "bf16") -> Any:
-    """The kernel as Triton compiles it for the GPU generation of CAPABILITY.
+def compiled(
+    kernel: Any,
+    constants: dict[str, Any],
+    half: str = "bf16",
+    target: tuple[str, int | str, int] = HOPPER,
+) -> Any:
+    """The kernel as Triton compiles it for a GPU.
 
     Args:
         kernel: A function of `triton.jit`.
         constants: Its compile-time arguments, and others that Triton takes for such: those of 1.
         half: Type of the maps: bf16, fp16 or fp32.
+        target: Backend, generation, threads of a warp.
     """
     import triton
     from triton.backends.compiler import GPUTarget
@@ -56,7 +63,7 @@ def compiled(kernel: Any, constants: dict[str, Any], half: str = "bf16") -> Any:
             attributes[(i,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
     options = {"num_warps": 1, "enable_fp_fusion": True}
-    return triton.compile(source, GPUTarget("cuda", CAPABILITY, 32), options)
+    return triton.compile(source, GPUTarget(*target), options)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,17 @@ def test_the_gradient_keeps_its_stride_in_registers(code):
 
 
 @pytest.mark.parametrize(
+    "target", [("cuda", 75, 32), ("cuda", 120, 32), ("hip", "gfx942", 64)], ids=lambda x: str(x[1])
+)
+def test_it_compiles_for_other_gpus(target):
+    from bench.registers import FORM, compiled
+    from serpent_cli.ops.cross_scan.triton_forward import sweep
+
+    made = compiled(sweep, {**FORM, **FLAGS, **PLAIN, "WRITE": True}, "bf16", target)
+    assert made.asm["hsaco" if target[0] == "hip" else "cubin"]
+
+
+@pytest.mark.parametrize(
     ("half", "sizes"),
     [("fp16", ()), ("fp32", ("height", "width", "D", "K", "segment", "segments"))],
 )
