@@ -19,11 +19,23 @@ from serpent_cli.ops.cross_scan.triton_step import (
 
 
 @triton.jit
+def fetch(
+    u, dbc, total, channels, inside,
+    R: tl.constexpr, N: tl.constexpr, NP: tl.constexpr, OBSERVE: tl.constexpr, ADD: tl.constexpr,
+):  # fmt: skip
+    """What a pixel needs: u, [r | B | C], and with ADD what the paths before left in `total`."""
+    x = vector(u + channels, inside)
+    before = vector(total + channels, inside) if ADD else tl.zeros_like(x)
+    return x, features(dbc, always(), R, N, NP, OBSERVE), before
+
+
+@triton.jit
 def step(
-    h, elapsed, x, here, coefficients, total, out, inside, SKIP: tl.constexpr, WRITE: tl.constexpr,
+    h, elapsed, pixel, coefficients, out, inside, SKIP: tl.constexpr, WRITE: tl.constexpr,
     ADD: tl.constexpr, EXACT: tl.constexpr,
 ):  # fmt: skip
-    """One pixel: (h behind it, Σδ); with WRITE its y goes to `out`, with ADD on top of `total`."""
+    """One pixel as fetched: (h behind it, Σδ); with WRITE its y goes to `out`."""
+    x, here, before = pixel
     r, b, c = here
     w, shift, a, d_skip = coefficients
     delta, slope = delta_of(r, w, shift, EXACT)
@@ -33,7 +45,7 @@ def step(
         if SKIP:
             value += d_skip * x
         if ADD:
-            value += tl.load(total, mask=inside, other=0.0)
+            value += before
         tl.store(out, value.to(out.dtype.element_ty), mask=inside)
     return h, elapsed + delta
 
@@ -48,22 +60,17 @@ def walk_straight(
 
     What the next step needs is on its way while one is computed; the last step has no next.
     """
-    x, here = vector(u + channels, inside), features(dbc, always(), R, N, NP, OBSERVE)
-    for _ in range(steps - 1):
-        u, dbc = u + hop, dbc + stride
-        following, there = vector(u + channels, inside), features(dbc, always(), R, N, NP, OBSERVE)
-        out = y if FINAL else total
-        h, elapsed = step(
-            h, elapsed, x, here, coefficients, total + channels, out + channels, inside, SKIP,
-            WRITE, ADD, EXACT,
-        )  # fmt: skip
-        total, y = total + hop, y + hop
-        x, here = following, there
     out = y if FINAL else total
-    return step(
-        h, elapsed, x, here, coefficients, total + channels, out + channels, inside, SKIP, WRITE,
-        ADD, EXACT,
-    )  # fmt: skip
+    pixel = fetch(u, dbc, total, channels, inside, R, N, NP, OBSERVE, ADD)
+    for _ in range(steps - 1):
+        u, dbc, total = u + hop, dbc + stride, total + hop
+        following = fetch(u, dbc, total, channels, inside, R, N, NP, OBSERVE, ADD)
+        h, elapsed = step(
+            h, elapsed, pixel, coefficients, out + channels, inside, SKIP, WRITE, ADD, EXACT
+        )
+        out += hop
+        pixel = following
+    return step(h, elapsed, pixel, coefficients, out + channels, inside, SKIP, WRITE, ADD, EXACT)
 
 
 @triton.jit
