@@ -2,6 +2,8 @@
 of registers, threads, or sizes that become constants."""
 
 import importlib.util
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,12 @@ pytestmark = pytest.mark.skipif(
 PLAIN = {"R": 4, "N": 1, "NP": 1, "BLOCK": 128}
 ODD = {"R": 1, "N": 3, "NP": 4, "BLOCK": 32, "WHOLE": False, "EXACT": True}
 FLAGS = {"SKIP": True, "CARRIED": True, "ADD": False, "FINAL": True}
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_package(monkeypatch):
+    """`bench` is found, but only behind the package that is installed."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
 
 
 @pytest.fixture
