@@ -98,11 +98,11 @@ def differentiate(
 
 
 @triton.jit
-def products(scalars, vector, sums):
-    """Each sum with its scalar's multiple of the vector added."""
+def products(scalars, values, sums):
+    """Each sum with its scalar's multiple of the values added."""
     found = ()
     for i in tl.static_range(len(sums)):
-        found = found + (sums[i] + scalars[i] * vector,)
+        found = found + (sums[i] + scalars[i] * values,)
     return found
 
 
@@ -251,6 +251,7 @@ def sweep_gradient(
     F: tl.constexpr = R + 2 * N if OBSERVE else R + N
     blocks = tl.cdiv(D, BLOCK)
     slot, block = (tl.program_id(0) // blocks).to(tl.int64), tl.program_id(0) % blocks
+    # One row, unlike `channels_of`: with many states fewer threads share a sum over channels then.
     channels = block * BLOCK + tl.arange(0, BLOCK)
     part = grad_dbc + block.to(tl.int64) * pictures * height * width * K * F
     maps = (u, dbc, grad_y, total, grad_u, part)
