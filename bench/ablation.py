@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from bench.timing import Row, median, table
-from serpent_cli.degrade.pipeline import DegradeConfig
+from serpent_cli.degrade.config import DegradeConfig
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.limits import flops
 from serpent_cli.training.loop import Trainer
@@ -50,7 +50,9 @@ def rows(folder: Path, minutes: float, device: torch.device) -> list[Row]:
     recipe = Recipe(
         name="ablation",
         description="One choice among many.",
-        degrade=DegradeConfig(kinds=(1.0, 0.0, 0.0, 0.0), sigma=(1.0, 2.4), noise=(0.0, 2.0)),
+        degrade=DegradeConfig.from_dict(
+            {"kinds": {"gaussian": 1.0}, "sigma": [1.0, 2.4], "noise": [0.0, 2.0]}
+        ),
         model=BASE,
         data=DataSection(crop=96, halo=16, batch=16),
         validation=ValidationSection(every=10**9, photos=24, crop=256),

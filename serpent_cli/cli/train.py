@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 Recipe = Annotated[Path, typer.Argument(help="Recipe, a TOML file; see recipes/.")]
 Photos = Annotated[
-    Path, typer.Option("--photos", help="Folder of photographs, or of .tar files; or a .tar.")
+    list[Path],
+    typer.Option(
+        "--photos", help="Folder of photographs, or of .tar files; or a .tar. May be repeated."
+    ),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes",
+        min=0,
+        help="Stop after so many minutes and write the weights so far; run again to go on.",
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")]
 Init = Annotated[
@@ -38,6 +49,7 @@ def train(
     out: Out = None,
     init: Init = None,
     val_photos: ValPhotos = None,
+    minutes: Minutes = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -63,10 +75,11 @@ def train(
         torch.set_num_threads(threads)
     (start, before), halo = _weights(init), 2 * plan.data.halo
     pictures = _decoded(photos, plan.data.crop + halo, quiet)
-    held_out = _decoded(val_photos, plan.validation.crop + halo, quiet) if val_photos else None
+    side = plan.validation.crop + halo
+    held_out = _decoded([val_photos], side, quiet) if val_photos else None
     folder = out or Path("runs") / plan.name
     trainer = Trainer(plan, pictures, folder, chosen, start, held_out=held_out, processes=processes)
-    trainer.run(lambda report: _show(report, quiet, json))
+    trainer.run(lambda report: _show(report, quiet, json), minutes)
     processes.leave()
     if processes.rank == 0:
         command = f"serpent train {recipe} --photos DIR" + (f" --init {init}" if init else "")
@@ -84,12 +97,15 @@ def _weights(init: str | None) -> "tuple[dict[str, Tensor] | None, Card | None]"
     return read_weights(path)[0], card
 
 
-def _decoded(source: Path, least_side: int, quiet: bool) -> "list[Tensor]":
+def _decoded(sources: list[Path], least_side: int, quiet: bool) -> "list[Tensor]":
     from serpent_cli.training.photos import load_photos
 
-    with console.progress_bar(1, "photographs", quiet=quiet) as bar:
-        bar.file("decoded")
-        return load_photos(source, least_side, bar.tile)
+    with console.progress_bar(len(sources), "photographs", quiet=quiet) as bar:
+        pictures: list[Tensor] = []
+        for source in sources:
+            bar.file(str(source))
+            pictures += load_photos(source, least_side, bar.tile)
+        return pictures
 
 
 def _show(report: "StepReport", quiet: bool, json: bool) -> None:

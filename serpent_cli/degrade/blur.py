@@ -1,6 +1,6 @@
-"""Blur: kernels of optics and motion, and their application with a reflected border.
+"""Blur: kernels applied to pictures, with a reflected border, and what sharpens again.
 
-Kernels are (B, k, k), k odd, non-negative, with sum 1. Pictures are (B, 3, H, W), any range.
+Pictures are (B, 3, H, W), any range; kernels are (B, k, k) as in `kernels`.
 """
 
 import math
@@ -9,64 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-TRUNCATE = 4.0  # a Gaussian is cut off at this many standard deviations
-
-
-def _offsets(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances in pixels from the centre of a (side, side) kernel: down, right."""
-    steps = torch.arange(side, device=like.device, dtype=torch.float32) - side // 2
-    return steps[:, None], steps[None, :]
-
-
-def _column(values: Tensor) -> Tensor:
-    return values[:, None, None]
-
-
-def _normalised(kernels: Tensor) -> Tensor:
-    return kernels / kernels.sum(dim=(1, 2), keepdim=True)
-
-
-def gaussian_kernels(sigma: Tensor, sigma_across: Tensor, angle: Tensor, side: int) -> Tensor:
-    """Gaussians (B, side, side), round where both sigma are equal.
-
-    Args:
-        sigma: (B), standard deviation along the first axis, in pixels.
-        sigma_across: (B), along the other.
-        angle: (B), of the first axis against the rows, in radians.
-        side: Odd side of the kernels.
-    """
-    down, right = _offsets(side, sigma)
-    cos, sin = _column(angle.cos()), _column(angle.sin())
-    along, across = cos * right + sin * down, cos * down - sin * right
-    exponent = (along / _column(sigma)) ** 2 + (across / _column(sigma_across)) ** 2
-    return _normalised(torch.exp(-exponent / 2))
-
-
-def disk_kernels(radius: Tensor, side: int) -> Tensor:
-    """Disks (B, side, side) of a lens out of focus; the edge falls off over one pixel.
-
-    Args:
-        radius: (B), in pixels.
-        side: Odd side of the kernels.
-    """
-    down, right = _offsets(side, radius)
-    distance = torch.hypot(down.expand(side, side), right.expand(side, side))
-    return _normalised((_column(radius) + 0.5 - distance).clamp(0, 1))
-
-
-def motion_kernels(length: Tensor, angle: Tensor, side: int) -> Tensor:
-    """Straight strokes (B, side, side) of a moving camera, about one pixel wide.
-
-    Args:
-        length: (B), in pixels.
-        angle: (B), against the rows, in radians.
-        side: Odd side of the kernels.
-    """
-    down, right = _offsets(side, length)
-    cos, sin = _column(angle.cos()), _column(angle.sin())
-    along, across = cos * right + sin * down, cos * down - sin * right
-    ends = (_column(length) / 2 + 0.5 - along.abs()).clamp(0, 1)
-    return _normalised(ends * (1 - across.abs()).clamp(0, 1))
+from serpent_cli.degrade.kernels import (
+    TRUNCATE,
+    disk_kernels,
+    gaussian_kernels,
+    motion_kernels,
+)
 
 
 def _fft_length(least: int) -> int:
@@ -82,7 +30,7 @@ def _fft_length(least: int) -> int:
 
 
 def apply_kernels(x: Tensor, kernels: Tensor) -> Tensor:
-    """Convolve every picture of (B, 3, H, W) with its own kernel; the border is reflected.
+    """Convolve every picture of (B, C, H, W) with its own kernel; the border is reflected.
 
     By FFT: on a CPU cheaper than a direct convolution from about 9 x 9 on.
 
@@ -97,13 +45,22 @@ def apply_kernels(x: Tensor, kernels: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     if min(height, width) <= radius:
         raise ValueError(f"a {height} x {width} picture cannot be reflected by {radius} pixels")
-    padded = functional.pad(x, (radius,) * 4, mode="reflect")
-    size = _fft_length(height + 2 * radius), _fft_length(width + 2 * radius)
-    spectrum = torch.fft.rfft2(padded, s=size).mul_(torch.fft.rfft2(kernels[:, None], s=size))
-    blurred = torch.fft.irfft2(spectrum, s=size)
-    return blurred[
-        ..., 2 * radius : 2 * radius + height, 2 * radius : 2 * radius + width
-    ].contiguous()
+    return convolve(functional.pad(x, (radius,) * 4, mode="reflect"), kernels)
+
+
+def convolve(x: Tensor, kernels: Tensor) -> Tensor:
+    """The whole windows alone of each picture and its kernel: (B, C, H - k + 1, W - k + 1)."""
+    side = kernels.shape[-1]
+    height, width = x.shape[-2:]
+    size = _fft_length(height), _fft_length(width)
+    spectrum = torch.fft.rfft2(x, s=size).mul_(torch.fft.rfft2(kernels[:, None], s=size))
+    # What wraps around falls into the rows and columns that no whole window reaches.
+    return torch.fft.irfft2(spectrum, s=size)[..., side - 1 : height, side - 1 : width].contiguous()
+
+
+def unsharp_mask(x: Tensor, amount: Tensor, sigma: float = 1.0) -> Tensor:
+    """Sharpen as cameras do: add `amount` (B) times what a Gaussian of `sigma` takes away."""
+    return x + amount.view(-1, 1, 1, 1) * (x - gaussian_blur(x, sigma))
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:

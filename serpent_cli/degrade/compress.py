@@ -1,13 +1,17 @@
-"""JPEG's losses, batched: colour transform, chroma subsampling, DCT, quantisation, and back.
+"""What codecs lose. JPEG, batched: colours, chroma subsampling, DCT, quantisation, and back.
 
 ITU-T T.81 (tables of Annex K, scaled as the Independent JPEG Group does) in a JFIF frame. Entropy
-coding loses nothing and is left out.
+coding loses nothing and is left out. WebP by Pillow, picture by picture.
 """
 
 import functools
+import io
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -95,3 +99,25 @@ def jpeg(x: Tensor, quality: Tensor, subsample: Tensor) -> Tensor:
     chroma = torch.where(subsample.view(-1, 1, 1, 1), grown, full)
     rgb = torch.einsum("ij,bjhw->bihw", _constant("rgb", x.device), torch.cat((luma, chroma), 1))
     return rgb.round().clamp(0, 255) / 255
+
+
+def webp(x: Tensor, quality: Tensor) -> Tensor:
+    """What (B, 3, H, W) in [0, 1] looks like after lossy WebP; through the host's memory.
+
+    Args:
+        x: Pictures; rounded to 8 bits first.
+        quality: (B), the codec's 0 to 100.
+
+    Returns:
+        (B, 3, H, W) in [0, 1], rounded to 8 bits.
+    """
+    levels = (x.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    coded = [_webp(levels[i], round(float(quality[i]))) for i in range(len(levels))]
+    return torch.from_numpy(np.stack(coded)).permute(0, 3, 1, 2).to(x.device).float() / 255
+
+
+def _webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "webp", quality=quality, method=0)
+    with Image.open(file) as picture:
+        return np.array(picture.convert("RGB"))

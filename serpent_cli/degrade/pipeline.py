@@ -1,130 +1,37 @@
-"""Random degradations for training: from sharp crops to what a restorer will be given."""
+"""Random degradations for training: from sharp crops to what a restorer will be given.
+
+The order is a camera's: lens and motion, reduction, sensor, processing, codec.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Self, cast
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, fields
+from typing import cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from serpent_cli.degrade.blur import (
-    TRUNCATE,
-    apply_kernels,
+from serpent_cli.degrade.blur import convolve, unsharp_mask
+from serpent_cli.degrade.compress import jpeg, webp
+from serpent_cli.degrade.config import DegradeConfig, Degradation, Filters, Kinds, Range
+from serpent_cli.degrade.kernels import (
+    STEPS,
     disk_kernels,
     gaussian_kernels,
+    lens_kernels,
     motion_kernels,
+    shake_kernels,
 )
-from serpent_cli.degrade.compress import jpeg
-from serpent_cli.degrade.noise import add_gaussian_noise
-from serpent_cli.degrade.resize import bicubic_reduce
+from serpent_cli.degrade.light import brighten_highlights, to_linear, to_srgb
+from serpent_cli.degrade.noise import sensor_noise
+from serpent_cli.degrade.resize import Filter, resize
 from serpent_cli.degrade.upload import upload
-from serpent_cli.errors import UsageError
+from serpent_cli.degrade.varying import blend, random_masks, turned
 
-Range = tuple[float, float]
-KERNEL_SIDE = 25  # 4 sigma of the widest Gaussian, and twice any disk or stroke
-
-# What each range may hold: Gaussians keep 4 sigma inside the kernel, disks and strokes their edge.
-LIMITS: dict[str, Range] = {
-    "sigma": (0.1, KERNEL_SIDE // 2 / TRUNCATE),
-    "radius": (0.0, KERNEL_SIDE / 2 - 1),
-    "length": (1.0, KERNEL_SIDE - 2.0),
-    "noise": (0.0, 255.0),
-    "quality": (1.0, 100.0),
-}
-
-
-@dataclass(frozen=True)
-class DegradeConfig:
-    """The range of degradations that weights are trained for.
-
-    Attributes:
-        task: `deblur` (blur, noise, JPEG) or `upscale` (antialiased bicubic reduction).
-        scale: Factor of the reduction; 1 for `deblur`.
-        clean_share: Share of crops that keep their sharpness.
-        clean_untouched: Share of those that stay wholly untouched; the rest gets noise and JPEG.
-        kinds: Relative frequencies of round Gaussian, oval Gaussian, disk and motion.
-        sigma: Range of the Gaussians' sigma, in pixels.
-        radius: Range of the disks' radius, in pixels.
-        length: Range of the strokes' length, in pixels.
-        noise: Range of the noise's standard deviation, in 1/255 of full scale.
-        noise_power: Power of the uniform variable that picks from the range; above 1 favours
-            little noise, as most photographs have.
-        noise_free_share: Share of crops without noise.
-        jpeg_share: Share of crops compressed.
-        quality: Range of JPEG qualities.
-    """
-
-    task: Literal["deblur", "upscale"] = "deblur"
-    scale: int = 1
-    clean_share: float = 0.12
-    clean_untouched: float = 0.7
-    kinds: tuple[float, float, float, float] = (0.5, 0.12, 0.19, 0.19)
-    sigma: Range = (0.4, 3.0)
-    radius: Range = (0.5, 3.5)
-    length: Range = (3.0, 13.0)
-    noise: Range = (0.0, 5.0)
-    noise_power: float = 2.0
-    noise_free_share: float = 0.15
-    jpeg_share: float = 0.3
-    quality: Range = (70.0, 98.0)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Self:
-        """Build from parsed TOML or JSON.
-
-        Raises:
-            UsageError: An unknown key, or values that no degradation has.
-        """
-        if unknown := sorted(set(record) - {field.name for field in fields(cls)}):
-            raise UsageError(f"unknown entries in [degrade]: {', '.join(unknown)}")
-        values: dict[str, Any] = {}
-        for entry in fields(cls):
-            if entry.name in record:
-                values[entry.name] = _value(entry.name, record[entry.name], entry.default)
-        config = cls(**values)
-        config.check()
-        return config
-
-    def check(self) -> None:
-        """Refuse what cannot be drawn.
-
-        Raises:
-            UsageError: A task and scale that do not go together, a share that is none, or a range
-                that is empty or leaves the kernels' 25 pixels or a codec's qualities.
-        """
-        if (self.task, self.scale) not in {("deblur", 1), *(("upscale", s) for s in (2, 4, 8))}:
-            raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
-        for name in ("clean_share", "clean_untouched", "noise_free_share", "jpeg_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"degrade.{name} must lie between 0 and 1")
-        if min(self.kinds) < 0 or sum(self.kinds) <= 0:
-            raise UsageError("degrade.kinds must not be negative, and not all be 0")
-        if self.noise_power <= 0:
-            raise UsageError("degrade.noise_power must be positive")
-        for name, (least, most) in LIMITS.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high <= most:
-                raise UsageError(
-                    f"degrade.{name} must be two rising numbers from {least:g} to {most:g}"
-                )
-
-
-def _value(name: str, value: object, default: object) -> object:
-    """A value from TOML, if it is of the default's kind."""
-    if isinstance(default, tuple):
-        items = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
-        if len(items) == len(cast("tuple[object, ...]", default)) and all(map(_is_number, items)):
-            return tuple(items)
-        raise UsageError(f"degrade.{name} must be a list like {list(default)}, not {value!r}")
-    fits = isinstance(value, str) if isinstance(default, str) else _is_number(value)
-    if not fits:
-        raise UsageError(f"degrade.{name} must be like {default!r}, not {value!r}")
-    return value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+KINDS = tuple(entry.name for entry in fields(Kinds))
+FILTERS = cast("tuple[Filter, ...]", tuple(entry.name for entry in fields(Filters)))
+MARGIN = 4  # pixels of a reduced picture that see what lies beyond its border
 
 
 def degrade(
@@ -132,6 +39,7 @@ def degrade(
     config: DegradeConfig,
     generator: torch.Generator,
     field: torch.Generator | None = None,
+    halo: int = 0,
 ) -> Tensor:
     """Degrade sharp crops, each in its own random way, on their device.
 
@@ -140,69 +48,272 @@ def degrade(
         config: What may happen.
         generator: Draws what happens to each crop, on the CPU.
         field: Draws the noise of every pixel, best on the device of `clean`; `generator` if absent.
+        halo: Pixels on each side that are seen, but not wanted; a multiple of the scale. What
+            blur needs beyond them is reflected.
 
     Returns:
-        (B, 3, H / scale, W / scale) in [0, 1], rounded to 8 bits.
+        (B, 3, (H - 2 halo) / scale, (W - 2 halo) / scale) in [0, 1], rounded to 8 bits.
     """
-    if config.task == "upscale":
-        return _rounded(bicubic_reduce(clean, config.scale))
-    count = len(clean)
-    sharp = _chance(count, config.clean_share, generator)
-    untouched = sharp & _chance(count, config.clean_untouched, generator)
-    kernels = random_kernels(count, config, generator, clean.device)
-    kept = upload(sharp, clean.device).view(-1, 1, 1, 1)
-    degraded = torch.where(kept, clean, apply_kernels(clean, kernels))
-    least, most = (level / 255 for level in config.noise)
-    std = least + (most - least) * _uniform(count, (0.0, 1.0), generator) ** config.noise_power
-    std[_chance(count, config.noise_free_share, generator) | untouched] = 0
-    std = upload(std, clean.device)
-    degraded = _rounded(add_gaussian_noise(degraded, std, field or generator))
-    compressed = _chance(count, config.jpeg_share, generator) & ~untouched
-    quality = _uniform(count, config.quality, generator).round()
-    subsample = _chance(count, 0.5, generator)
-    chosen = compressed.nonzero()[:, 0]
-    if len(chosen):
-        rows = upload(chosen, clean.device)
-        details = (upload(values[chosen], clean.device) for values in (quality, subsample))
-        degraded[rows] = jpeg(degraded[rows], *details)
+    way = _choice([way.share for way in config.mixture], len(clean), generator)
+    height, width = ((side - 2 * halo) // config.scale for side in clean.shape[-2:])
+    degraded = clean.new_empty(len(clean), 3, height, width)
+    for index, each in enumerate(config.mixture):
+        rows = upload((way == index).nonzero()[:, 0], clean.device)
+        if len(rows):
+            degraded[rows] = _Crops(clean[rows], each, generator, field, halo, config).degraded()
     return degraded
 
 
+class _Crops:
+    """Crops that come to harm in one way; every step changes `x`, for the rows that it befalls."""
+
+    def __init__(
+        self,
+        clean: Tensor,
+        way: Degradation,
+        generator: torch.Generator,
+        field: torch.Generator | None,
+        halo: int,
+        config: DegradeConfig,
+    ) -> None:
+        self.x, self.way, self.generator, self.field = clean, way, generator, field or generator
+        self.halo, self.scale, self.count, self.device = halo, config.scale, len(clean), clean.device
+        self.sharp = self.chance(way.clean_share)
+        self.touched = ~(self.sharp & self.chance(way.clean_untouched))
+
+    def degraded(self) -> Tensor:
+        """All steps, in order."""
+        linear = self.chance(self.way.linear_share) & self.touched
+        lit = linear & self.chance(self.way.highlight_share)
+        gain = upload(self.uniform((1.0, 8.0)), self.device)
+        self.befall(linear, lambda x, rows: to_linear(x))
+        self.befall(lit, lambda x, rows: brighten_highlights(x, gain[rows]))
+        self.blur()
+        self.reduce()
+        self.noise(linear)
+        self.befall(linear, lambda x, rows: to_srgb(x))
+        self.process()
+        self.encode()
+        return self.x
+
+    def chance(self, share: float) -> Tensor:
+        """Which rows something of that share befalls, (B) bool on the CPU."""
+        return torch.rand(self.count, generator=self.generator) < share
+
+    def uniform(self, limits: Range, power: float = 1.0) -> Tensor:
+        """A number from a range for each row, on the CPU."""
+        return _uniform(self.count, limits, self.generator, power)
+
+    def befall(self, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Change some rows of `x`, never in place: they are the caller's at first."""
+        rows = upload(chosen.nonzero()[:, 0], self.device)
+        if len(rows) == self.count:
+            self.x = change(self.x, rows)
+        elif len(rows):
+            self.x = self.x.clone()
+            self.x[rows] = change(self.x[rows], rows)
+
+    def blur(self) -> None:
+        """One, two or three blurs in each crop; takes the halo away, but for a reduction's."""
+        kept = min(self.halo, MARGIN * self.scale) if self.scale > 1 else 0
+        layers = _choice(self.way.layers, self.count, self.generator) + 1
+        layers[self.sharp] = 1
+        masks = [self.mask() for _ in range(int(layers.max()) - 1)]
+        moving = (layers == 2) & self.chance(self.way.moving_share)
+        pictures: list[Tensor] = []
+        for layer in range(int(layers.max())):
+            wanted = (layers > layer) & ~self.sharp
+            pictures.append(self.one_blur(wanted, self.halo - kept, masks, moving & (layer == 0)))
+        masks = [_cut(mask, self.halo - kept) for mask in masks]
+        for index, mask in enumerate(masks):
+            # Where there are fewer layers than masks, the last layer lies in front of the others.
+            mask[upload(layers <= index + 1, self.device)] = 1
+        self.x = blend(pictures, masks)
+
+    def mask(self) -> Tensor:
+        """A random part of each crop, halo included."""
+        return random_masks(self.count, *self.x.shape[-2:], self.generator, self.device)
+
+    def one_blur(self, wanted: Tensor, cut: int, masks: list[Tensor], moving: Tensor) -> Tensor:
+        """One random blur of each wanted row, without `cut` pixels at each border."""
+        kind = _choice(astuple(self.way.kinds), self.count, self.generator)
+        kernels = random_kernels(kind, self.way, self.generator, self.device)
+        turn = wanted & (kind == KINDS.index("turn"))
+        place = upload(torch.rand(self.count, 4, generator=self.generator), self.device)
+        wanted = wanted & ~turn & (kind != KINDS.index("sharp"))
+        blurred = _cut(self.x, cut).clone()
+        rows = upload((wanted & ~moving).nonzero()[:, 0], self.device)
+        if len(rows):
+            blurred[rows] = _windows(self.x[rows], kernels[rows], cut)
+        rows = upload((wanted & moving).nonzero()[:, 0], self.device)
+        if len(rows):
+            part = masks[0][rows]
+            whole = _windows(torch.cat((self.x[rows] * part, part), 1), kernels[rows], cut)
+            # The outline moves with its subject: where it was only for a while, the rest shows.
+            masks[0][rows] = functional.pad(whole[:, 3:], (cut,) * 4)
+            blurred[rows] = whole[:, :3] / whole[:, 3:].clamp_min(1e-3)
+        rows = upload(turn.nonzero()[:, 0], self.device)
+        if len(rows):
+            angle = (0.1 * (place[rows, 0] - 0.5), 0.1 * (place[rows, 1] - 0.5))
+            blurred[rows] = _cut(turned(self.x[rows], *angle, 4 * place[rows, 2:] - 2), cut)
+        return blurred
+
+    def reduce(self) -> None:
+        """To the size of the input, where that is smaller."""
+        if self.scale == 1:
+            return
+        chosen = _choice(astuple(self.way.filters), self.count, self.generator)
+        chosen[self.sharp] = FILTERS.index("bicubic")
+        aliased = self.chance(self.way.aliased_share) & ~self.sharp
+        height, width = (side // self.scale for side in self.x.shape[-2:])
+        small = self.x.new_empty(self.count, 3, height, width)
+        for index, name in enumerate(FILTERS):
+            for careless in (False, True):
+                rows = ((chosen == index) & (aliased == careless)).nonzero()[:, 0]
+                if len(rows):
+                    rows = upload(rows, self.device)
+                    small[rows] = resize(
+                        self.x[rows], height, width, filter=name, antialias=not careless
+                    )
+        self.x = _cut(small, min(self.halo // self.scale, MARGIN))
+
+    def noise(self, linear: Tensor) -> None:
+        """Of the sensor, or of publications: independent and Gaussian."""
+        way = self.way
+        std = self.uniform(way.noise, way.noise_power) / 255
+        std[self.chance(way.noise_free_share) | ~self.touched] = 0
+        sensor = self.chance(way.sensor_share)
+        # In linear light nothing but photons gives a shadow its noise: reading adds little.
+        shot = torch.where(linear, self.uniform((0.9, 0.995)), self.uniform((0.0, 1.0)) * sensor)
+        grain = self.uniform((0.0, 0.9)) * (sensor & self.chance(0.7))
+        tint = self.uniform((0.0, 0.6)) * sensor
+        values = [upload(v, self.device) for v in (std, shot, grain, tint)]
+        self.befall(
+            std > 0, lambda x, rows: sensor_noise(x, *(v[rows] for v in values), self.field)
+        )
+
+    def process(self) -> None:
+        """What cameras and programs do before they write a file."""
+        sharpened = self.chance(self.way.sharpen_share) & self.touched
+        amount = upload(self.uniform((0.2, 1.2)), self.device)
+        self.befall(sharpened, lambda x, rows: unsharp_mask(x.clamp(0, 1), amount[rows]))
+        self.x = _rounded(self.x)
+        twice = self.chance(self.way.twice_share) & self.touched
+        shift = torch.randint(8, (2,), generator=self.generator).tolist()
+        quality = self.quality()
+        self.befall(
+            twice,
+            lambda x, rows: jpeg(x.roll(shift, (2, 3)), *(q[rows] for q in quality)).roll(
+                [-s for s in shift], (2, 3)
+            ),
+        )
+        resized = (self.chance(self.way.resample_share) & self.touched).nonzero()[:, 0].tolist()
+        sizes = self.uniform(self.way.resample).tolist()
+        filters = torch.randint(len(FILTERS), (self.count,), generator=self.generator).tolist()
+        for row in resized:
+            self.befall(
+                torch.arange(self.count) == row,
+                lambda x, rows, r=row: _resized_and_back(x, sizes[r], FILTERS[filters[r]]),
+            )
+
+    def quality(self) -> tuple[Tensor, Tensor]:
+        """Of JPEG for each row, and whether chroma is halved, on the device."""
+        quality = self.uniform(self.way.quality).round()
+        halved = self.chance(0.5)
+        return upload(quality, self.device), upload(halved, self.device)
+
+    def encode(self) -> None:
+        """To 8 bits, and through a codec."""
+        self.x = _rounded(self.x)
+        draw = torch.rand(self.count, generator=self.generator)
+        quality = self.quality()
+        by_jpeg = (draw < self.way.jpeg_share) & self.touched
+        by_webp = (draw >= 1 - self.way.webp_share) & self.touched
+        self.befall(by_jpeg, lambda x, rows: jpeg(x, *(q[rows] for q in quality)))
+        self.befall(by_webp, lambda x, rows: webp(x, quality[0][rows]))
+
+
 def random_kernels(
-    count: int,
-    config: DegradeConfig,
+    kind: Tensor,
+    way: Degradation,
     generator: torch.Generator,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Kernels (count, 25, 25) of random kind and size, drawn on the CPU, built on `device`."""
-    device = device or torch.device("cpu")
-    weights = torch.tensor(config.kinds, dtype=torch.float32)
-    kind = torch.multinomial(weights, count, replacement=True, generator=generator)
-    sigma, across = (_uniform(count, config.sigma, generator) for _ in range(2))
-    across = torch.where(kind == 0, sigma, across)
-    angle = _uniform(count, (0.0, math.pi), generator)
-    radius = _uniform(count, config.radius, generator)
-    length = _uniform(count, config.length, generator)
-    sizes = upload(torch.stack((sigma, across, angle, radius, length)), device)
-    sigma, across, angle, radius, length = sizes
-    each = torch.stack(
-        (
-            gaussian_kernels(sigma, across, angle, KERNEL_SIDE),
-            disk_kernels(radius, KERNEL_SIDE),
-            motion_kernels(length, angle, KERNEL_SIDE),
-        )
-    )
-    rows = upload((kind - 1).clamp_min(0), device)
-    return each[rows, torch.arange(count, device=device)]
+    """Kernels (B, k, k) of random size, drawn on the CPU, built on `device`.
+
+    Args:
+        kind: (B), places in `KINDS`, on the CPU; what is no kernel gets one that is not used.
+        way: Its ranges, and with them k.
+        generator: Draws sizes, angles and trails.
+        device: Where they are wanted.
+    """
+    device, count, side = device or torch.device("cpu"), len(kind), way.kernel_side
+
+    def draw(limits: Range, power: float = 1.0) -> Tensor:
+        return _uniform(count, limits, generator, power)
+
+    sigma, across = (draw(way.sigma, way.size_power) for _ in range(2))
+    across = torch.where(kind == KINDS.index("oval"), across, sigma)
+    angle, radius = draw((0.0, math.pi)), draw(way.radius, way.size_power)
+    length = draw(way.length, way.size_power)
+    edge, rim = draw((0.0, 0.5)), draw((-0.5, 1.0))
+    blades = torch.randint(2, 9, (count,), generator=generator).float()
+    cut = draw((0.0, 0.9)) * (draw((0.0, 1.0)) < 0.3)
+    curl, uneven = draw((0.0, 3.0)), draw((0.0, 1.0))
+    walk = upload(torch.randn(count, 3, STEPS, generator=generator), device)
+    sizes = torch.stack((sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven))
+    sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven = upload(sizes, device)
+    lens = lambda part: lens_kernels(part * radius, edge, rim, blades, 2 * angle, cut, side)  # noqa: E731
+    shake = lambda: shake_kernels(length, curl, uneven, walk, side)  # noqa: E731
+    makers: dict[str, Callable[[], Tensor]] = {
+        "gaussian": lambda: gaussian_kernels(sigma, across, angle, side),
+        "oval": lambda: gaussian_kernels(sigma, across, angle, side),
+        "disk": lambda: disk_kernels(radius, side),
+        "motion": lambda: motion_kernels(length, angle, side),
+        "lens": lambda: lens(1.0),
+        "shake": shake,
+        "lens_shake": lambda: convolve(
+            functional.pad(shake(), (side // 2,) * 4)[:, None], lens(1 / 3)
+        )[:, 0],
+    }
+    kernels = torch.zeros(count, side, side, device=device)
+    kernels[:, side // 2, side // 2] = 1
+    for name, make in makers.items():
+        chosen = kind == KINDS.index(name)
+        if bool(chosen.any()):
+            rows = upload(chosen, device).view(-1, 1, 1)
+            kernels = torch.where(rows, make(), kernels)
+    return kernels
 
 
-def _uniform(count: int, limits: Range, generator: torch.Generator) -> Tensor:
+def _windows(x: Tensor, kernels: Tensor, cut: int) -> Tensor:
+    """Blur, without `cut` pixels at each border; what a kernel sees beyond the border is reflected."""
+    radius = kernels.shape[-1] // 2
+    if radius > cut:
+        x = functional.pad(x, (radius - cut,) * 4, mode="reflect")
+    return _cut(convolve(x, kernels), max(0, cut - radius))
+
+
+def _cut(x: Tensor, border: int) -> Tensor:
+    h, w = x.shape[-2:]
+    return x[..., border : h - border, border : w - border]
+
+
+def _resized_and_back(x: Tensor, size: float, name: Filter) -> Tensor:
+    height, width = x.shape[-2:]
+    other = (max(1, round(side * size)) for side in (height, width))
+    return _rounded(resize(_rounded(resize(x, *other, filter=name)), height, width))
+
+
+def _choice(shares: Iterable[float], count: int, generator: torch.Generator) -> Tensor:
+    """Which of several each row gets, (count) on the CPU."""
+    weights = torch.tensor(tuple(shares), dtype=torch.float32)
+    return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+
+def _uniform(count: int, limits: Range, generator: torch.Generator, power: float) -> Tensor:
     low, high = limits
-    return torch.rand(count, generator=generator) * (high - low) + low
-
-
-def _chance(count: int, share: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator) < share
+    return torch.rand(count, generator=generator) ** power * (high - low) + low
 
 
 def _rounded(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor
 from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
+from serpent_cli.training.content import with_flat_parts
 from serpent_cli.training.recipe import Recipe
 
 
@@ -84,9 +85,11 @@ def degraded_pair(
     Returns:
         What the network is given, (B, 3, h / s, w / s), and what it should give, (B, 3, h, w).
     """
-    clean, halo = crops.float().div_(255), recipe.data.halo
-    degraded = degrade(clean, recipe.degrade, generator, field)
-    return _cut(degraded, halo // recipe.model.scale), _cut(clean, halo)
+    data, halo = recipe.data, recipe.data.halo
+    crops = with_flat_parts(crops, data.flat_share, data.frame_share, generator)
+    clean = crops.float().div_(255)
+    degraded = degrade(clean, recipe.degrade, generator, field, halo)
+    return degraded, _cut(clean, halo)
 
 
 def _cut(x: Tensor, border: int) -> Tensor:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from serpent_cli.zoo.checkpoint import save_weights, sha256
 MARGIN_HEIGHT, MARGIN_WIDTH, MARGIN_PICTURES = 64, 512, 4  # input pixels, input pixels, pictures
 
 
-def export(trainer: Trainer, photos_folder: Path, command: str, before: Card | None = None) -> Card:
+def export(
+    trainer: Trainer, folders: Sequence[Path], command: str, before: Card | None = None
+) -> Card:
     """Write `<name>.safetensors` and `<name>.json` into the run's folder.
 
     Args:
         trainer: The run; its averaged weights are the ones exported.
-        photos_folder: Where its photographs lie; an ATTRIBUTION.tsv there is summed up in the card.
+        folders: Where its photographs lie; each ATTRIBUTION.tsv there is summed up in the card.
         command: The command line that repeats the run.
         before: Card of the weights that the run began with: its runs are part of the history.
 
@@ -59,7 +62,7 @@ def export(trainer: Trainer, photos_folder: Path, command: str, before: Card | N
             "degradation": dataclasses.asdict(recipe.degrade),
             "runs": [*_history(before), run],
         },
-        data=attribution(photos_folder),
+        data=attribution(folders),
         limits=list(recipe.limits),
     )
     write_card(card, weights.with_suffix(".json"))
@@ -97,14 +100,14 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     return effective_margin(model.eval(), recipe.model, degraded)
 
 
-def attribution(folder: Path) -> list[dict[str, Any]]:
-    """Photographs by source and licence, counted from ATTRIBUTION.tsv; empty without that file."""
-    table = folder / "ATTRIBUTION.tsv"
-    if not table.is_file():
-        return []
-    with table.open(encoding="utf-8", newline="") as stream:
-        rows = csv.DictReader(stream, delimiter="\t")
-        counts = Counter((row["repository"], row["licence"]) for row in rows)
+def attribution(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Photographs by source and licence, counted from each folder's ATTRIBUTION.tsv, if any."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for table in (folder / "ATTRIBUTION.tsv" for folder in folders):
+        if table.is_file():
+            with table.open(encoding="utf-8", newline="") as stream:
+                rows = csv.DictReader(stream, delimiter="\t")
+                counts.update((row["repository"], row["licence"]) for row in rows)
     return [
         {"source": source, "licence": licence, "images": count}
         for (source, licence), count in sorted(counts.items())

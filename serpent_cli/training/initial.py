@@ -10,27 +10,31 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Give a network the weights of a finished one, which may be shallower or of another scale.
 
     A block that the weights lack starts as the identity, so that the deeper network begins with
-    exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641). Of another scale only
-    the depatchifier differs; it starts afresh.
+    exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641). What has another shape
+    starts afresh: the depatchifier of another scale, and all that touches another width. The finest
+    width must be the same, for what is learnt first and longest lies there.
 
     Raises:
-        ModelError: The weights are of another network: another width, another mixer, ...
+        ModelError: The weights are of another network: another finest width, another mixer, ...
     """
     complete = dict(weights)
+    own = model.state_dict()
+    fits = (name for name in own if name.startswith("patchifier."))
+    if all(name in weights and weights[name].shape == own[name].shape for name in fits):
+        for name in own.keys() & weights.keys():
+            if weights[name].shape != own[name].shape:
+                complete[name] = own[name]
     for name, block in model.named_modules():
         if isinstance(block, Block) and not any(key.startswith(f"{name}.") for key in weights):
             block.silence()
-            own = block.state_dict().items()
-            complete.update({f"{name}.{key}": tensor for key, tensor in own})
-    for name, tensor in model.state_dict().items():
-        if name.startswith("depatchifier.") and name in weights:
-            complete[name] = weights[name] if weights[name].shape == tensor.shape else tensor
+            silent = block.state_dict().items()
+            complete.update({f"{name}.{key}": tensor for key, tensor in silent})
     if wrong := _misfit(model, complete):
         raise ModelError(
             f"the weights to start from do not fit the recipe's network: {wrong} is absent, unknown"
             " or has another shape",
-            hint="give the recipe's [model] the sizes of `serpent models info`; depths may grow,"
-            " and scale may differ",
+            hint="give the recipe's [model] the sizes of `serpent models info`; depths may"
+            " grow, scale and the coarser widths may differ",
         )
     model.load_state_dict(complete)
 

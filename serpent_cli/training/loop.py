@@ -87,19 +87,21 @@ class Trainer:
             for generator in (self.state.generator, self.state.field):
                 generator.manual_seed(generator_for(words).initial_seed())
 
-    def run(self, on_report: Callable[[StepReport], None]) -> None:
+    def run(self, on_report: Callable[[StepReport], None], minutes: float | None = None) -> None:
         """Train to the recipe's last step, saving every few minutes and at the end.
 
         Args:
             on_report: Called with every line of the log, in the first process.
+            minutes: Stop at the first line of the log after so many; None: at the last step.
 
         Raises:
             SerpentError: The loss is not finite.
         """
         with self.gradient.one_core_per_share(), scan_clock() as scan:
-            self._run(Meter(self.device, scan, self.gradient.workers), on_report)
+            end = math.inf if minutes is None else time.perf_counter() + 60 * minutes
+            self._run(Meter(self.device, scan, self.gradient.workers), on_report, end)
 
-    def _run(self, meter: Meter, on_report: Callable[[StepReport], None]) -> None:
+    def _run(self, meter: Meter, on_report: Callable[[StepReport], None], end: float) -> None:
         recipe, state = self.recipe, self.state
         saved = time.perf_counter()
         while state.step < recipe.optim.steps:
@@ -116,6 +118,8 @@ class Trainer:
                 self.log.add(report)
                 on_report(report)
             meter.restart()
+            if time.perf_counter() > end:
+                break
             if time.perf_counter() - saved > 60 * recipe.log.checkpoint_minutes:
                 self._save()
                 saved = time.perf_counter()

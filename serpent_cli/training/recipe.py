@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from serpent_cli.degrade.pipeline import DegradeConfig
+from serpent_cli.degrade.config import DegradeConfig
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.config import PRESETS, ModelConfig
 
@@ -20,11 +20,15 @@ class DataSection:
         halo: Pixels blurred around it and cut away, so that no crop border is reflected; a multiple
             of the scale.
         batch: Crops per step, over all micro-batches and processes.
+        flat_share: Share of crops that become flat areas of few colours.
+        frame_share: Share of crops that get a frame of one colour.
     """
 
     crop: int = 128
     halo: int = 16
     batch: int = 8
+    flat_share: float = 0.0
+    frame_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,10 @@ def _check_sizes(recipe: Recipe) -> None:
     for name, side in (("data", recipe.data.crop), ("validation", recipe.validation.crop)):
         if side % multiple or side < 1:
             raise UsageError(f"{name}.crop must be a multiple of {multiple} for this model")
+    if min(recipe.data.flat_share, recipe.data.frame_share) < 0 or (
+        recipe.data.flat_share + recipe.data.frame_share > 1
+    ):
+        raise UsageError("data.flat_share and data.frame_share must be shares of one whole")
     if recipe.data.halo % recipe.model.scale:
         raise UsageError(f"data.halo must be a multiple of the scale {recipe.model.scale}")
     if recipe.optim.precision not in ("auto", "fp32", "bf16"):

@@ -54,7 +54,12 @@ class Validation:
         generator = generator_for(f"validation {recipe.seed}")
         side = _side(recipe)
         crops = torch.cat([CropSampler([photo], side, generator).draw(1) for photo in photos])
-        always = replace(recipe, degrade=replace(recipe.degrade, clean_share=0.0))
+        ways = tuple(replace(way, clean_share=0.0) for way in recipe.degrade.mixture)
+        always = replace(
+            recipe,
+            degrade=replace(recipe.degrade, mixture=ways),
+            data=replace(recipe.data, flat_share=0.0, frame_share=0.0),
+        )
         pair = degraded_pair(crops, always, generator)
         self.degraded, self.target = (upload(x, device) for x in pair)
         self.batch = recipe.data.batch

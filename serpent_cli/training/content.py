@@ -1,0 +1,58 @@
+"""What photographs alone do not teach: flat, saturated colours, and pictures that end in a frame."""
+
+import torch
+from torch import Tensor
+
+AREAS = 4  # flat areas in one crop, at most
+
+
+def with_flat_parts(
+    crops: Tensor, flat_share: float, frame_share: float, generator: torch.Generator
+) -> Tensor:
+    """Make some crops flat areas alone, and put others into a frame of one colour.
+
+    Args:
+        crops: uint8 (B, 3, H, W); not changed.
+        flat_share: Share of crops that become one to four flat areas.
+        frame_share: Share of crops around which everything becomes one colour.
+        generator: Draws which, where and what, on the CPU.
+    """
+    if not flat_share and not frame_share:
+        return crops
+    draw = torch.rand(len(crops), generator=generator).tolist()
+    if min(draw) >= flat_share + frame_share:
+        return crops
+    crops = crops.clone()
+    for crop, chance in zip(crops, draw, strict=True):
+        if chance < flat_share:
+            crop[:] = _colour(generator).to(crop.device)
+            for _ in range(_below(AREAS, generator)):
+                _box(crop, generator)[:] = _colour(generator).to(crop.device)
+        elif chance < flat_share + frame_share:
+            kept = _box(crop, generator)
+            inner = kept.clone()
+            crop[:] = _colour(generator).to(crop.device)
+            kept[:] = inner
+    return crops
+
+
+def _box(crop: Tensor, generator: torch.Generator) -> Tensor:
+    """A random rectangle of (3, H, W), as a view; on average a third of it."""
+    for axis in (1, 2):
+        side = crop.shape[axis]
+        first, last = sorted(_below(side + 1, generator) for _ in range(2))
+        # A frame leaves out one border or two, seldom all four.
+        first = 0 if _below(2, generator) else first
+        last = side if _below(2, generator) else max(last, first + 1)
+        crop = crop.narrow(axis, min(first, side - 1), last - min(first, side - 1))
+    return crop
+
+
+def _colour(generator: torch.Generator) -> Tensor:
+    """A colour (3, 1, 1): half of the time each primary is all or nothing, else anything."""
+    levels = torch.randint(256, (3, 1, 1), generator=generator, dtype=torch.uint8)
+    return (levels // 128) * 255 if _below(2, generator) else levels
+
+
+def _below(limit: int, generator: torch.Generator) -> int:
+    return int(torch.randint(limit, (), generator=generator))
