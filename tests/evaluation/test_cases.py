@@ -2,6 +2,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,19 +217,19 @@ def test_flaws_of_small_pictures_are_those_of_their_names(clean: Tensor) -> None
         assert np.abs(made[f"jpeg {quality}"] - theirs).mean() < 0.3 * np.abs(theirs - sharp).mean()
 
 
-def trained(card: Card, suites: dict[str, tuple[Case, ...]], record: dict[str, object]) -> set[str]:
+def trained(card: Card, suites: dict[str, tuple[Case, ...]], record: dict[str, Any]) -> set[str]:
     """Names of the cases that such a record leaves out of range."""
     card = replace(card, trained={"degradation": record})
     return {case.name for suite in suites.values() for case in suite if case.out_of_range(card)}
 
 
 def test_a_mixture_is_as_wide_as_its_widest_way(trained_for: Callable[..., Card]) -> None:
-    def outside(*ways: dict[str, object]) -> set[str]:
+    def outside(*ways: dict[str, Any]) -> set[str]:
         config = DegradeConfig.from_dict({"task": "deblur", "mixture": list(ways)})
         return trained(trained_for(), CASES, asdict(config))
 
-    slight = {"kinds": {"gaussian": 1}, "sigma": (0.3, 2.0), "noise": (0.0, 5.0)}
-    wide = {
+    slight: dict[str, Any] = {"kinds": {"gaussian": 1}, "sigma": (0.3, 2.0), "noise": (0.0, 5.0)}
+    wide: dict[str, Any] = {
         "kinds": {"disk": 1, "lens": 1, "shake": 1}, "sigma": (0.3, 5.0), "radius": (0.5, 9.0),
         "length": (3.0, 45.0), "noise": (0.0, 25.0), "quality": (20.0, 98.0),
     }  # fmt: skip
@@ -241,7 +242,12 @@ def test_a_mixture_is_as_wide_as_its_widest_way(trained_for: Callable[..., Card]
     alone = outside(slight)
     assert {"shake 10", "defocus 2", "disk 2", "noise 25", "rim disk 3"} <= alone
     assert "gaussian 1.6" not in alone
-    sharp = {"clean_share": 1.0, "clean_untouched": 0.0, "sigma": (0.3, 7.0), "noise": (0.0, 30.0)}
+    sharp: dict[str, Any] = {
+        "clean_share": 1.0,
+        "clean_untouched": 0.0,
+        "sigma": (0.3, 7.0),
+        "noise": (0.0, 30.0),
+    }
     more = outside(slight, sharp)
     assert "noise 25" not in more and "gaussian 5" in more, "a way that never blurs has only noise"
 
@@ -249,7 +255,7 @@ def test_a_mixture_is_as_wide_as_its_widest_way(trained_for: Callable[..., Card]
 def test_older_cards_know_neither_shake_nor_dirty_small_pictures(
     trained_for: Callable[..., Card],
 ) -> None:
-    old = {
+    old: dict[str, Any] = {
         "task": "deblur", "scale": 1, "kinds": [0.5, 0.1, 0.2, 0.2], "sigma": [0.4, 3.0],
         "radius": [0.5, 3.5], "length": [3.0, 12.0], "noise": [0.0, 13.0], "jpeg_share": 0.2,
         "quality": [30.0, 98.0],
@@ -261,8 +267,12 @@ def test_older_cards_know_neither_shake_nor_dirty_small_pictures(
     every = {case.name for case in REDUCTIONS["upscale-real"]}
     out = trained(trained_for(4), REDUCTIONS, old | {"task": "upscale", "scale": 4})
     assert out == every - {"bicubic"}
-    chain = {"filters": {"box": 1, "bilinear": 1}, "noise": (0.0, 7.0), "quality": (60.0, 98.0)}
-    ways = [{"clean_share": 1.0, "clean_untouched": 1.0}, chain]
+    chain: dict[str, Any] = {
+        "filters": {"box": 1, "bilinear": 1},
+        "noise": (0.0, 7.0),
+        "quality": (60.0, 98.0),
+    }
+    ways: list[dict[str, Any]] = [{"clean_share": 1.0, "clean_untouched": 1.0}, chain]
     mixed = DegradeConfig.from_dict({"task": "upscale", "scale": 4, "mixture": ways})
     out = trained(trained_for(4), REDUCTIONS, asdict(mixed))
     assert out == {"bilinear aliased", "noise 10", "jpeg 50"}
