@@ -40,6 +40,8 @@ def test_inputs_are_multiples_of_the_coarsest_token(patch: int, multiple: int) -
     [
         {},
         {"gate": False, "feed_forward": 4.0},
+        {"feed_forward": 2.0, "feed_forward_from": 2},
+        {"feed_forward": 3.0, "feed_forward_kind": "frequency", "feed_forward_from": 1},
         {"join": "concat", "scale": 8, "patch_size": 1},
         {"state_size": 4, "depths_down": (2, 1, 1), "depths_up": (1, 1, 3), "depth_bottleneck": 2},
         {"mixer": "spatial"},

@@ -1,6 +1,7 @@
 """Starting from finished weights: a deeper network begins as the finished one."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,9 +29,15 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("mixer", ["ss2d", "spatial"])
-@pytest.mark.parametrize("feed_forward", [0.0, 2.0])
-def test_a_deeper_network_starts_with_the_same_pictures(mixer: Mixer, feed_forward: float) -> None:
-    config = replace(SMALL, mixer=mixer, feed_forward=feed_forward)
+@pytest.mark.parametrize(
+    "feed_forward",
+    [{}, {"feed_forward": 2.0}, {"feed_forward": 2.0, "feed_forward_kind": "frequency"}],
+    ids=str,
+)
+def test_a_deeper_network_starts_with_the_same_pictures(
+    mixer: Mixer, feed_forward: dict[str, Any]
+) -> None:
+    config = replace(SMALL, mixer=mixer, **feed_forward)
     shallow = finished(config)
     deep = build_model(
         replace(config, depths_down=(1, 2, 1), depth_bottleneck=2, depths_up=(3, 1, 2))
