@@ -14,19 +14,30 @@ if TYPE_CHECKING:
     from serpent_cli.evaluation.report import Mean
     from serpent_cli.restoration.restorer import Restorer
 
-ENLARGING = ("upscale", "pairs")  # suites for which --scale makes sense
+ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --scale makes sense
 
 
 SuiteName = Annotated[
-    str, typer.Argument(help="deblur, gaussian, gaussian-61, blur, beyond, upscale or pairs.")
+    str,
+    typer.Argument(
+        help="deblur, gaussian, gaussian-61, blur, partial, shake, defocus, beyond, upscale,"
+        " upscale-real, pairs or flat."
+    ),
 ]
 Photos = Annotated[
-    Path,
-    typer.Option("--photos", help="Folder of sharp photographs; for pairs, of ref/ and in/."),
+    Path | None,
+    typer.Option(
+        "--photos", help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat."
+    ),
 ]
 Scale = Annotated[
     int | None,
-    typer.Option("-s", "--scale", min=1, help="Of the bundled model for upscale (8) or pairs (1)."),
+    typer.Option(
+        "-s",
+        "--scale",
+        min=1,
+        help="Of the bundled model for upscale, upscale-real (8), pairs or flat (1).",
+    ),
 ]
 Model = Annotated[
     str | None, typer.Option("--model", help="Name or path; by default the suite's own.")
@@ -48,7 +59,7 @@ WriteCard = Annotated[
 
 def evaluate(
     suite: SuiteName,
-    photos: Photos,
+    photos: Photos = None,
     scale: Scale = None,
     model: Model = None,
     oracles: Oracles = False,
@@ -72,11 +83,11 @@ def evaluate(
 
     restorer = _load(model or _bundled(suite, scale), device, tile, threads)
     with console.progress_bar(1, suite, quiet=quiet) as bar:
-        bar.file("photographs")
+        bar.file("pictures" if photos is None else "photographs")
         means = run.evaluate(restorer, suite, photos, oracles=oracles, out=out, on_file=bar.tile)
     _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
-        _keep(Path(model), suite, photos.name, means)
+        _keep(Path(model), suite, "colours" if photos is None else photos.name, means)
     if any(mean.met is False for mean in means):
         raise typer.Exit(1)
 
@@ -85,7 +96,7 @@ def _bundled(suite: str, scale: int | None) -> str:
     """Name of the suite's own model."""
     from serpent_cli.zoo.locate import upscaler
 
-    factor = scale or (8 if suite == "upscale" else 1)
+    factor = scale or (8 if suite.startswith("upscale") else 1)
     return "deblur" if factor == 1 else upscaler(factor)
 
 

@@ -1,29 +1,12 @@
-"""Scores summed up: means per case, and the bars that the project sets itself."""
+"""Scores summed up: means per case, and whether they reach the project's bars."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from serpent_cli.evaluation.cases import CASES, CLEAN
+from serpent_cli.evaluation.bars import BARS, Bar
 from serpent_cli.evaluation.suite import Score
-
-BARS: dict[str, float] = {
-    "gaussian 1.0": 2.5,
-    "gaussian 1.6": 2.5,
-    "gaussian 2.4": 2.5,
-    "gaussian 1.6 noise 2": 2.7,
-    "disk 2": 1.0,
-    "motion 9": 1.0,
-    "jpeg 80 over gaussian 1.2": 1.0,
-    "bicubic x8": 0.6,
-    "bicubic x8, border cut": 0.9,
-    **{case.name: 0.0 for case in CASES["beyond"]},
-}
-"""Least mean gain over the input (over bicubic when enlarging), in dB."""
-
-CLEAN_BAR = 36.0
-"""Least mean PSNR of a sharp clean picture's restoration against itself, in dB."""
 
 CEILING = 99.0
 """PSNR that equal pictures count as, in dB."""
@@ -40,14 +23,15 @@ class Mean:
         files: Photographs.
         before: PSNR of the input (of bicubic when enlarging).
         after: PSNR of the restored pictures.
-        gain: after - before; None for clean inputs, which nothing can improve.
+        gain: after - before; None where the inputs equal the truth, which nothing can improve.
         least_after: The worst photograph's PSNR.
         gain_cropped: As `gain`, with `scale` border pixels cut.
         ssim_before: Mean SSIM of the inputs (of bicubic when enlarging).
         ssim_after: Mean SSIM of the restored pictures.
         seconds: Mean time that restoring took.
-        bar: What this project demands of `gain`, or of `after` for clean inputs; None: nothing.
-        met: Whether it is reached.
+        bar: What this project demands of `gain`; where that is None, the most that it allows of
+            `levels` or else the least of `after`; None: nothing.
+        met: Whether this bar and `worst_bar` are reached.
         lpips_before: Mean LPIPS of the inputs; None where it was not computed.
         lpips_after: Mean LPIPS of the restored pictures; likewise.
         wiener: PSNR of the Wiener filter with the best balance; None where it was not asked.
@@ -56,6 +40,11 @@ class Mean:
         richardson_lucy_iterations: That number.
         over_oracles: after - the better of the two.
         note: A reservation, such as that the model was not trained for the case.
+        least_gain: The gain of the photograph that gains least; None as for `gain`.
+        worst_bar: What this project demands of `least_gain`; None: nothing.
+        share: `gain` as a part of the gain in the case that the bar compares it with: the same
+            part when all is blurred, or the clean reduction; None where there is none.
+        levels: Largest difference of a sample from the truth, in 1/255, where `gain` is None.
     """
 
     case: str
@@ -78,12 +67,26 @@ class Mean:
     richardson_lucy_iterations: int | None = None
     over_oracles: float | None = None
     note: str = ""
+    least_gain: float | None = None
+    worst_bar: float | None = None
+    share: float | None = None
+    levels: float | None = None
 
 
 def summarise(scores: Sequence[Score]) -> list[Mean]:
     """Means per case, in the order in which the cases first appear."""
-    cases = dict.fromkeys(score.case for score in scores)
-    return [_mean(case, [score for score in scores if score.case == case]) for case in cases]
+    cases: dict[str, list[Score]] = {}
+    for score in scores:
+        cases.setdefault(score.case, []).append(score)
+    gains = {case: _gain(each) for case, each in cases.items()}
+    return [_mean(case, each, gains) for case, each in cases.items()]
+
+
+def _gain(scores: Sequence[Score]) -> float | None:
+    """In dB; None where the inputs equal the truth."""
+    if all(math.isinf(score.before) for score in scores):
+        return None
+    return _average(s.after for s in scores) - _average(s.before for s in scores)
 
 
 def _average(values: Iterable[float]) -> float:
@@ -92,28 +95,24 @@ def _average(values: Iterable[float]) -> float:
     return math.fsum(capped) / len(capped)
 
 
-def _mean(case: str, scores: list[Score]) -> Mean:
+def _mean(case: str, scores: list[Score], gains: Mapping[str, float | None]) -> Mean:
     before, after = _average(s.before for s in scores), _average(s.after for s in scores)
     cropped = _average(s.after_cropped for s in scores) - _average(s.before_cropped for s in scores)
-    clean = case == CLEAN
-    bar = CLEAN_BAR if clean else BARS.get(case)
-    reached = after if clean else after - before
+    nothing_to_do = gains[case] is None
     balance, wiener = _best([s.wiener for s in scores])
     iterations, richardson_lucy = _best([s.richardson_lucy for s in scores])
     rivals = [value for value in (wiener, richardson_lucy) if value is not None]
     return Mean(
         case=case,
         files=len(scores),
-        before=None if clean else round(before, 3),
+        before=None if nothing_to_do else round(before, 3),
         after=round(after, 3),
-        gain=None if clean else round(after - before, 3),
+        gain=None if nothing_to_do else round(after - before, 3),
         least_after=round(min(*(s.after for s in scores), CEILING), 3),
-        gain_cropped=None if clean else round(cropped, 3),
+        gain_cropped=None if nothing_to_do else round(cropped, 3),
         ssim_before=round(_average(s.ssim_before for s in scores), 4),
         ssim_after=round(_average(s.ssim_after for s in scores), 4),
         seconds=round(_average(s.seconds for s in scores), 3),
-        bar=bar,
-        met=None if bar is None else reached >= bar,
         lpips_before=_average_if_known([s.lpips_before for s in scores]),
         lpips_after=_average_if_known([s.lpips_after for s in scores]),
         wiener=wiener,
@@ -122,7 +121,35 @@ def _mean(case: str, scores: list[Score]) -> Mean:
         richardson_lucy_iterations=iterations,
         over_oracles=round(after - max(rivals), 3) if rivals else None,
         note=scores[0].note,
+        **_judgement(scores, gains, BARS.get(case, Bar())),
     )
+
+
+def _judgement(
+    scores: Sequence[Score], gains: Mapping[str, float | None], bar: Bar
+) -> dict[str, Any]:
+    """The bar as figures of this run, what is measured against it alone, and whether it is met."""
+    gain, even = gains[scores[0].case], gains.get(bar.of)
+    if gain is None:
+        after = _average(s.after for s in scores)
+        levels = max(s.levels or 0.0 for s in scores)
+        asked, met = (
+            (bar.levels, levels <= bar.levels)
+            if bar.levels is not None
+            else (bar.after, bar.after is None or after >= bar.after)
+        )
+        return {"bar": asked, "met": None if asked is None else met, "levels": round(levels, 2)}
+    wanted = [bar.gain, bar.share * even if bar.share is not None and even is not None else None]
+    asked = max((value for value in wanted if value is not None), default=None)
+    least = min(min(s.after, CEILING) - min(s.before, CEILING) for s in scores)
+    reached = [asked is None or gain >= asked, bar.worst is None or least >= bar.worst]
+    return {
+        "bar": None if asked is None else round(asked, 3),
+        "met": None if asked is None and bar.worst is None else all(reached),
+        "least_gain": round(least, 3),
+        "worst_bar": bar.worst,
+        "share": round(gain / even, 3) if even is not None and even > 0 else None,
+    }
 
 
 def _best(
@@ -169,5 +196,8 @@ def _more(mean: Mean) -> dict[str, Any]:
         "lpips_before": mean.lpips_before,
         "lpips_after": mean.lpips_after,
         "note": mean.note or None,
+        "worst_gain_db": mean.least_gain,
+        "share": mean.share,
+        "levels": mean.levels,
     }
     return {name: value for name, value in more.items() if value is not None}

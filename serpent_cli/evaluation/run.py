@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def evaluate(
     restorer: "Restorer",
     suite: str,
-    photos: Path,
+    photos: Path | None,
     *,
     oracles: bool = False,
     out: Path | None = None,
@@ -30,7 +30,8 @@ def evaluate(
     Args:
         restorer: What a user would run.
         suite: One of `trial.SUITES`.
-        photos: Sharp photographs, 8 bits deep; for `pairs` the folder of `ref/` and `in/`.
+        photos: Sharp photographs, 8 bits deep; for `pairs` the folder of `ref/` and `in/`; for
+            `flat` None.
         oracles: Also try deconvolution that knows the true kernel, where that is a Gaussian.
         out: Folder for results.json, results.csv, results.md and contact-sheet.png.
         on_file: Called with (photographs done, photographs in all).

@@ -17,7 +17,7 @@ from torch.nn import functional
 from serpent_cli.evaluation import oracles
 from serpent_cli.evaluation.metrics import Array, psnr, rgb_to_y
 from serpent_cli.evaluation.report import Mean
-from serpent_cli.evaluation.suite import CUT, Score, restored
+from serpent_cli.evaluation.suite import Score, restored
 from serpent_cli.evaluation.trial import Suite, Trial
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def contact_sheet(
 
 def choose(scores: Sequence[Score]) -> list[Score]:
     """Scores at even distances from the largest gain to the smallest, of different photographs."""
-    seen = [s for s in scores if not s.case.endswith(CUT) and np.isfinite(s.after - s.before)]
+    seen = [s for s in scores if not s.part and np.isfinite(s.after - s.before)]
     ranked = sorted(seen, key=lambda s: (s.before - s.after, s.file, s.case)) or list(scores[:1])
     chosen: list[Score] = []
     count = min(ROWS, len({score.file for score in ranked}))

@@ -1,28 +1,32 @@
 """Scores of a restorer, photograph by photograph.
 
 PSNR and SSIM of RGB over the whole frame; of a restorer that enlarges those of Y, over the whole
-frame and, as published, once more with `scale` border pixels cut.
+frame and, as published, once more with `scale` border pixels cut. Where a case asks for parts of
+the frame, one restoration is scored in each of them.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serpent_cli.evaluation.metrics import psnr, rgb_to_y, ssim
+from serpent_cli.evaluation.metrics import Array, psnr, rgb_to_y, ssim_map, windows_inside
 from serpent_cli.evaluation.oracles import oracle_scores
+from serpent_cli.evaluation.parts import Mask
 from serpent_cli.evaluation.perceptual import Distance
-from serpent_cli.evaluation.trial import Suite, Trial
+from serpent_cli.evaluation.trial import BORDER_CUT, Suite, Trial
 from serpent_cli.imaging.picture import Picture
 
 if TYPE_CHECKING:
     from serpent_cli.restoration.restorer import Restorer
 
 OnFile = Callable[[int, int], None]
-CUT = ", border cut"
+CUT = f", {BORDER_CUT}"
+LEVELS = 255
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,11 @@ class Score:
     """One photograph in one case; PSNR in dB, of RGB or (when enlarging) of Y.
 
     Attributes:
-        case: Name of the case; ends in ", border cut" where `scale` border pixels are left out.
+        case: Name of the case, and after a comma of the part of the frame that is scored; ends in
+            ", border cut" where `scale` border pixels are left out.
         file: Name of the photograph.
-        before: PSNR of the input, or of the bicubic enlargement; infinite for `clean`.
+        before: PSNR of the input, or of the bicubic enlargement; infinite where nothing is to be
+            done, as for `clean`.
         after: PSNR of the restored picture.
         before_cropped: As `before`, with `scale` border pixels cut.
         after_cropped: As `after`, likewise.
@@ -44,6 +50,9 @@ class Score:
         wiener: PSNR of the Wiener filter by its `balance`; empty if it was not asked.
         richardson_lucy: PSNR of Richardson-Lucy by its iterations; likewise.
         note: A reservation, such as that the model was not trained for the case.
+        part: The part of the frame, as the case's name has it; empty: what the case is about.
+        levels: Largest difference of a sample from the truth, in 1/255, where nothing is to be
+            done; None elsewhere.
     """
 
     case: str
@@ -60,6 +69,8 @@ class Score:
     wiener: dict[float, float] = field(default_factory=dict[float, float])
     richardson_lucy: dict[int, float] = field(default_factory=dict[int, float])
     note: str = ""
+    part: str = ""
+    levels: float | None = None
 
 
 def run_suite(
@@ -103,21 +114,42 @@ def _scores(
     ours = restored(restorer, trial)
     seconds = time.perf_counter() - begun
     rgb = trial.before, ours, trial.truth
-    enlarged, s = trial.scale > 1, trial.scale
-    before, after, truth = (rgb_to_y(x) for x in rgb) if enlarged else rgb
-    inner = (slice(s, -s), slice(s, -s)) if enlarged else ()
-    cut = psnr(before[inner], truth[inner]), psnr(after[inner], truth[inner])
+    before, after, truth = (rgb_to_y(x) for x in rgb) if trial.scale > 1 else rgb
+    alike = [_Alike(x, truth) for x in (before, after)]
+    figures = {part: [x.figures(mask) for x in alike] for part, mask in trial.parts.items()}
     wiener, richardson_lucy = {}, {}
     if oracles and trial.kernel is not None:
         wiener, richardson_lucy = oracle_scores(before, truth, trial.kernel)
-    lpips = [None if distance is None else distance(x, trial.truth) for x in rgb[:2]]
-    yield Score(
-        trial.case, trial.file, psnr(before, truth), psnr(after, truth), *cut,
-        ssim(before, truth), ssim(after, truth), seconds, lpips[0], lpips[1],
-        wiener, richardson_lucy, trial.note,
-    )  # fmt: skip
-    if enlarged:
+    whole = distance is not None and trial.parts[""] is None
+    lpips = [distance(x, trial.truth) for x in rgb[:2]] if distance and whole else [None, None]
+    for part, ((first, ssim_first), (last, ssim_last)) in figures.items():
+        cut = [psnr for psnr, _ in figures.get(BORDER_CUT, figures[part])]
+        own: dict[str, Any] = {}  # what is known of the case, not of each part of it
+        if not part:
+            own = {"lpips_before": lpips[0], "lpips_after": lpips[1]}
+            own |= {"wiener": wiener, "richardson_lucy": richardson_lucy}
         yield Score(
-            trial.case + CUT, trial.file, *cut, *cut, ssim(before[inner], truth[inner]),
-            ssim(after[inner], truth[inner]), seconds, note=trial.note,
+            f"{trial.case}, {part}" if part else trial.case, trial.file, first, last, cut[0],
+            cut[1], ssim_first, ssim_last, seconds, note=trial.note, part=part,
+            levels=_levels(ours, trial.truth, trial.parts[part]) if math.isinf(first) else None,
+            **own,
         )  # fmt: skip
+
+
+class _Alike:
+    """How alike a picture and the truth are, in any part: the map of SSIM is made once."""
+
+    def __init__(self, picture: Array, truth: Array) -> None:
+        self.picture, self.truth, self.similarity = picture, truth, ssim_map(picture, truth)
+
+    def figures(self, part: Mask | None) -> tuple[float, float]:
+        """PSNR in dB, and SSIM of the windows wholly inside the part."""
+        if part is None:
+            return psnr(self.picture, self.truth), float(self.similarity.mean())
+        inside = self.similarity[windows_inside(part)]
+        return psnr(self.picture[part], self.truth[part]), float(inside.mean())
+
+
+def _levels(picture: Array, truth: Array, part: Mask | None) -> float:
+    difference = np.abs(picture - truth) if part is None else np.abs(picture - truth)[part]
+    return float(difference.max() * LEVELS)

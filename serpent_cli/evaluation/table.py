@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from serpent_cli.evaluation.cases import SHARP_PART
 from serpent_cli.evaluation.report import Mean
 from serpent_cli.evaluation.suite import CUT
 
 HEAD = [
     "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",
-    "LPIPS before", "LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "seconds",
-    "bar", "met", "note",
+    "LPIPS before", "LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "share",
+    "worst gain dB", "levels", "seconds", "bar", "met", "note",
 ]  # fmt: skip
 ALWAYS = frozenset(HEAD[:8]) | {"seconds", "bar", "met"}
 
@@ -31,9 +32,12 @@ def _row(mean: Mean) -> list[str]:
     richardson_lucy = _tuned(mean.richardson_lucy, mean.richardson_lucy_iterations)
     over = "" if mean.over_oracles is None else f"{mean.over_oracles:+.2f}"
     alike = (mean.ssim_before, mean.ssim_after, mean.lpips_before, mean.lpips_after)
+    share = "" if mean.share is None else f"{100 * mean.share:.0f} %"
+    worst = "" if mean.worst_bar is None else f", worst {mean.worst_bar:.2f}"
     return [
         mean.case, str(mean.files), *decibels, *(_number(value, 4) for value in alike),
-        wiener, richardson_lucy, over, _number(mean.seconds), _number(mean.bar), met, mean.note,
+        wiener, richardson_lucy, over, share, _number(mean.least_gain), _number(mean.levels, 1),
+        _number(mean.seconds), _number(mean.bar) + worst, met, mean.note,
     ]  # fmt: skip
 
 
@@ -58,8 +62,20 @@ def caption(means: Sequence[Mean]) -> str:
             "Wiener (best balance) and Richardson-Lucy (best number of iterations) are told the"
             " true kernel and tuned on the truth: an advantage that no user has."
         )
+    names = {mean.case for mean in means}
+    if any(f", {SHARP_PART}" in name for name in names):
+        sentences.append(
+            "Half, rim: only the left half, or all but the middle (16 % of the area), is blurred"
+            " and measured; share: of the gain in the same part when all is blurred."
+        )
+    elif any(mean.share is not None for mean in means):
+        sentences.append("Share: of the gain where the small picture is clean bicubic.")
+    if any(mean.levels is not None for mean in means):
+        sentences.append(
+            "Levels: largest difference of any sample, in 1/255, where nothing was to be done."
+        )
     if any(mean.note for mean in means):
-        sentences.append("Out of range: the model was not trained that far.")
+        sentences.append("Out of range: the model was not trained for that.")
     return " ".join(sentences)
 
 

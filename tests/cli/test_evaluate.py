@@ -27,7 +27,7 @@ def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Pa
     *table, empty, caption = serpent("eval", "deblur", "--photos", photos, *model).out
     assert len(table) == 1 + len(means)
     assert table[0].startswith("case")
-    assert (empty, caption) == ("", "PSNR and SSIM of RGB, whole frames.")
+    assert empty == "" and caption.startswith("PSNR and SSIM of RGB, whole frames. Levels: ")
 
 
 def test_lpips_is_said_to_be_skipped(serpent: Serpent, model: Model, photos: Path) -> None:
@@ -61,7 +61,7 @@ def test_results_go_to_a_folder(
     monkeypatch.setattr("serpent_cli.evaluation.oracles.ITERATIONS", (1,))  # in no time
     out = tmp_path / "out"
     outcome = serpent("eval", "gaussian-61", "--photos", photos, *model, "--oracles", "--out", out)
-    assert outcome.code == 0
+    assert outcome.code == 1, "random weights make it worse than it was"
     assert outcome.err[-1] == f"results and contact sheet written to {out}"
     assert "told the true kernel" in outcome.out[-1]
     assert len(list(out.iterdir())) == 4
@@ -88,6 +88,19 @@ def test_wrong_evaluations(serpent: Serpent, model: Model, photos: Path, tmp_pat
     serpent("eval", "pairs", "--photos", photos, *model).failed(3, "no photograph")
     serpent("eval", "blur", "--photos", photos, *model, "--scale", 2).failed(2, "--scale")
     serpent("eval", "blur", "--photos", photos, *model, "--oracles").failed(2, "no Gaussian")
+    serpent("eval", "blur", *model).failed(2, "needs photographs")
+    serpent("eval", "flat", "--photos", photos, *model).failed(2, "needs no photographs")
+    serpent("eval", "partial", "--photos", photos, *model, "--scale", 2).failed(2, "--scale")
+    serpent("eval", "upscale-real", "--photos", photos, *model).failed(2, "does not fit")
+
+
+def test_flat_colours_need_no_photographs(serpent: Serpent, model: Model) -> None:
+    outcome = serpent("eval", "flat", *model, "--json", "--write-card")
+    means = [json.loads(line) for line in outcome.out]
+    assert [mean["case"] for mean in means][:2] == ["flat green", "flat red"]
+    assert outcome.code == int(any(mean["levels"] > 2 for mean in means))
+    scores = Card.read(model[1].with_suffix(".json")).scores
+    assert {(score["suite"], score["photos"]) for score in scores} == {("flat", "colours")}
 
 
 def test_missing_packages_end_with_the_command_that_installs_them(

@@ -78,7 +78,7 @@ RunSuite = Callable[..., list[Score]]
 def scored() -> RunSuite:
     """scored(restorer, suite, folder, **options) -> scores."""
 
-    def run(restorer: Restorer, suite: str, folder: Path, **options: object) -> list[Score]:
+    def run(restorer: Restorer, suite: str, folder: Path | None, **options: object) -> list[Score]:
         opened = open_suite(suite, restorer.card, folder)
         return run_suite(restorer, opened, **options)  # pyright: ignore[reportArgumentType]
 

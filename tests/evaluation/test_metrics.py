@@ -7,7 +7,7 @@ import skimage.data
 from numpy.typing import NDArray
 from skimage import color, metrics
 
-from serpent_cli.evaluation.metrics import psnr, rgb_to_y, ssim
+from serpent_cli.evaluation.metrics import psnr, rgb_to_y, ssim, ssim_map, windows_inside
 
 Array = NDArray[np.floating]
 
@@ -61,6 +61,18 @@ def test_ssim_of_the_smallest_and_the_same(pair: tuple[Array, Array]) -> None:
     small = pair[0][:11, :11], pair[1][:11, :11]
     assert ssim(*small) == pytest.approx(theirs_ssim(*small), abs=1e-5)
     assert ssim(pair[0], pair[0]) == pytest.approx(1)
+
+
+def test_the_map_in_a_part_is_ssim_of_that_part_alone(pair: tuple[Array, Array]) -> None:
+    inside = np.zeros((230, 301), bool)
+    inside[20:90, 40:161] = True
+    cut = [x[20:90, 40:161] for x in pair]
+    windows = windows_inside(inside)
+    assert windows.shape == ssim_map(*pair).shape == (220, 291)
+    assert windows.sum() == 60 * 111
+    assert float(ssim_map(*pair)[windows].mean()) == pytest.approx(theirs_ssim(*cut), abs=1e-5)
+    around = windows_inside(~inside)
+    assert around.sum() == 220 * 291 - 80 * 131, "no window touches the part"
 
 
 def test_what_cannot_be_compared_is_refused(pair: tuple[Array, Array]) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ def score(case: str, file: str, gain: float) -> Score:
 
 def test_rows_run_from_the_largest_gain_to_the_smallest() -> None:
     scores = [score("a", str(index), index / 10) for index in range(21)]
-    scores += [score("a" + CUT, "20", 9.0), score(CLEAN, "0", float("inf"))]
+    scores += [
+        replace(score("a" + CUT, "20", 9.0), part="border cut"),
+        score(CLEAN, "0", float("inf")),
+    ]
     assert [round(s.after - 25, 1) for s in choose(scores)] == [2.0, 1.5, 1.0, 0.5, 0.0]
 
 

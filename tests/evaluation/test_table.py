@@ -11,15 +11,26 @@ def score(case: str, before: float, after: float, **more: object) -> Score:
 
 
 def test_the_table_leaves_out_what_nothing_fills() -> None:
-    means = summarise([score("disk 2", 24.0, 24.5), score(CLEAN, math.inf, 40.0)])
+    means = summarise([score("disk 2", 24.0, 24.5), score(CLEAN, math.inf, 40.0, levels=3.0)])
     head, disk, clean = rows(means)
     assert len(head) == len(disk) == len(clean)
     assert dict(zip(head, disk, strict=True)) == {
         "case": "disk 2", "files": "1", "before dB": "24.00", "after dB": "24.50",
         "gain dB": "0.50", "worst dB": "24.50", "SSIM before": "0.8000",
-        "SSIM after": "0.9000", "seconds": "2.00", "bar": "1.00", "met": "NO",
+        "SSIM after": "0.9000", "worst gain dB": "0.50", "levels": "",
+        "seconds": "2.00", "bar": "2.20", "met": "NO",
     }  # fmt: skip
-    assert dict(zip(head, clean, strict=True))["gain dB"] == ""
+    cells = dict(zip(head, clean, strict=True))
+    assert (cells["gain dB"], cells["worst gain dB"], cells["levels"]) == ("", "", "3.0")
+
+
+def test_the_table_shows_shares_and_what_one_photograph_may_lose() -> None:
+    even, half = score("disk 3, same half", 24.0, 28.0), score("half disk 3", 24.0, 27.0)
+    head, _, second = rows(summarise([even, half]))
+    cells = dict(zip(head, second, strict=True))
+    assert (cells["share"], cells["bar"], cells["met"]) == ("75 %", "3.40", "NO")
+    head, pair = rows(summarise([score("pairs motion", 24.0, 25.0)]))
+    assert dict(zip(head, pair, strict=True))["bar"] == "0.80, worst -0.05"
 
 
 def test_the_table_shows_oracles_lpips_and_reservations() -> None:
@@ -41,6 +52,11 @@ def test_the_caption_says_what_the_figures_are() -> None:
     told = score("g", 24.0, 26.0, wiener={0.1: 25.0}, richardson_lucy={3: 25.0}, note="x")
     assert "told the true kernel" in caption(summarise([told]))
     assert "not trained" in caption(summarise([told]))
+    parts = [score("half disk 3", 24.0, 27.0), score("half disk 3, sharp part", math.inf, 40.0)]
+    assert "the left half" in caption(summarise(parts))
+    assert "Levels: largest difference" in caption(summarise(parts))
+    real = [score(f"{case} x4, border cut", 24.0, 25.0) for case in ("bicubic", "box")]
+    assert "Share: of the gain where" in caption(summarise(real))
     enlarged = [score("bicubic x8", 24.0, 25.0), score("bicubic x8, border cut", 24.0, 25.0)]
     assert "Y (BT.601)" in caption(summarise(enlarged))
     assert "publications" in caption(summarise(enlarged))

@@ -33,12 +33,25 @@ def test_wrong_requests_are_refused(trained_for: CardFor, folder: Path, tmp_path
             open_suite(suite, trained_for(scale), folder)
     with pytest.raises(NoInputError, match="no photograph"):
         open_suite("deblur", trained_for(), tmp_path)
+    with pytest.raises(UsageError, match="'upscale-real' does not fit the model test"):
+        open_suite("upscale-real", trained_for(), folder)
+    with pytest.raises(UsageError, match="'partial' needs photographs"):
+        open_suite("partial", trained_for(), None)
+    for scale in (1, 4):
+        with pytest.raises(UsageError, match="'flat' needs no photographs"):
+            open_suite("flat", trained_for(scale), folder)
 
 
 def test_photographs_that_cannot_be_scored(trained_for: CardFor, tmp_path: Path) -> None:
     suite = open_suite("deblur", trained_for(), save(tmp_path / "a.png", 31, 64).parent)
     with pytest.raises(PictureError, match="smaller than 32 x 32"):
         trials(suite)
+    save(tmp_path / "a.png", 40, 64)
+    assert trials(suite)
+    with pytest.raises(PictureError, match="smaller than 41 x 41"):
+        trials(open_suite("partial", trained_for(), tmp_path))
+    save(tmp_path / "a.png", 41, 41)
+    assert trials(open_suite("partial", trained_for(), tmp_path))
     save(tmp_path / "a.png", 64, 64, np.uint16)
     with pytest.raises(PictureError, match="not an 8-bit picture"):
         trials(suite)
@@ -55,7 +68,7 @@ def test_frames_are_cut_to_whole_multiples(trained_for: CardFor, folder: Path) -
 def test_oracles_are_told_gaussians_only(trained_for: CardFor, folder: Path) -> None:
     told = {
         trial.case: trial.kernel
-        for suite in ("deblur", "gaussian-61", "blur")
+        for suite in ("deblur", "gaussian-61", "blur", "partial", "defocus")
         for trial in trials(open_suite(suite, trained_for(), folder))
     }
     sides = {case: kernel.shape[0] for case, kernel in told.items() if kernel is not None}
