@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
@@ -154,8 +155,7 @@ def _options(paths: str, reset: bool, observe: bool, out_dtype: torch.dtype) -> 
     return ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
 
 
-@torch.library.custom_op("serpent::cross_scan", mutates_args=())
-def _scan(
+def _forward(
     u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, paths: str, reset: bool, observe: bool, out_dtype: torch.dtype,
     forced: str, save_carries: bool,
@@ -168,8 +168,7 @@ def _scan(
     return y, carries.flatten()
 
 
-@torch.library.custom_op("serpent::cross_scan_backward", mutates_args=())
-def _scan_backward(
+def _backward(
     grad_y: Tensor, u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, carries: Tensor, paths: str, reset: bool, observe: bool,
     out_dtype: torch.dtype, forced: str,
@@ -219,9 +218,31 @@ def _autograd(ctx: Any, grad_y: Tensor | None, _: Tensor | None) -> tuple[Any, .
     return (*grads[:5], skip, *((None,) * 6))
 
 
-_scan.register_fake(_fake_forward)
-_scan_backward.register_fake(_fake_backward)
-_scan.register_autograd(_autograd, setup_context=_setup_context)
+def _op(name: str, function: Callable[..., Any], fake: Callable[..., Any]) -> Any:
+    """Make a function known to torch as an operation, as `torch.library.custom_op` would.
+
+    That loads torch's compiler with the first call, which takes a second, to keep it out of the
+    function. Here it is kept out where it is loaded anyway.
+    """
+
+    def undisturbed(*arguments: Any) -> Any:
+        compiled = "torch._dynamo" in sys.modules
+        return (_untraced(function) if compiled else function)(*arguments)
+
+    schema = torch.library.infer_schema(function, mutates_args=())
+    LIBRARY.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+    LIBRARY.impl(name, undisturbed, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"serpent::{name}", fake, lib=LIBRARY)
+    return getattr(torch.ops.serpent, name).default
+
+
+LIBRARY = torch.library.Library("serpent", "DEF")
+_untraced = functools.cache(torch.compiler.disable)
+_scan = _op("cross_scan", _forward, _fake_forward)
+_scan_backward = _op("cross_scan_backward", _backward, _fake_backward)
+torch.library.register_autograd(
+    "serpent::cross_scan", _autograd, setup_context=_setup_context, lib=LIBRARY
+)
 
 
 def scan_flops(batch: int, length: int, d: int, k: int, n: int, r: int) -> int:
