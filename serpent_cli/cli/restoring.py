@@ -1,7 +1,8 @@
 """What `deblur` and `upscale` share: pictures in, restored pictures out, results shown."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,23 @@ import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.fetching import fetch_model
-from serpent_cli.cli.options import parse_region, parse_tile
+from serpent_cli.cli.options import parse_region
 from serpent_cli.cli.outcome import Outcome, announcement
-from serpent_cli.cli.preparing import load, manifest_of, on_ray, run_options
+from serpent_cli.cli.preparing import (
+    check,
+    check_scale,
+    load,
+    manifest_of,
+    on_ray,
+    run_options,
+)
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
+    from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
     from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
@@ -33,11 +42,12 @@ def restore_files(request: Request) -> None:
     region that lies in none of them, with that reason's code.
     """
     # Whatever can be wrong with the request is found before torch loads.
-    parse_region(request.region)
-    parse_tile(request.tile)
+    check(request)
     if request.model is not None:
         fetch_model(request.model, offline=request.offline, quiet=request.quiet)
     groups = _groups(request)
+    for group in groups:
+        check_scale(group, request)
     outcome = Outcome(request, sum(len(group.jobs) for group in groups))
     if request.dry_run:
         from serpent_cli.cli.dry_run import predict
@@ -98,22 +108,32 @@ def _strays(strays: tuple[Any, ...]) -> str:
 
 def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
     from serpent_cli.batch.manifest import sweep
+    from serpent_cli.batch.standing import settled
+
+    jobs, ray = deque(group.jobs), request.engine == "ray"
+    with ExitStack() as stack:
+        manifest = manifest_of(group, request, read_only=ray)
+        if manifest is not None:
+            stack.enter_context(manifest)
+        if manifest is not None and not ray:
+            sweep(group.jobs)
+        yield from settled(jobs, manifest, force=request.force)
+        if not jobs:
+            return
+        left = replace(group, jobs=tuple(jobs))
+        yield from on_ray(left, request) if ray else _restored(left, request, manifest, bar)
+
+
+def _restored(
+    group: "Group", request: Request, manifest: "Manifest | None", bar: console.Bar
+) -> "Iterator[FileResult]":
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    if request.engine == "ray":
-        yield from on_ray(group, request)
-        return
-    with ExitStack() as stack:
-        manifest = manifest_of(group, request)
-        if manifest is not None:
-            stack.enter_context(manifest)
-        restorers = load(group, request, manifest)
-        if manifest is not None:
-            sweep(group.jobs)
-        stack.enter_context(use_backend(BACKEND.get()))
-        options = run_options(group, request, manifest)
-        shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
+    restorers = load(group, request, manifest)
+    options = run_options(group, request, manifest)
+    shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
+    with use_backend(BACKEND.get()):
         yield from run_all(group.jobs, restorers, shown)
 
 
