@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Standard, exists, file_digest
 from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.filenames import json_text
 from serpent_cli.imaging.write import part_stem
 from serpent_cli.version import __version__
 
@@ -216,7 +217,7 @@ class Manifest:
         return known
 
     def _append(self, entry: dict[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        line = json_text(entry).encode() + b"\n"
         with self._writing:
             self._stream.write(line)
             self._stream.flush()
@@ -246,13 +247,14 @@ def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:
 def options_digest(options: Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits that change with any of the options."""
     text = json.dumps(dict(options), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
     """A line's object; empty if it was torn or is not ours."""
     try:
-        entry: Any = json.loads(line)
+        # Lines of earlier versions hold the bytes of such names as they are.
+        entry: Any = json.loads(line.decode("utf-8", "surrogateescape"))
     except ValueError:
         return {}
     if not isinstance(entry, dict):

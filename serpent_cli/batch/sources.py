@@ -1,5 +1,7 @@
 """From the words of a command line to the pictures that are meant."""
 
+import codecs
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -110,21 +112,25 @@ def read_list(content: bytes, name: str, *, separator: bytes) -> list[str]:
     """The names in a list of files; empty ones are left out.
 
     Args:
-        content: Of the list, in UTF-8.
+        content: Of the list, in UTF-8; bytes that are no text are kept, as names may hold them.
         name: What to call the list in an error.
         separator: Ends each name: a newline or a NUL byte.
 
     Raises:
-        UsageError: It is not UTF-8, or a picture rather than a list.
+        UsageError: It is a picture rather than a list, or text in UTF-16.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    lines = separator == b"\n"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+        lines and b"\0" in content
+    ):
         raise UsageError(
             f"{name} is no list of names in UTF-8", hint="write one path or URL per line"
-        ) from error
-    names = text.split("\0") if separator == b"\0" else text.splitlines()
-    return [each for each in names if each.strip()]
+        )
+    # Cut as bytes: what else breaks a line of text, such as U+2028, may be part of a name.
+    names = content.removeprefix(codecs.BOM_UTF8).split(separator)
+    if lines:
+        names = [each.removesuffix(b"\r") for each in names]
+    return [os.fsdecode(each) for each in names if each.strip()]
 
 
 def _expanded(word: str) -> list[Place]:

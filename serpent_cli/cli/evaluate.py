@@ -110,7 +110,8 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
             console.json_line(dataclasses.asdict(mean))
     else:
         console.table(table.rows(means))
-        console.result("\n" + table.caption(means))
+        console.result("")
+        console.result(table.caption(means))
     lacking = perceptual.why_not()
     if lacking and not quiet:
         console.note(f"LPIPS is skipped: {lacking}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
 from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.filenames import json_text
 from serpent_cli.model.config import ModelConfig
 
 Task = Literal["deblur", "upscale"]
@@ -54,7 +55,7 @@ class Card:
 
     def to_json(self) -> str:
         """The card as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json_text(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
