@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Protocol, Self, cast
 from filelock import FileLock, Timeout
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Standard, exists, file_digest
+from serpent_cli.batch.places import Standard, exists, file_digest, identity
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
 from serpent_cli.imaging.write import part_stem
@@ -198,7 +198,7 @@ class Manifest:
     def _key(self, job: Job) -> str:
         if not isinstance(job.target, Path):
             return str(job.target)
-        target, folder = job.target.resolve(), self.path.parent.resolve()
+        target, folder = identity(job.target), identity(self.path.parent)
         return target.relative_to(folder).as_posix() if folder in target.parents else str(target)
 
     def _load(self) -> bool:
