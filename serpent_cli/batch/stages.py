@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.batch.manifest import Ledger, Record
+from serpent_cli.batch.manifest import Ledger
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Place, stream_digest
+from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing

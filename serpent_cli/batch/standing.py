@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serpent_cli.batch.manifest import Ledger, Record
+from serpent_cli.batch.manifest import Ledger
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark
+from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.transfer import refuse_existing
 from serpent_cli.errors import SerpentError

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
@@ -61,7 +63,30 @@ def manifest_of(group: "Group", request: Request, *, read_only: bool = False) ->
     terms = manifest_terms(group, request)
     if terms.path is None:
         return None
-    return Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    _check_apart(terms.path, group)
+    manifest = Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    if manifest.unread:
+        console.warning(
+            f"{terms.path}: {manifest.unread} of its lines are damaged or of another program, and"
+            " do not count"
+        )
+    return manifest
+
+
+def _check_apart(path: "Path", group: "Group") -> None:
+    """Refuse a manifest that is one of the pictures.
+
+    Raises:
+        UsageError: It is.
+    """
+    from serpent_cli.batch.places import identity
+
+    found = identity(path)
+    pictures = (place for job in group.jobs for place in (job.source, job.target))
+    if any(isinstance(each, Path) and identity(each) == found for each in pictures):
+        raise UsageError(
+            f"the manifest {path} is one of the pictures", hint="name another file with --manifest"
+        )
 
 
 def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
