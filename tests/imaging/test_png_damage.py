@@ -106,7 +106,7 @@ def test_a_missing_end_mark_alone_harms_nobody(way, sound, tmp_path):
         np.testing.assert_array_equal(got, expected)
         assert any("end mark" in note for note in read_picture(sound[:-cut]).warnings)
     for cut in (13, 16, 17, 40):
-        with pytest.raises(PictureError, match="truncated|damaged"):
+        with pytest.raises(PictureError, match=r"truncated|damaged"):
             way_of(way, tmp_path / "a.png", sound[:-cut])
 
 
