@@ -11,10 +11,8 @@ import pytest
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import bands_png
 from serpent_cli.imaging.bands import open_bands
-from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.png_chunks import SIGNATURE
 from serpent_cli.imaging.read import read_picture
-from serpent_cli.imaging.write import write_picture
 
 
 def whole(path: Path) -> np.ndarray:
@@ -40,10 +38,16 @@ def small_bands(monkeypatch):
 
 
 @pytest.fixture
-def sound(make_picture, tmp_path) -> bytes:
-    pixels = make_picture("uint8").pixels[:60, :70].copy()
-    write_picture(Picture(pixels), tmp_path / "sound.png")
-    return (tmp_path / "sound.png").read_bytes()
+def sound(make_picture) -> bytes:
+    """All pixels in one chunk, and not compressed: damage there is inflated all the same."""
+    pixels = make_picture("uint8").pixels[:60, :70]
+    rows = np.pad(pixels.reshape(60, -1), ((0, 0), (1, 0)))
+    return (
+        SIGNATURE
+        + bands_png.header_chunk(60, 70, 8, 2)
+        + bands_png.chunk(b"IDAT", zlib.compress(rows.tobytes(), 0))
+        + bands_png.chunk(b"IEND", b"")
+    )
 
 
 def chunks(data: bytes) -> dict[bytes, slice]:
@@ -72,9 +76,7 @@ def test_no_flipped_bit_in_pixels_is_read(way, sound, tmp_path):
         try:
             way(path)
         except PictureError as error:
-            assert "damaged" in error.message or "truncated" in error.message or (
-                "megapixels" in error.message
-            )  # fmt: skip
+            assert any(word in error.message for word in ("damaged", "truncated", "picture"))
         else:
             read.append(place)
     assert read == []
@@ -115,4 +117,3 @@ def test_an_unknown_chunk_that_must_be_understood_is_refused(way, sound, tmp_pat
     part = struct.pack(">I", 3) + b"QuxX" + b"abc" + struct.pack(">I", zlib.crc32(b"QuxXabc"))
     with pytest.raises(PictureError, match="damaged"):
         way_of(way, tmp_path / "a.png", sound[:33] + part + sound[33:])
-    assert sound.startswith(SIGNATURE)
