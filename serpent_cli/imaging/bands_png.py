@@ -14,14 +14,14 @@ import imagecodecs
 import numpy as np
 
 from serpent_cli.imaging.band_source import BandSource, blank
-from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
+from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.picture import Samples
-from serpent_cli.imaging.png_chunks import SIGNATURE, Header, walk
+from serpent_cli.imaging.png_chunks import SIGNATURE, Header
+from serpent_cli.imaging.png_inflate import Inflated
 from serpent_cli.imaging.png_metadata import gathered
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _BAND_BYTES = 4 << 20
-_PIECE_BYTES = 1 << 20
 
 
 def chunk(kind: bytes, data: bytes | memoryview) -> bytes:
@@ -65,7 +65,7 @@ def png_source(stream: BinaryIO, header: Header) -> BandSource | None:
 
 def _bands(stream: BinaryIO, header: Header, channels: int, step: int) -> Iterator[Samples]:
     row_bytes = header.width * channels * header.bits // 8
-    filtered = _Inflated(stream)
+    filtered = Inflated(stream)
     above = bytes(row_bytes)
     for top in range(0, header.height, step):
         count = min(step, header.height - top)
@@ -88,78 +88,3 @@ def _unfilter(above: bytes, rows: bytes, header: Header, count: int) -> Samples:
     )
     with decoder():
         return imagecodecs.png_decode(b"".join(parts))[1:]
-
-
-class _Inflated:
-    """The decompressed IDAT chunks of a PNG, read in order.
-
-    Args:
-        stream: The whole file; nobody else moves it without need, each read seeks for itself.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._engine = zlib.decompressobj()
-        self._pieces = _compressed(stream)
-        self._ended = False
-
-    def read(self, size: int) -> bytes:
-        """Exactly `size` bytes.
-
-        Raises:
-            CutOffError: There are no more.
-            DamageError: The data are damaged.
-        """
-        found = bytearray()
-        while len(found) < size:
-            plain = self._more(size - len(found))
-            if not plain and not self._engine.unconsumed_tail and self._ended:
-                raise CutOffError("PNG pixel data cut off")
-            found += plain
-        return bytes(found)
-
-    def finish(self) -> None:
-        """Read what stands behind the last row: its checksums are those of all rows.
-
-        Raises:
-            CutOffError, DamageError: They are missing or wrong.
-        """
-        while not self._engine.eof:
-            # More rows than the header tells harm nobody; libpng takes no offence either.
-            if not self._more(_PIECE_BYTES) and self._ended:
-                raise CutOffError("PNG pixel data cut off")
-        for _ in self._pieces:
-            pass
-
-    def _more(self, most: int) -> bytes:
-        given = self._engine.unconsumed_tail
-        if not given and not self._engine.eof:
-            given = next(self._pieces, b"")
-        with decoder():
-            plain = self._engine.decompress(given, most)
-        self._ended = self._engine.eof or not given
-        return plain
-
-
-def _compressed(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the data of all IDAT chunks in pieces.
-
-    Raises:
-        CutOffError: A chunk is cut off.
-        DamageError: Its checksum is wrong.
-    """
-    size = stream.seek(0, 2)
-    for position, length in [
-        (stream.tell(), length) for kind, length in walk(stream) if kind == b"IDAT"
-    ]:
-        if position + length + 4 > size:
-            raise CutOffError("PNG chunk cut off")
-        check, at, end = zlib.crc32(b"IDAT"), position, position + length
-        while at < end:
-            stream.seek(at)
-            piece = stream.read(min(_PIECE_BYTES, end - at))
-            at += len(piece)
-            check = zlib.crc32(piece, check)
-            yield piece
-        stream.seek(end)
-        if stream.read(4) != struct.pack(">I", check):
-            raise DamageError("PNG checksum is wrong")

@@ -17,6 +17,7 @@ from serpent_cli.imaging.deep import split_channels
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.png_chunks import GREY, PALETTE, SIGNATURE, Header, read_header, walk
+from serpent_cli.imaging.png_inflate import check_pixels
 from serpent_cli.imaging.png_metadata import WANTED, gathered, metadata_chunks
 
 # Within 2 % of the size of the default level, 6, at half its time on 16-bit photographs.
@@ -56,6 +57,7 @@ def read_png(stream: BinaryIO, header: Header) -> Picture:
     Raises:
         DamageError: The pixel data are truncated or damaged.
     """
+    check_pixels(stream, header)
     with decoder():
         samples: Samples = imagecodecs.png_decode(_pixels_only(stream))
     samples = _apply_deep_grey_key(samples, header)

@@ -39,21 +39,26 @@ def small_bands(monkeypatch):
 
 @pytest.fixture
 def sound(make_picture) -> bytes:
-    """All pixels in one chunk, and not compressed: damage there is inflated all the same."""
+    """All rows in one chunk, their checksum in another, and not compressed: nothing else stops."""
     pixels = make_picture("uint8").pixels[:60, :70]
     rows = np.pad(pixels.reshape(60, -1), ((0, 0), (1, 0)))
+    packed = zlib.compress(rows.tobytes(), 0)
     return (
         SIGNATURE
         + bands_png.header_chunk(60, 70, 8, 2)
-        + bands_png.chunk(b"IDAT", zlib.compress(rows.tobytes(), 0))
+        + bands_png.chunk(b"IDAT", packed[:-4])
+        + bands_png.chunk(b"IDAT", packed[-4:])
         + bands_png.chunk(b"IEND", b"")
     )
 
 
 def chunks(data: bytes) -> dict[bytes, slice]:
+    """Where the last chunk of each kind lies; IDAT0 is the first of pixels."""
     found, at = {}, 8
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IDAT" and kind not in found:
+            found[b"IDAT0"] = slice(at, at + length + 12)
         found[kind] = slice(at, at + length + 12)
         at += length + 12
     return found
@@ -66,7 +71,7 @@ def test_no_flipped_bit_in_pixels_is_read(way, sound, tmp_path):
     parts = chunks(sound)
     places = [*range(*parts[b"IHDR"].indices(len(sound)))]
     last = parts[b"IDAT"].stop
-    places += [*range(last - 24, last), *chance.integers(parts[b"IDAT"].start, last, 400)]
+    places += [*range(last - 24, last), *chance.integers(parts[b"IDAT0"].start, last, 400)]
     unharmed = way_of(way, path, sound)
     read = []
     for place in places:
