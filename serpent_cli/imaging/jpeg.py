@@ -25,7 +25,7 @@ LOSSLESS = 0xC3
 
 NO_END = "Its end mark is missing: all of the picture was there"
 
-_START, _END, _SCAN, _JFIF, _APP11 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEB
+_START, _END, _SCAN, _JFIF, _APP11, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEB, 0xEE
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7})
 _READ = (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA)
 _NAMES = {0xF7: "JPEG-LS"}
@@ -40,6 +40,21 @@ _FILLINGS = (b"", b"\xa5\x5a" * 40, b"\x5a\xa5" * 40, b"\x00" * 80)
 _DEPTHS = range(2, 17)
 _PROFILE = b"ICC_PROFILE\0"
 _XMP_REST = b"http://ns.adobe.com/xmp/extension/\0"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An application segment: its marker, its content, and where it begins."""
+
+    marker: int
+    body: bytes
+    at: int
+
+    @property
+    def short(self) -> bool:
+        """Whether it lacks a part of what it must have: Pillow would refuse the file for it."""
+        least = {_JFIF: (b"JFIF", 12), _APP14: (b"Adobe", 12)}.get(self.marker)
+        return least is not None and self.body.startswith(least[0]) and len(self.body) < least[1]
 
 
 @dataclass
@@ -59,7 +74,7 @@ class Jpeg:
         first_scan: Offset of the first scan's marker.
         scans: How many there are.
         sent: Of each component, the bits of each coefficient that are still to come.
-        segments: Marker and content of each application segment.
+        segments: Application segments.
     """
 
     height: int = 0
@@ -74,7 +89,7 @@ class Jpeg:
     first_scan: int = 0
     scans: int = 0
     sent: dict[int, list[int | None]] = field(default_factory=dict[int, list[int | None]])
-    segments: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    segments: list[Segment] = field(default_factory=list[Segment])
 
     @property
     def all_sent(self) -> bool:
@@ -83,23 +98,20 @@ class Jpeg:
             all(left == 0 for left in each) for each in self.sent.values()
         )
 
-    def notes(self, xmp: bytes | None, icc: bytes | None, *, several: bool) -> tuple[str, ...]:
+    def notes(self, xmp: bytes | None, icc: bytes | None) -> tuple[str, ...]:
         """Name what is left out: behind the picture, and in segments that Pillow passes over.
 
         Args:
             xmp: Its packet.
             icc: Its profile, as far as it is whole.
-            several: It has a table of further pictures.
         """
-        bodies = [body for _, body in self.segments]
+        bodies = [each.body for each in self.segments]
         notes = list(beside.behind(self.tail, xmp))
-        if several and not set(notes) & {beside.GAIN_MAP, beside.DEPTH, beside.OTHER_PICTURES}:
-            notes.append(beside.OTHER_PICTURES)
         if any(body.startswith(_XMP_REST) for body in bodies):
             notes.append("The XMP beyond its first 64 kB was left out")
         if not icc and any(body.startswith(_PROFILE) for body in bodies):
             notes.append("Its colour profile is damaged and was left out")
-        if any(marker == _APP11 and body[:2] == b"JP" for marker, body in self.segments):
+        if any(each.marker == _APP11 and each.body[:2] == b"JP" for each in self.segments):
             notes.append("Its content credentials (JUMBF) were left out")
         return tuple(notes)
 
@@ -140,7 +152,7 @@ def _take(jpeg: Jpeg, marker: int, body: bytes, at: int) -> None:
         jpeg.scans += 1
         _take_scan(jpeg, body)
     elif 0xE0 <= marker <= 0xEF:
-        jpeg.segments.append((marker, body))
+        jpeg.segments.append(Segment(marker, body, at))
         if marker == _JFIF and body[:5] == b"JFIF\0" and len(body) >= 12 and body[7] == 0:
             jpeg.density = ratio(*struct.unpack_from(">HH", body, 8))
 
@@ -158,6 +170,16 @@ def _take_scan(jpeg: Jpeg, body: bytes) -> None:
             span = range(_COEFFICIENTS) if whole else range(first, min(last + 1, _COEFFICIENTS))
             for k in span:
                 left[k] = 0 if whole else bits & 15
+
+
+def without_short(data: bytes, jpeg: Jpeg) -> bytes:
+    """Cut out segments that lack a part; libjpeg passes over them, too."""
+    parts, at = list[bytes](), 0
+    for each in jpeg.segments:
+        if each.short:
+            parts.append(data[at : each.at])
+            at = each.at + 4 + len(each.body)
+    return b"".join([*parts, data[at:]])
 
 
 def check_process(jpeg: Jpeg, name: str) -> None:

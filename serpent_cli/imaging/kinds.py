@@ -102,6 +102,8 @@ def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
     data = jpeg.read_whole(stream)
     segments = jpeg.read_segments(data)
     jpeg.check_process(segments, name)
+    if any(each.short for each in segments.segments):
+        return _jpeg(io.BytesIO(jpeg.without_short(data, segments)), head, name)
     if segments.precision != 8 and segments.first_scan:
         return _deep_jpeg(stream, data, segments, name)
     image = eight_bit.open_eight_bit(stream, "JPEG", name)
@@ -124,8 +126,7 @@ def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
 
 def _jpeg_metadata(image: eight_bit.ImageFile, segments: jpeg.Jpeg) -> Metadata:
     metadata = eight_bit.image_metadata(image, segments.density)
-    several = bool(image.info.get("mp"))
-    notes = segments.notes(metadata.xmp, metadata.icc, several=several)
+    notes = segments.notes(metadata.xmp, metadata.icc)
     return replace(metadata, warnings=metadata.warnings + notes)
 
 

@@ -137,8 +137,10 @@ def _integer(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     """A rational, or what some writers put in its place: an integer or a float; 0 is unknown."""
-    if isinstance(value, tuple):
-        if len(value) < 2 or not all(isinstance(each, int) for each in value[:2]):
-            return None
-        return value[0] / value[1] if value[1] else 0.0
-    return float(value) if isinstance(value, int | float) and isfinite(value) else None
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not numbers or not all(isinstance(each, int | float) for each in numbers[:2]):
+        return None
+    number = float(numbers[0])
+    if len(numbers) > 1:
+        number = number / numbers[1] if numbers[1] else 0.0
+    return number if isfinite(number) else None
