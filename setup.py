@@ -1,36 +1,71 @@
 """What pyproject.toml cannot say: the kernel in C++, and weights that lie beside the package."""
 
+import platform
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 # No -march=native: the kernel holds several instruction sets and chooses at run time. No
 # -ffast-math: NaN and infinity must pass through, so that callers can see them.
 FLAGS = [
-    "-O3", "-g0", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden",
+    "-O3", "-g0", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+    "-fvisibility=hidden",
 ]  # fmt: skip
+X86_FLAGS = {
+    "avx512": [
+        "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx2", "-mfma",
+        "-mprefer-vector-width=512",
+    ],
+    "avx2": ["-mavx2", "-mfma"],
+}  # fmt: skip
+SOURCES = Path("serpent_cli/ops/csrc")
 
+
+class BuildKernel(build_ext):
+    """One object for each instruction set, compiled with its own options."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build the library; its files are compiled side by side."""
+        compile_together = self.compiler.compile
+
+        def compile_one(source: str, extra_postargs: list[str], **options: object) -> list[str]:
+            more = X86_FLAGS.get(Path(source).stem, []) if platform.machine() in X86 else []
+            try:
+                return compile_together([source], extra_postargs=extra_postargs + more, **options)
+            except CompileError:
+                if not more:
+                    raise
+                # The compiler knows no such set: the file is then empty, and the others serve.
+                return compile_together([source], extra_postargs=extra_postargs, **options)
+
+        def compile_each(sources: list[str], **options: object) -> list[str]:
+            with ThreadPoolExecutor() as pool:
+                done = list(pool.map(lambda source: compile_one(source, **options), sources))
+            return [built for objects in done for built in objects]
+
+        self.compiler.compile = compile_each
+        try:
+            super().build_extension(ext)
+        finally:
+            self.compiler.compile = compile_together
+
+
+X86 = ("x86_64", "AMD64")
 kernel = Extension(
     "serpent_cli.ops._cross_scan",
-    sources=["serpent_cli/ops/csrc/cross_scan.cpp"],
-    depends=[
-        f"serpent_cli/ops/csrc/{name}.h"
-        for name in (
-            "cross_scan",
-            "paths",
-            "vector_math",
-            "group",
-            "forward",
-            "backward",
-            "instruction_set",
-        )
-    ],
+    sources=[str(path) for path in sorted(SOURCES.glob("*.cpp"))],
+    depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
     extra_compile_args=[] if sys.platform == "win32" else FLAGS,
     language="c++",
     optional=True,  # without a compiler serpent installs all the same, and `serpent doctor` says so
 )
 
 setup(
+    cmdclass={"build_ext": BuildKernel},
     ext_modules=[kernel],
     include_package_data=False,
     packages=[*find_packages(include=["serpent_cli", "serpent_cli.*"]), "serpent_cli.weights"],

@@ -29,6 +29,8 @@ HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our 
 SPINNING = Setting("GOMP_SPINCOUNT", "how long torch's idle threads spin; 10000 by default")
 WAITING = Setting("OMP_WAIT_POLICY", "set: torch's idle threads wait so, and nothing is chosen")
 
+INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for proofs")
+
 HUB_REPO = Setting("SERPENT_HUB_REPO", "owner/repo on the Hub where further names are looked up")
 OFFLINE = Setting("HF_HUB_OFFLINE", "1: nothing is fetched from the Hub, as with --offline")
 

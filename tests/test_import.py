@@ -1,12 +1,15 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import serpent_cli
 
-HEAVY = ["torch", "rich", "numpy", "huggingface_hub", "PIL"]
+HEAVY = ["torch", "rich", "numpy", "huggingface_hub", "PIL", "torch._dynamo", "sympy", "triton"]
 REPORT = f"import json, sys; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
 
@@ -28,6 +31,13 @@ def test_asking_for_help_loads_nothing_heavy(args: list[str]) -> None:
     assert loaded_after(code) == []
 
 
+def test_restoring_loads_neither_torch_s_compiler_nor_triton(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 24), "teal").save(tmp_path / "in.png")
+    picture = str(tmp_path / "in.png")
+    code = f"import serpent_cli\nserpent_cli.restore({picture!r}, device='cpu')"
+    assert {"torch._dynamo", "sympy", "triton"}.isdisjoint(loaded_after(code))
+
+
 def test_the_restorer_is_there_when_asked_for() -> None:
     from serpent_cli.restoration.restorer import Restorer
 
@@ -37,3 +47,17 @@ def test_the_restorer_is_there_when_asked_for() -> None:
 def test_unknown_names_are_unknown() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Restore'"):
         _ = serpent_cli.Restore  # pyright: ignore
+
+
+def test_half_of_triton_is_passed_over(tmp_path: Path) -> None:
+    """Its Python without its runtime: an ImportError wherever it is asked for."""
+    (tmp_path / "triton").mkdir()
+    (tmp_path / "triton" / "__init__.py").write_text("raise ImportError('no libtriton')")
+    Image.new("RGB", (40, 24), "teal").save(tmp_path / "in.png")
+    code = f"import serpent_cli\nserpent_cli.restore({str(tmp_path / 'in.png')!r}, device='cpu')"
+    path = f"{tmp_path}{os.pathsep}{Path(serpent_cli.__file__).parents[1]}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import change_mark, exists
+from serpent_cli.batch.places import exists
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.stages import RunOptions
+from serpent_cli.batch.standing import standing
+from serpent_cli.batch.transfer import refuse_existing
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.bands import Layout, read_layout
 from serpent_cli.restoration.footprint import Streams
@@ -62,14 +64,12 @@ def forecast(
 
 
 def _is_done(job: Job, options: RunOptions) -> bool:
-    if options.force or not exists(job.target):
+    if not exists(job.target):
         return False
-    manifest = options.manifest
-    if manifest is not None and manifest.find(job, change_mark(job.source)):
-        return True
-    if manifest is not None and manifest.made(job):
-        return False
-    raise PictureError(f"{job.target} exists", hint="give --force to replace it")
+    known = standing(job, options.manifest, force=options.force)
+    if known.done is None:
+        refuse_existing(job.target, force=known.force)
+    return known.done is not None
 
 
 def _restoring(

@@ -13,49 +13,25 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self, cast
+from typing import Any, BinaryIO, Protocol, Self
 
 from filelock import FileLock, Timeout
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Standard, exists, file_digest
+from serpent_cli.batch.places import Standard, exists, file_digest, identity
+from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.filenames import json_text
 from serpent_cli.imaging.write import part_stem
 from serpent_cli.version import __version__
 
+_GLANCE = 2**20  # bytes in which a manifest must have shown itself as one
+
 NAME = ".serpent.jsonl"
 """What it is called in a folder of results."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One result as its line says it.
-
-    Attributes:
-        input: The picture, as the run was told.
-        output: The result; relative to the manifest's folder if it lies below it.
-        run: Digest of the options, weights included.
-        input_digest: As `places.change_mark` gives it.
-        output_digest: sha256 of the result, as `sha256:` and hexadecimal digits.
-        width: Output pixels per row.
-        height: Output rows.
-        tiles: Tiles it was restored in.
-        seconds: Seconds of work.
-        warnings: What could not be kept.
-    """
-
-    input: str
-    output: str
-    run: str
-    input_digest: str
-    output_digest: str
-    width: int = 0
-    height: int = 0
-    tiles: int = 0
-    seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +78,7 @@ class Manifest:
         read_only: Only look at what is there: nothing is made, locked or written.
 
     Raises:
-        UsageError: Another run works with the same file.
+        UsageError: Another run works with the same file, or it is no manifest.
         PictureError: It cannot be read or written.
     """
 
@@ -121,21 +97,28 @@ class Manifest:
         self._written: dict[str, set[str]] = {}
         self.plan: dict[str, Any] = dict(plan or {})
         """As of the first run with these options: a resumed run plans alike."""
+        self.unread = 0
+        """Lines that are damaged, or not ours; torn ones are no wonder after a kill."""
+        _check_regular(path)
         if read_only:
             self._stream: BinaryIO = io.BytesIO(path.read_bytes() if path.is_file() else b"")
             self._load()
             return
         self._stream = self._locked()
-        if not self._load():
-            self._append({"run": self.run, "version": __version__, "options": dict(options),
-                          "plan": self.plan})  # fmt: skip
+        try:
+            if not self._load():
+                self._append({"run": self.run, "version": __version__, "options": dict(options),
+                              "plan": self.plan})  # fmt: skip
+        except BaseException:
+            self.close()
+            raise
 
     def _locked(self) -> BinaryIO:
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
-            return self.path.open("a+b")
+            return self.path.open("a+b", buffering=0)
         except Timeout:
             raise UsageError(
                 f"another run is at work in {folder}",
@@ -197,30 +180,66 @@ class Manifest:
     def _key(self, job: Job) -> str:
         if not isinstance(job.target, Path):
             return str(job.target)
-        target, folder = job.target.resolve(), self.path.parent.resolve()
+        target, folder = identity(job.target), identity(self.path.parent)
         return target.relative_to(folder).as_posix() if folder in target.parents else str(target)
 
     def _load(self) -> bool:
         """Read what is there; returns whether these options were used before."""
         self._stream.seek(0)
-        known, content = False, self._stream.read()
-        for line in content.splitlines():
-            entry = _parsed(line)
-            if "options" in entry and entry.get("run") == self.run and not known:
-                known, self.plan = True, dict(entry.get("plan") or self.plan)
-            elif "output_digest" in entry:
-                entry["warnings"] = tuple(entry["warnings"])
-                self._keep(Record(**entry))
+        content = self._stream.read(_GLANCE)
+        ours = (not isinstance(read_line(line), Odd) for line in content.split(b"\n"))
+        if not is_blank(content) and not any(ours):
+            raise UsageError(
+                f"{self.path} holds something else than a manifest",
+                hint="nothing was written to it; name another file with --manifest",
+            )
+        content += self._stream.read()
+        known = False
+        for line in content.split(b"\n"):
+            entry = read_line(line)
+            if isinstance(entry, Record):
+                self._keep(entry)
+            elif entry is Odd.OTHER:
+                self.unread += 1
+            elif isinstance(entry, Beginning) and entry.run == self.run and not known:
+                known, self.plan = True, dict(entry.plan or self.plan)
         if content and not content.endswith(b"\n"):  # killed while it wrote its last line
-            self._stream.write(b"\n")
+            self._write(b"\n")
         return known
 
     def _append(self, entry: dict[str, Any]) -> None:
-        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        line = json_text(entry).encode() + b"\n"
         with self._writing:
-            self._stream.write(line)
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            try:
+                self._write(line)
+            except OSError as error:
+                raise PictureError(
+                    f"cannot note it in {self.path}: {error.strerror or error}",
+                    hint="make room, or choose another place with --manifest",
+                ) from error
+
+    def _write(self, line: bytes) -> None:
+        """Append a line, whole or not at all, so that it is on the disk."""
+        end = self._stream.seek(0, os.SEEK_END)
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[self._stream.write(left) :]
+            if not isinstance(self._stream, io.BytesIO):
+                os.fsync(self._stream.fileno())
+        except OSError:
+            with suppress(OSError):
+                self._stream.truncate(end)
+            raise
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is there and is no regular file, before anything is made beside it."""
+    if exists(path) and not path.is_file():
+        raise UsageError(
+            f"the manifest {path} is no regular file",
+            hint="name a file that is not there yet with --manifest",
+        )
 
 
 def sweep(jobs: Iterable[Job]) -> None:
@@ -246,17 +265,4 @@ def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:
 def options_digest(options: Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits that change with any of the options."""
     text = json.dumps(dict(options), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    """A line's object; empty if it was torn or is not ours."""
-    try:
-        entry: Any = json.loads(line)
-    except ValueError:
-        return {}
-    if not isinstance(entry, dict):
-        return {}
-    found = cast(dict[str, Any], entry)
-    whole = "options" in found or set(found) == set(Record.__dataclass_fields__)
-    return found if whole else {}
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

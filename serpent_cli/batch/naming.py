@@ -4,7 +4,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from serpent_cli.batch.places import Place, Remote, Standard, is_folder, join
+from serpent_cli.batch.places import Place, Remote, Standard, exists, identity, is_folder, join
 from serpent_cli.batch.sources import Source, Sources
 from serpent_cli.errors import UsageError
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
@@ -111,7 +111,7 @@ def name_targets(sources: Sources, output: Place | None, naming: Naming) -> list
             )
         jobs = [Job(first.place, output)]
     elif several or naming.template is not None or _means_folder(output):
-        if isinstance(output, Path) and output.is_file():
+        if isinstance(output, Path) and exists(output) and not is_folder(output):
             raise UsageError(
                 f"{output} is a file, but there are several inputs", hint="give a folder to -o"
             )
@@ -142,7 +142,7 @@ def _means_folder_of(output: Place) -> bool:
 
 def _sister(folder: Path, naming: Naming) -> Path:
     """Where the results of a folder go that is the only input."""
-    resolved = folder.resolve()  # "." and ".." have no names of their own
+    resolved = identity(folder)  # "." and ".." have no names of their own
     parent = resolved.parent if folder.name in ("", "..") else folder.parent
     return parent / f"{resolved.name}_{naming.tag}"
 
@@ -168,7 +168,7 @@ def _means_folder(output: Path | Remote) -> bool:
     """An existing folder, or a name without a picture's suffix."""
     if isinstance(output, Remote):
         return output.suffix.lower() not in WRITABLE_SUFFIXES or is_folder(output)
-    return output.is_dir() or (not output.exists() and output.suffix == "")
+    return is_folder(output) or (not exists(output) and output.suffix == "")
 
 
 def _beside(source: Source, naming: Naming) -> Place:
@@ -202,4 +202,4 @@ def _refuse_collisions(jobs: list[Job]) -> None:
 
 
 def _identity(place: Place) -> Place:
-    return place.resolve() if isinstance(place, Path) else place
+    return identity(place) if isinstance(place, Path) else place

@@ -8,13 +8,13 @@ import os
 import posixpath
 import re
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError
+from serpent_cli.errors import PictureError, SerpentError, UsageError
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")  # two letters or more: C:/ is a drive
 _CHUNK = 2**20
@@ -101,33 +101,28 @@ def exists(place: Place) -> bool:
     if isinstance(place, Standard):
         return False
     if isinstance(place, Path):
-        return place.exists()
+        with _disk_errors(place):
+            return place.exists()
     with remote_errors(place):
         return bool(place.system.exists(place.path))
 
 
 def is_folder(place: Place) -> bool:
-    """Whether it is an existing folder, or anything below such a URL."""
+    """Whether it is an existing folder, or anything below such a URL.
+
+    Raises:
+        PictureError: The file system cannot be asked.
+    """
     if isinstance(place, Remote):
         with remote_errors(place):
             return bool(place.system.isdir(place.path))
-    return isinstance(place, Path) and place.is_dir()
+    with _disk_errors(place):
+        return isinstance(place, Path) and place.is_dir()
 
 
-def walk(folder: Path | Remote, *, recursive: bool) -> Iterator[str]:
-    """Relative paths of the visible files in a folder, by name; hidden files and folders are not.
-
-    Raises:
-        NoInputError: The folder cannot be read.
-    """
-    try:
-        found = list(_walk_local(folder, recursive) if isinstance(folder, Path)
-                     else _walk_remote(folder, recursive))  # fmt: skip
-    except OSError as error:
-        reason = error.strerror or error
-        raise NoInputError(f"cannot read the folder {folder}: {reason}") from error
-    visible = (path for path in found if not any(p.startswith(".") for p in path.split("/")))
-    return iter(sorted(visible))
+def identity(path: Path) -> Path:
+    """A path as another to the same file has it too; a link in a circle stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def expand(pattern: str) -> list[Place]:
@@ -217,6 +212,17 @@ def remote_errors(place: Remote) -> Generator[None]:
         ) from error
 
 
+@contextmanager
+def _disk_errors(place: Place) -> Generator[None]:
+    """Turn what the system says of a name that it cannot look up into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise PictureError(
+            f"cannot look for {place}: {error.strerror or error}", hint="check the name"
+        ) from error
+
+
 @functools.lru_cache(maxsize=1024)
 def _system(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
@@ -231,25 +237,6 @@ def _system(url: str) -> tuple[Any, str]:
             hint=f"install the package that fsspec needs for {scheme}://" if missing
             else "known are https://, s3://, gs:// and what else fsspec lists",
         ) from error  # fmt: skip
-
-
-def _walk_local(folder: Path, recursive: bool) -> Iterator[str]:
-    if not recursive:
-        yield from (path.name for path in folder.iterdir() if path.is_file())
-        return
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = Path(parent).relative_to(folder)
-        yield from ((below / name).as_posix() for name in names)
-
-
-def _walk_remote(folder: Remote, recursive: bool) -> Iterator[str]:
-    with remote_errors(folder):
-        top = folder.path.rstrip("/")
-        found: dict[str, dict[str, Any]] = folder.system.find(
-            top, maxdepth=None if recursive else 1, detail=True
-        )
-        yield from (path[len(top) :].lstrip("/") for path in found)
 
 
 def _with_scheme(scheme: str, path: str) -> str:

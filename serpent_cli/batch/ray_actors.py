@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serpent_cli.batch.manifest import Manifest, Record
+from serpent_cli.batch.manifest import Manifest
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions

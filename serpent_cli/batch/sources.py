@@ -1,20 +1,24 @@
 """From the words of a command line to the pictures that are meant."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import codecs
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from serpent_cli.batch.folders import look_inside
 from serpent_cli.batch.places import (
     Place,
     Remote,
     Standard,
     exists,
     expand,
+    identity,
     is_folder,
+    join,
     parse_place,
-    walk,
 )
-from serpent_cli.errors import NoInputError, UsageError
+from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError
 
 _READABLE = ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .avif .jp2 .j2k .gif"
 # Refused, but with a sentence that says what to do: silence would lose pictures.
@@ -40,20 +44,43 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Something that was named or found, and cannot be read.
+
+    Attributes:
+        place: What it is.
+        error: Why not.
+    """
+
+    place: Place
+    error: SerpentError
+
+
+@dataclass(frozen=True)
 class Sources:
     """What is to be restored.
 
     Attributes:
         pictures: In the order given; those of a folder by name.
         strays: Files in folders that go by no picture's suffix, and are left alone.
+        links: Linked folders in folders, which are not followed.
+        special: Pipes, sockets and devices in folders, which are left alone.
+        lost: What should have been looked at and cannot be.
     """
 
     pictures: tuple[Source, ...]
     strays: tuple[Place, ...] = ()
+    links: tuple[Place, ...] = ()
+    special: tuple[Place, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 def find_sources(
-    places: Sequence[Place], *, recursive: bool = False, output: Place | None = None
+    places: Sequence[Place],
+    *,
+    recursive: bool = False,
+    output: Place | None = None,
+    lenient: bool = False,
 ) -> Sources:
     """Find the pictures at places; hidden files in folders are ignored.
 
@@ -61,6 +88,8 @@ def find_sources(
         places: Files, folders, URLs, or standard input alone.
         recursive: Look into the folders of folders.
         output: Where results go: a folder of results among the inputs is not restored again.
+        lenient: A named file that does not exist is lost, as for long lists, and the others are
+            done.
 
     Raises:
         NoInputError: A named file does not exist, or nothing in the folders is a picture.
@@ -71,25 +100,49 @@ def find_sources(
             "standard input (-) is one picture, and others are given beside it",
             hint="name files, or give a list of names with @FILE or --from0",
         )
-    pictures: list[Source] = []
-    strays: list[Place] = []
+    found = _Found()
     for place in places:
-        if isinstance(place, Standard) or not is_folder(place):
-            _demand(place)
-            pictures.append(Source(place, place.name))
-            continue
-        inside = list(_in_folder(place, recursive, output))
-        pictures += [each for each in inside if _is_picture(each.below)]
-        strays += [each.place for each in inside if not _is_picture(each.below)]
-    if not pictures:
-        named = ", ".join(map(str, places)) or "an empty list"
-        deeper = "" if recursive else ", and -r looks into folders of folders"
-        raise NoInputError(
-            f"no picture was found in {named}",
-            hint=f"pictures in folders are known by their suffix{deeper}",
-        )
-    _refuse_repetition(pictures)
-    return Sources(tuple(pictures), tuple(strays))
+        try:
+            if isinstance(place, Standard) or not is_folder(place):
+                _demand(place)
+                found.pictures.append(Source(place, place.name))
+            else:
+                assert not isinstance(place, Standard)
+                _look_into(place, recursive, output, found)
+        except SerpentError as error:
+            if not lenient:
+                raise
+            found.lost.append(Lost(place, error))
+    if not found.pictures:
+        raise _nothing(places, found, recursive)
+    _refuse_repetition(found.pictures)
+    return Sources(
+        tuple(found.pictures), tuple(found.strays), tuple(found.links), tuple(found.special),
+        tuple(found.lost),
+    )  # fmt: skip
+
+
+@dataclass
+class _Found:
+    """`Sources` while they are gathered."""
+
+    pictures: list[Source] = field(default_factory=list[Source])
+    strays: list[Place] = field(default_factory=list[Place])
+    links: list[Place] = field(default_factory=list[Place])
+    special: list[Place] = field(default_factory=list[Place])
+    lost: list[Lost] = field(default_factory=list[Lost])
+
+
+def _nothing(places: Sequence[Place], found: _Found, recursive: bool) -> SerpentError:
+    """The error where there is no picture at all."""
+    if found.lost:
+        return NoInputError(found.lost[0].error.message, hint=found.lost[0].error.hint)
+    named = ", ".join(map(str, places)) or "an empty list"
+    deeper = "" if recursive else ", and -r looks into folders of folders"
+    return NoInputError(
+        f"no picture was found in {named}",
+        hint=f"pictures in folders are known by their suffix{deeper}",
+    )
 
 
 def expand_words(words: Sequence[str]) -> list[Place]:
@@ -110,21 +163,25 @@ def read_list(content: bytes, name: str, *, separator: bytes) -> list[str]:
     """The names in a list of files; empty ones are left out.
 
     Args:
-        content: Of the list, in UTF-8.
+        content: Of the list, in UTF-8; bytes that are no text are kept, as names may hold them.
         name: What to call the list in an error.
         separator: Ends each name: a newline or a NUL byte.
 
     Raises:
-        UsageError: It is not UTF-8, or a picture rather than a list.
+        UsageError: It is a picture rather than a list, or text in UTF-16.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    lines = separator == b"\n"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+        lines and b"\0" in content
+    ):
         raise UsageError(
             f"{name} is no list of names in UTF-8", hint="write one path or URL per line"
-        ) from error
-    names = text.split("\0") if separator == b"\0" else text.splitlines()
-    return [each for each in names if each.strip()]
+        )
+    # Cut as bytes: what else breaks a line of text, such as U+2028, may be part of a name.
+    names = content.removeprefix(codecs.BOM_UTF8).split(separator)
+    if lines:
+        names = [each.removesuffix(b"\r") for each in names]
+    return [os.fsdecode(each) for each in names if each.strip()]
 
 
 def _expanded(word: str) -> list[Place]:
@@ -146,23 +203,33 @@ def _expanded(word: str) -> list[Place]:
 
 
 def _demand(place: Place) -> None:
-    if isinstance(place, Path) and not place.exists():
+    if isinstance(place, Path) and not exists(place):
         raise NoInputError(f"there is no file {place}", hint="check the spelling of the path")
 
 
-def _in_folder(folder: Path | Remote, recursive: bool, output: Place | None) -> Iterator[Source]:
-    if isinstance(folder, Remote):
-        for below in walk(folder, recursive=recursive):
-            yield Source(folder.below(below), below, folder)
-        return
-    results = output.resolve() if isinstance(output, Path) else None
-    if results is not None and folder.resolve() not in results.parents:
-        results = None
-    for below in walk(folder, recursive=recursive):
-        path = folder / below
-        # An output folder inside the input would be restored again by the next run.
-        if results is None or results not in path.resolve().parents:
-            yield Source(path, below, folder)
+def _look_into(folder: Path | Remote, recursive: bool, output: Place | None, found: _Found) -> None:
+    """Add what a folder holds to what was found."""
+    inside = look_inside(folder, recursive=recursive)
+    results = None
+    # An output folder inside the input would be restored again by the next run.
+    if isinstance(output, Path) and isinstance(folder, Path):
+        results = identity(output)
+        if identity(folder) not in results.parents:
+            results = None
+    for below in inside.files:
+        place = join(folder, below)
+        if results is not None and results in identity(Path(str(place))).parents:
+            continue
+        if _is_picture(below):
+            found.pictures.append(Source(place, below, folder))
+        else:
+            found.strays.append(place)
+    found.links += [join(folder, below) for below in inside.links]
+    found.special += [join(folder, below) for below in inside.special]
+    for below, reason in inside.lost:
+        place = join(folder, below) if below else folder
+        error = PictureError(f"cannot look into {place}: {reason}", hint="check its permissions")
+        found.lost.append(Lost(place, error))
 
 
 def _is_picture(name: str) -> bool:

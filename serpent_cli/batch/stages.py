@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.batch.manifest import Ledger, Record
+from serpent_cli.batch.manifest import Ledger
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Place, change_mark, stream_digest
+from serpent_cli.batch.places import Place, stream_digest
+from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
+from serpent_cli.batch.standing import skipped, standing
 from serpent_cli.batch.transfer import prepare, read_from, write_to
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.bands import read_layout
@@ -108,13 +110,8 @@ class File:
 
     def _is_done(self) -> bool:
         """Ask the manifest; a result of ours that is out of date may be replaced."""
-        manifest = self.options.manifest
-        if manifest is None:
-            return False
-        self.mark = change_mark(self.job.source)
-        if not self.options.force:
-            self.done = manifest.find(self.job, self.mark)
-            self.force = self.done is None and manifest.made(self.job)
+        known = standing(self.job, self.options.manifest, force=self.options.force)
+        self.mark, self.done, self.force = known.mark, known.done, known.force
         return self.done is not None
 
     def room_beside(self, count: int = 1) -> int:
@@ -233,10 +230,7 @@ class File:
         if error is not None:
             return FileResult(self.job, error=error, seconds=self.seconds)
         if (done := self.done) is not None:
-            return FileResult(
-                self.job, None, done.warnings, done.width, done.height, done.tiles, self.seconds,
-                skipped=True,
-            )  # fmt: skip
+            return skipped(self.job, done, self.seconds)
         return FileResult(
             self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds
         )

@@ -24,14 +24,23 @@ def read_from(place: Place, *, max_pixels: int) -> Picture:
     return read_picture(source, max_pixels=max_pixels)
 
 
+def refuse_existing(target: Place, *, force: bool) -> None:
+    """Refuse a target that is taken.
+
+    Raises:
+        PictureError: It exists, and `force` is not given.
+    """
+    if not force and exists(target):
+        raise PictureError(f"{target} exists", hint="give --force to replace it")
+
+
 def prepare(target: Place, *, force: bool) -> None:
     """Refuse an existing target before any work, and make its folder.
 
     Raises:
         PictureError: It exists and `force` is not given, or its folder cannot be made.
     """
-    if not force and exists(target):
-        raise PictureError(f"{target} exists", hint="give --force to replace it")
+    refuse_existing(target, force=force)
     if isinstance(target, Path):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,7 @@ def main(args: list[str] | None = None) -> None:
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, _terminate)
     prepare_torch()
+    console.prepare()
     try:
         app(args=args, prog_name="serpent")
     except SerpentError as error:

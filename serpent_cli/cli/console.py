@@ -1,26 +1,55 @@
 """The one voice: results on stdout; progress, warnings and errors on stderr."""
 
-import json
+import codecs
+import contextlib
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.filenames import json_text, printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, TaskID, TextColumn
+
+NAME_WIDTH = 32
+"""Columns of a terminal that a name may take beside its bar."""
+
+
+def prepare() -> None:
+    """Let stdout take any name of a file: the bytes that it has, whatever they mean.
+
+    Names are bytes, which Python keeps in text as lone surrogates; a strict stream refuses them.
+    """
+    codecs.register_error("serpent-names", _name_bytes)
+    with contextlib.suppress(AttributeError):  # a stream that somebody has put in its place
+        sys.stdout.reconfigure(errors="serpent-names")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _name_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of a name as they are; characters that the stream has not, as an escape sequence."""
+    assert isinstance(error, UnicodeEncodeError)
+    first = error.object[error.start]
+    if 0xDC80 <= ord(first) <= 0xDCFF:
+        return bytes([ord(first) - 0xDC00]), error.start + 1
+    return ascii(first)[1:-1], error.start + 1
 
 
 def result(text: str) -> None:
-    """A line of the result, on stdout, at once: whoever reads a pipe need not wait for the end."""
-    sys.stdout.write(text + "\n")
+    """A line of the result, on stdout, at once: whoever reads a pipe need not wait for the end.
+
+    A name of a file goes into a pipe as it is; on a terminal nothing in it steers that.
+    """
+    sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
     sys.stdout.flush()
 
 
 def json_line(record: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout."""
-    result(json.dumps(record, ensure_ascii=False))
+    r"""One JSON object on one line of stdout; bytes that are no text are escaped as in \udce9."""
+    # On a terminal nothing but ASCII: it obeys some of the other characters too.
+    encoding = "ascii" if sys.stdout.isatty() else sys.stdout.encoding or "utf-8"
+    result(json_text(record, encoding=encoding))
 
 
 def refuse_terminal() -> None:
@@ -40,12 +69,18 @@ def table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        result("  ".join(cells).rstrip())
+        result(printable("  ".join(cells).rstrip()))
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values in two columns on stdout; a stranger's values steer no terminal."""
+    for left, right in rows:
+        result(printable(f"{left:<12} {right}"))
 
 
 def note(text: str) -> None:
-    """A remark on stderr."""
-    sys.stderr.write(text + "\n")
+    """A remark on stderr, in one line."""
+    sys.stderr.write(printable(text) + "\n")
 
 
 def warning(text: str) -> None:
@@ -70,7 +105,7 @@ class Bar:
     def file(self, name: str) -> None:
         """Work on a file begins."""
         if self._progress is not None and self._tiles is not None:
-            self._progress.reset(self._tiles, description=name, total=None, visible=True)
+            self._progress.reset(self._tiles, description=printable(name), total=None, visible=True)
 
     def tile(self, done: int, total: int) -> None:
         """A tile of the present file is done."""
@@ -90,10 +125,10 @@ def progress_bar(total: int, what: str, *, quiet: bool) -> Generator[Bar]:
         yield Bar(None, None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress
     from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    columns = (_name_column(), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield Bar(progress, progress.add_task(what, total=total))
 
@@ -105,15 +140,24 @@ def byte_bar(name: str, *, quiet: bool) -> Generator[Callable[[int, int], None] 
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (_name_column(), BarColumn(), DownloadColumn())
     with Progress(
         *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
     ) as progress:
-        task = progress.add_task(name, total=None, visible=False)
+        task = progress.add_task(printable(name), total=None, visible=False)
 
         def on_bytes(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, visible=True)
 
         yield on_bytes
+
+
+def _name_column() -> "TextColumn":
+    """A column for names: no markup, and so narrow that the bar keeps its place."""
+    from rich.progress import TextColumn
+    from rich.table import Column
+
+    width = Column(no_wrap=True, overflow="ellipsis", max_width=NAME_WIDTH)
+    return TextColumn("{task.description}", markup=False, table_column=width)

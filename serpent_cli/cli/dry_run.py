@@ -1,39 +1,46 @@
 """`--dry-run`: what would be done, with the size, memory and time that each picture would take."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
 
 from serpent_cli.cli import console
-from serpent_cli.cli.outcome import duration
+from serpent_cli.cli.outcome import duration, record_lost
 from serpent_cli.cli.preparing import load, manifest_of, run_options
 from serpent_cli.cli.request import Request
 
 if TYPE_CHECKING:
     from serpent_cli.batch.forecast import Forecast
     from serpent_cli.batch.groups import Group
+    from serpent_cli.batch.sources import Lost
 
 
-def predict(groups: "list[Group]", request: Request) -> None:
+def predict(groups: "list[Group]", lost: "Sequence[Lost]", request: Request) -> None:
     """Show a forecast for each picture and for all; nothing is written.
 
     Ends with exit code 1 if some pictures would fail.
     """
+    for each in lost:
+        console.error(each.error)
+        if request.json:
+            console.json_line(record_lost(each) | {"status": "would fail"})
     found = [each for group in groups for each in _forecasts(group, request)]
     restored = [each for each in found if each.action == "restore"]
-    failed = sum(each.action == "fail" for each in found)
+    failed = sum(each.action == "fail" for each in found) + len(lost)
+    files = len(found) + len(lost)
     seconds = sum(each.seconds for each in restored)
     memory = max((each.memory for each in restored), default=0)
     if request.json:
         console.json_line({
-            "summary": True, "files": len(found), "restored": len(restored),
-            "skipped": len(found) - len(restored) - failed, "failed": failed,
+            "summary": True, "files": files, "restored": len(restored),
+            "skipped": files - len(restored) - failed, "failed": failed,
             "seconds": round(seconds, 3), "memory": memory,
         })  # fmt: skip
     elif not request.quiet:
         console.note(
-            f"{len(restored)} of {len(found)} pictures would be restored, in about"
+            f"{len(restored)} of {files} pictures would be restored, in about"
             f" {duration(seconds)}, with at most {memory / 2**30:.1f}G of memory"
         )
     raise typer.Exit(1 if failed else 0)

@@ -73,15 +73,18 @@ def evaluate(
 ) -> None:
     """Score a model on photographs; exits with 1 if one of the project's bars is missed."""
     from serpent_cli.evaluation.packages import require_packages
+    from serpent_cli.restoration.device_names import check_device
 
     if scale is not None and suite not in ENLARGING:
         raise UsageError(f"--scale has no meaning for the suite {suite!r}", hint="leave it out")
     if write_card and (model is None or not model.endswith(".safetensors")):
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
+    check_device(device)
+    name, side = model or _bundled(suite, scale), options.parse_tile(tile)
     require_packages()
     from serpent_cli.evaluation import run
 
-    restorer = _load(model or _bundled(suite, scale), device, tile, threads)
+    restorer = _load(name, device, side, threads)
     with console.progress_bar(1, suite, quiet=quiet) as bar:
         bar.file("pictures" if photos is None else "photographs")
         means = run.evaluate(restorer, suite, photos, oracles=oracles, out=out, on_file=bar.tile)
@@ -100,14 +103,14 @@ def _bundled(suite: str, scale: int | None) -> str:
     return "deblur" if factor == 1 else upscaler(factor)
 
 
-def _load(model: str, device: str, tile: str, threads: int | None) -> "Restorer":
+def _load(model: str, device: str, tile: str | int, threads: int | None) -> "Restorer":
     import torch
 
     from serpent_cli.restoration.restorer import Restorer
 
     if threads:
         torch.set_num_threads(threads)
-    return Restorer.from_pretrained(model, device=device, tile=options.parse_tile(tile))
+    return Restorer.from_pretrained(model, device=device, tile=tile)
 
 
 def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> None:
@@ -118,7 +121,8 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
             console.json_line(dataclasses.asdict(mean))
     else:
         console.table(table.rows(means))
-        console.result("\n" + table.caption(means))
+        console.result("")
+        console.result(table.caption(means))
     lacking = perceptual.why_not()
     if lacking and not quiet:
         console.note(f"LPIPS is skipped: {lacking}")

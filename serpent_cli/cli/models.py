@@ -79,27 +79,26 @@ models.command("convert")(convert)
 
 def _show(card: "Card", facts: dict[str, Any]) -> None:
     config = card.config
-    rows = [
-        ["name", card.name],
-        ["what", card.description],
-        ["task", f"{card.task}, x{card.scale}"],
-        ["parameters", f"{facts['parameters'] / 1e6:.2f} million"],
-        ["operations", f"{facts['gmac_512']:.2f} GMAC for a 512 x 512 input, the scan included"],
-        ["margin", f"{card.margin} input pixels (farther from a cut 99.9 % of the pixels move by"
-                   " less than 0.5/255; at least, where that is as far as was looked)"],
-        ["network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
-                    f" (sizes of our own: the paper publishes none)"],
-        ["licence", card.licence],
-        ["sha256", card.sha256],
+    rows: list[tuple[str, str]] = [
+        ("name", card.name),
+        ("what", card.description),
+        ("task", f"{card.task}, x{card.scale}"),
+        ("parameters", f"{facts['parameters'] / 1e6:.2f} million"),
+        ("operations", f"{facts['gmac_512']:.2f} GMAC for a 512 x 512 input, the scan included"),
+        ("margin", f"{card.margin} input pixels (farther from a cut 99.9 % of the pixels move by"
+                   " less than 0.5/255; at least, where that is as far as was looked)"),
+        ("network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
+                    f" (sizes of our own: the paper publishes none)"),
+        ("licence", card.licence),
+        ("sha256", card.sha256),
     ]  # fmt: skip
-    rows += [["trained", f"{key}: {value}"] for key, value in _flat(card.trained)]
-    rows += [["run", _run(record)] for record in card.trained.get("runs", [])]
+    rows += [("trained", f"{key}: {value}") for key, value in _flat(card.trained)]
+    rows += [("run", _run(record)) for record in card.trained.get("runs", [])]
     images = sum(int(record.get("images", 0)) for record in card.data)
-    rows.append(["photographs", f"{images} from {len(card.data)} sources, licences in the card"])
-    rows += [["score", _score(record)] for record in card.scores]
-    rows += [["limit", sentence] for sentence in card.limits]
-    for left, right in rows:
-        console.result(f"{left:<12} {right}")
+    rows.append(("photographs", f"{images} from {len(card.data)} sources, licences in the card"))
+    rows += [("score", _score(record)) for record in card.scores]
+    rows += [("limit", sentence) for sentence in card.limits]
+    console.facts(rows)
 
 
 def _flat(record: dict[str, Any]) -> list[tuple[str, Any]]:

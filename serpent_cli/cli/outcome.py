@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from serpent_cli.cli import console
 from serpent_cli.cli.request import Request
+from serpent_cli.errors import SerpentError
 
 if TYPE_CHECKING:
     from serpent_cli.batch.result import FileResult
+    from serpent_cli.batch.sources import Lost, Sources
     from serpent_cli.restoration.restorer import Restorer
 
 LISTED = 20
@@ -25,13 +27,13 @@ class Outcome:
     def __init__(self, request: Request, total: int) -> None:
         self.request, self.total = request, total
         self.restored = self.skipped = 0
-        self.failures: list[FileResult] = []
+        self.failures: list[SerpentError] = []
         self.begun = time.perf_counter()
 
     def show(self, result: "FileResult") -> None:
         """One picture is done, had been done, or failed."""
         if result.error is not None:
-            self.failures.append(result)
+            self.failures.append(result.error)
             console.error(result.error)
         elif result.skipped:
             self.skipped += 1
@@ -45,6 +47,14 @@ class Outcome:
             console.json_line(record(result))
         elif result.error is None and not result.skipped and not self.request.quiet:
             console.result(str(result.job.target))
+
+    def lose(self, lost: "Lost") -> None:
+        """Something cannot even be looked at, and what it holds is not known."""
+        self.total += 1
+        self.failures.append(lost.error)
+        console.error(lost.error)
+        if self.request.json:
+            console.json_line(record_lost(lost))
 
     def finish(self) -> int:
         """Sum up, and give the exit code."""
@@ -60,7 +70,7 @@ class Outcome:
                 console.note(f"{self.skipped} of {self.total} pictures had been done before")
             if failed and self.total > 1:
                 self._list_failures()
-        codes = {result.error.exit_code for result in self.failures if result.error is not None}
+        codes = {error.exit_code for error in self.failures}
         alike = failed == self.total and len(codes) == 1
         return 0 if not failed else codes.pop() if alike else 1
 
@@ -68,9 +78,8 @@ class Outcome:
         """Again at the end: among thousands of lines nobody has seen them."""
         failed = len(self.failures)
         console.note(f"{failed} of {self.total} pictures failed:")
-        for result in self.failures[:LISTED]:
-            assert result.error is not None
-            console.note(f"  {result.error.message}")
+        for error in self.failures[:LISTED]:
+            console.note(f"  {error.message}")
         if failed > LISTED:
             console.note(f"  and {failed - LISTED} more")
 
@@ -88,6 +97,14 @@ def record(result: "FileResult") -> dict[str, Any]:
     if result.error is not None:
         return {**facts, "error": result.error.message, "hint": result.error.hint}
     return {**facts, "width": result.width, "height": result.height, "tiles": result.tiles}
+
+
+def record_lost(lost: "Lost") -> dict[str, Any]:
+    """The JSON object of something that cannot be looked at."""
+    return {
+        "input": str(lost.place), "output": None, "status": "failed", "seconds": 0.0,
+        "warnings": [], "error": lost.error.message, "hint": lost.error.hint,
+    }  # fmt: skip
 
 
 def announcement(name: str, height: int, width: int, restorer: "Restorer") -> str:
@@ -113,3 +130,17 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def tell_left_alone(sources: "Sources") -> None:
+    """One line for each kind of thing in folders that is passed over."""
+    for places, one, several in (
+        (sources.strays, "file that is no picture was", "files that are no pictures were"),
+        (sources.links, "linked folder was", "linked folders were"),
+        (sources.special, "pipe or device was", "pipes or devices were"),
+    ):
+        if places:
+            shown = ", ".join(each.name for each in places[:3])
+            more = ", ..." if len(places) > 3 else ""
+            what = one if len(places) == 1 else several
+            console.note(f"{len(places)} {what} left alone: {shown}{more}")

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
@@ -16,7 +18,32 @@ if TYPE_CHECKING:
     from serpent_cli.batch.stages import RunOptions
     from serpent_cli.restoration.restorer import Restorer
     from serpent_cli.restoration.terms import RestorerTerms
-    from serpent_cli.zoo.card import Card
+
+
+def check(request: Request) -> None:
+    """Refuse what can be seen to be wrong on the command line, before anything is loaded.
+
+    Raises:
+        UsageError: A word that makes no sense.
+        DeviceError: A device that this machine does not have.
+    """
+    from serpent_cli.restoration.device_names import check_device, check_precision
+    from serpent_cli.restoration.memory import parse_memory
+
+    parse_region(request.region)
+    parse_tile(request.tile)
+    check_precision(request.precision)
+    for size in (request.max_memory, request.max_vram):
+        if size is not None:
+            parse_memory(size)
+    if request.engine == "local":  # other machines may have other devices
+        for name in device_names(request):
+            check_device(name)
+
+
+def device_names(request: Request) -> list[str]:
+    """The devices that are named, each once."""
+    return [name.strip() for name in request.device.split(",")]
 
 
 def run_options(group: "Group", request: Request, manifest: "Manifest | None") -> "RunOptions":
@@ -36,7 +63,30 @@ def manifest_of(group: "Group", request: Request, *, read_only: bool = False) ->
     terms = manifest_terms(group, request)
     if terms.path is None:
         return None
-    return Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    _check_apart(terms.path, group)
+    manifest = Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    if manifest.unread:
+        console.warning(
+            f"{terms.path}: {manifest.unread} of its lines are damaged or of another program, and"
+            " do not count"
+        )
+    return manifest
+
+
+def _check_apart(path: "Path", group: "Group") -> None:
+    """Refuse a manifest that is one of the pictures.
+
+    Raises:
+        UsageError: It is.
+    """
+    from serpent_cli.batch.places import identity
+
+    found = identity(path)
+    pictures = (place for job in group.jobs for place in (job.source, job.target))
+    if any(isinstance(each, Path) and identity(each) == found for each in pictures):
+        raise UsageError(
+            f"the manifest {path} is one of the pictures", hint="name another file with --manifest"
+        )
 
 
 def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
@@ -74,12 +124,10 @@ def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list
         import torch
 
         torch.set_num_threads(request.threads)
-    devices = [name.strip() for name in request.device.split(",") for _ in range(request.jobs)]
+    devices = [name for name in device_names(request) for _ in range(request.jobs)]
     budget = _budget(request) if manifest is None else manifest.plan.get("memory")
     terms = replace(load_terms(group, request), max_memory=share_memory(budget, len(devices)))
-    restorers = [replace(terms, device=device).load() for device in devices]
-    _check_scale(restorers[0].card, group)
-    return restorers
+    return [replace(terms, device=device).load() for device in devices]
 
 
 def load_terms(group: "Group", request: Request) -> "RestorerTerms":
@@ -96,15 +144,14 @@ def load_terms(group: "Group", request: Request) -> "RestorerTerms":
 
 def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     """Results of a group from a Ray cluster."""
+    if request.threads:
+        raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
     from serpent_cli.batch.ray_actors import Terms
     from serpent_cli.batch.ray_engine import run_on_ray
     from serpent_cli.zoo.locate import is_path, locate
 
-    if request.threads:
-        raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
     terms = load_terms(group, request)
-    path, card = locate(terms.model)
-    _check_scale(card, group)
+    path, _ = locate(terms.model)
     if is_path(terms.model):  # workers have another working folder
         terms = replace(terms, model=str(path.absolute()))
     return run_on_ray(
@@ -113,7 +160,16 @@ def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     )  # fmt: skip
 
 
-def _check_scale(card: "Card", group: "Group") -> None:
+def check_scale(group: "Group", request: Request) -> None:
+    """Refuse weights that enlarge by another scale than the group needs.
+
+    Raises:
+        UsageError: They do.
+        ModelError: There are no such weights.
+    """
+    from serpent_cli.zoo.locate import locate
+
+    card = locate(request.model_for(group.scale))[1]
     if card.scale != group.scale:
         raise UsageError(
             f"the model {card.name} enlarges by {card.scale}, not by {group.scale}",

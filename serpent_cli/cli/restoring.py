@@ -1,26 +1,36 @@
 """What `deblur` and `upscale` share: pictures in, restored pictures out, results shown."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.fetching import fetch_model
-from serpent_cli.cli.options import parse_region, parse_tile
-from serpent_cli.cli.outcome import Outcome, announcement
-from serpent_cli.cli.preparing import load, manifest_of, on_ray, run_options
+from serpent_cli.cli.options import parse_region
+from serpent_cli.cli.outcome import Outcome, announcement, tell_left_alone
+from serpent_cli.cli.preparing import (
+    check,
+    check_scale,
+    load,
+    manifest_of,
+    on_ray,
+    run_options,
+)
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
+    from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
     from serpent_cli.batch.result import FileResult
+    from serpent_cli.batch.sources import Lost
     from serpent_cli.restoration.restorer import Restorer
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
@@ -33,17 +43,20 @@ def restore_files(request: Request) -> None:
     region that lies in none of them, with that reason's code.
     """
     # Whatever can be wrong with the request is found before torch loads.
-    parse_region(request.region)
-    parse_tile(request.tile)
+    check(request)
     if request.model is not None:
         fetch_model(request.model, offline=request.offline, quiet=request.quiet)
-    groups = _groups(request)
+    groups, lost = _groups(request)
+    for group in groups:
+        check_scale(group, request)
     outcome = Outcome(request, sum(len(group.jobs) for group in groups))
     if request.dry_run:
         from serpent_cli.cli.dry_run import predict
 
-        predict(groups, request)
+        predict(groups, lost, request)
         return
+    for each in lost:
+        outcome.lose(each)
     with console.progress_bar(outcome.total, "files", quiet=request.quiet) as bar:
         for group in groups:
             with closing(_results(group, request, bar)) as results:
@@ -55,8 +68,8 @@ def restore_files(request: Request) -> None:
     raise typer.Exit(outcome.finish())
 
 
-def _groups(request: Request) -> "list[Group]":
-    """The jobs, by the scale that the network must have."""
+def _groups(request: Request) -> "tuple[list[Group], tuple[Lost, ...]]":
+    """The jobs, by the scale that the network must have, and what could not be looked at."""
     from serpent_cli.batch.groups import group_jobs
     from serpent_cli.batch.naming import Naming, name_targets, results_folder
     from serpent_cli.batch.places import parse_place
@@ -72,9 +85,10 @@ def _groups(request: Request) -> "list[Group]":
     if not places:
         raise UsageError("no picture is named", hint=f"for instance serpent {request.task} in.png")
     output = None if request.output is None else parse_place(request.output)
-    sources = find_sources(places, recursive=request.recursive, output=output)
-    if sources.strays and not request.quiet:
-        console.note(_strays(sources.strays))
+    listed = request.from0 or any(word.startswith("@") for word in request.inputs or [])
+    sources = find_sources(places, recursive=request.recursive, output=output, lenient=listed)
+    if not request.quiet:
+        tell_left_alone(sources)
     scale = request.wanted_scale()
     naming = Naming(
         request.tag(scale or 0), request.task, scale or 1, request.name,
@@ -83,37 +97,41 @@ def _groups(request: Request) -> "list[Group]":
     jobs = name_targets(sources, output, naming)
     if str(output) == "-" or any(str(job.target) == "-" for job in jobs):
         console.refuse_terminal()
-    return group_jobs(
+    groups = group_jobs(
         jobs, size=geometry, scale=scale, chosen=naming.format,
         folder=results_folder(sources, output, naming),
     )  # fmt: skip
-
-
-def _strays(strays: tuple[Any, ...]) -> str:
-    shown = ", ".join(place.name for place in strays[:3]) + (", ..." if len(strays) > 3 else "")
-    what = "1 file that is no picture was" if len(strays) == 1 else (
-        f"{len(strays)} files that are no pictures were")  # fmt: skip
-    return f"{what} left alone: {shown}"
+    return groups, sources.lost
 
 
 def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
     from serpent_cli.batch.manifest import sweep
+    from serpent_cli.batch.standing import settled
+
+    jobs, ray = deque(group.jobs), request.engine == "ray"
+    with ExitStack() as stack:
+        manifest = manifest_of(group, request, read_only=ray)
+        if manifest is not None:
+            stack.enter_context(manifest)
+        if manifest is not None and not ray:
+            sweep(group.jobs)
+        yield from settled(jobs, manifest, force=request.force)
+        if not jobs:
+            return
+        left = replace(group, jobs=tuple(jobs))
+        yield from on_ray(left, request) if ray else _restored(left, request, manifest, bar)
+
+
+def _restored(
+    group: "Group", request: Request, manifest: "Manifest | None", bar: console.Bar
+) -> "Iterator[FileResult]":
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    if request.engine == "ray":
-        yield from on_ray(group, request)
-        return
-    with ExitStack() as stack:
-        manifest = manifest_of(group, request)
-        if manifest is not None:
-            stack.enter_context(manifest)
-        restorers = load(group, request, manifest)
-        if manifest is not None:
-            sweep(group.jobs)
-        stack.enter_context(use_backend(BACKEND.get()))
-        options = run_options(group, request, manifest)
-        shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
+    restorers = load(group, request, manifest)
+    options = run_options(group, request, manifest)
+    shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
+    with use_backend(BACKEND.get()):
         yield from run_all(group.jobs, restorers, shown)
 
 

@@ -60,6 +60,9 @@ def train(
     The run's folder receives the log (log.jsonl), a picture of it (progress.png), the state to go
     on from, and at the end the weights and their card. See docs/training.md, also for several GPUs.
     """
+    from serpent_cli.restoration.device_names import check_device
+
+    check_device(device)
     import torch
 
     from serpent_cli.restoration.device import choose_device

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, TypeVar, cast
 
 from serpent_cli.degrade.kernels import TRUNCATE
@@ -39,10 +39,10 @@ class Kinds:
     """
 
     sharp: float = 0.0
-    gaussian: float = 0.5
-    oval: float = 0.12
-    disk: float = 0.19
-    motion: float = 0.19
+    gaussian: float = 0.0
+    oval: float = 0.0
+    disk: float = 0.0
+    motion: float = 0.0
     lens: float = 0.0
     shake: float = 0.0
     lens_shake: float = 0.0
@@ -55,7 +55,7 @@ class Filters:
 
     box: float = 0.0
     bilinear: float = 0.0
-    bicubic: float = 1.0
+    bicubic: float = 0.0
     lanczos: float = 0.0
 
 
@@ -75,7 +75,8 @@ class Degradation:
             favours slight ones.
         layers: Relative frequencies of one, two and three blurs, side by side in one crop.
         moving_share: Share of crops of two whose nearer layer takes its outline along.
-        linear_share: Share of crops on which blur and noise act in linear light, not on sRGB values.
+        linear_share: Share of crops on which blur and noise act in linear light, not on sRGB
+            values.
         highlight_share: Share of those with lights brighter than white.
         filters: How `upscale` reduces.
         aliased_share: Share of reductions without antialiasing.
@@ -97,7 +98,7 @@ class Degradation:
     share: float = 1.0
     clean_share: float = 0.12
     clean_untouched: float = 0.7
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: Kinds = Kinds(gaussian=0.5, oval=0.12, disk=0.19, motion=0.19)
     sigma: Range = (0.4, 3.0)
     radius: Range = (0.5, 3.5)
     length: Range = (3.0, 13.0)
@@ -106,7 +107,7 @@ class Degradation:
     moving_share: float = 0.0
     linear_share: float = 0.0
     highlight_share: float = 0.0
-    filters: Filters = field(default_factory=Filters)
+    filters: Filters = Filters(bicubic=1.0)
     aliased_share: float = 0.0
     noise: Range = (0.0, 5.0)
     noise_power: float = 2.0
@@ -162,6 +163,8 @@ class Degradation:
             reach = max(reach, self.length[1] / 2 + 1)
         if kinds.shake or kinds.lens_shake:  # a trail's centre of light is not its middle
             reach = max(reach, 0.7 * self.length[1] + 1)
+        if kinds.lens_shake:
+            reach += self.radius[1] / 3 + 1
         return 2 * min(MOST_REACH, math.ceil(reach)) + 1
 
 
@@ -216,15 +219,15 @@ def _record(kind: type[Record], record: object, name: str) -> Record:
     values: dict[str, Any] = {
         key: _value(f"{name}.{key}", value, getattr(known, key)) for key, value in table.items()
     }
-    if isinstance(known, Kinds | Filters):  # a table of frequencies says all that may happen
-        values = {entry.name: 0.0 for entry in fields(kind)} | values
     return kind(**values)
 
 
 def _value(name: str, value: object, default: object) -> object:
     """A value from TOML, if it is of the default's kind."""
-    if isinstance(default, Kinds | Filters):
-        return _record(type(default), value, name)
+    if isinstance(default, Kinds):
+        return _record(Kinds, value, name)
+    if isinstance(default, Filters):
+        return _record(Filters, value, name)
     if isinstance(default, tuple):
         items = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
         if len(items) == len(cast("tuple[object, ...]", default)) and all(map(_is_number, items)):

@@ -80,13 +80,12 @@ def lens_kernels(
     flat = torch.cos(sector / 2) / torch.cos(around)  # the polygon's reach over the circle's
     distance = torch.where(_column(blades) >= 3, distance / flat, distance)
     size, width = _column(radius), 1 + _column(edge * radius)
-    light = ((size + width / 2 - distance) / width).clamp(0, 1)
-    light = light * (1 + _column(rim) * (distance / size.clamp_min(0.5)).clamp_max(1) ** 4)
     shift = _column(cut * radius)
-    barrel = torch.hypot(
-        down - shift * _column(angle.sin()), right - shift * _column(angle.cos())
-    )
-    return _normalised(light * (size + 0.5 - barrel).clamp(0, 1))
+    barrel = torch.hypot(down - shift * _column(angle.sin()), right - shift * _column(angle.cos()))
+    seen = ((size + width / 2 - torch.maximum(distance, barrel)) / width).clamp(0, 1)
+    # The rim is the aperture's, wherever the barrel hides it.
+    bright = 1 + _column(rim) * (distance / size.clamp_min(0.5)).clamp_max(1) ** 4
+    return _normalised(seen * bright)
 
 
 def motion_kernels(length: Tensor, angle: Tensor, side: int) -> Tensor:

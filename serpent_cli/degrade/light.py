@@ -10,9 +10,11 @@ def to_linear(x: Tensor) -> Tensor:
 
 
 def to_srgb(x: Tensor) -> Tensor:
-    """sRGB values of linear light, clipped to [0, 1]: what lies beyond white is white."""
+    """SRGB values of linear light, clipped to [0, 1]: what lies beyond white is white."""
     x = x.clamp(0, 1)
-    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    return torch.where(
+        x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    )
 
 
 def brighten_highlights(x: Tensor, gain: Tensor) -> Tensor:

@@ -57,5 +57,8 @@ def _grained(noise: Tensor, sigma: Tensor) -> Tensor:
 
 def generator_for(name: str) -> torch.Generator:
     """A CPU generator seeded by a file name: the same picture gets the same noise anywhere."""
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+    seed = (
+        int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+        >> 1
+    )
     return torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from serpent_cli.degrade.blur import convolve, unsharp_mask
 from serpent_cli.degrade.compress import jpeg, webp
-from serpent_cli.degrade.config import DegradeConfig, Degradation, Filters, Kinds, Range
+from serpent_cli.degrade.config import Degradation, DegradeConfig, Filters, Kinds, Range
 from serpent_cli.degrade.kernels import (
     STEPS,
     disk_kernels,
@@ -77,7 +77,12 @@ class _Crops:
         config: DegradeConfig,
     ) -> None:
         self.x, self.way, self.generator, self.field = clean, way, generator, field or generator
-        self.halo, self.scale, self.count, self.device = halo, config.scale, len(clean), clean.device
+        self.halo, self.scale, self.count, self.device = (
+            halo,
+            config.scale,
+            len(clean),
+            clean.device,
+        )
         self.sharp = self.chance(way.clean_share)
         self.touched = ~(self.sharp & self.chance(way.clean_untouched))
 
@@ -132,7 +137,8 @@ class _Crops:
 
     def mask(self) -> Tensor:
         """A random part of each crop, halo included."""
-        return random_masks(self.count, *self.x.shape[-2:], self.generator, self.device)
+        height, width = self.x.shape[-2:]
+        return random_masks(self.count, height, width, self.generator, self.device)
 
     def one_blur(self, wanted: Tensor, cut: int, masks: list[Tensor], moving: Tensor) -> Tensor:
         """One random blur of each wanted row, without `cut` pixels at each border."""
@@ -154,8 +160,9 @@ class _Crops:
             blurred[rows] = whole[:, :3] / whole[:, 3:].clamp_min(1e-3)
         rows = upload(turn.nonzero()[:, 0], self.device)
         if len(rows):
-            angle = (0.1 * (place[rows, 0] - 0.5), 0.1 * (place[rows, 1] - 0.5))
-            blurred[rows] = _cut(turned(self.x[rows], *angle, 4 * place[rows, 2:] - 2), cut)
+            angle, zoom = (0.1 * (place[rows, i] - 0.5) for i in range(2))
+            whole = turned(self.x[rows], angle, zoom, 4 * place[rows, 2:] - 2)
+            blurred[rows] = _cut(whole, cut)
         return blurred
 
     def reduce(self) -> None:
@@ -187,10 +194,13 @@ class _Crops:
         shot = torch.where(linear, self.uniform((0.9, 0.995)), self.uniform((0.0, 1.0)) * sensor)
         grain = self.uniform((0.0, 0.9)) * (sensor & self.chance(0.7))
         tint = self.uniform((0.0, 0.6)) * sensor
-        values = [upload(v, self.device) for v in (std, shot, grain, tint)]
-        self.befall(
-            std > 0, lambda x, rows: sensor_noise(x, *(v[rows] for v in values), self.field)
-        )
+        std_, shot, grain, tint = (upload(v, self.device) for v in (std, shot, grain, tint))
+
+        def add(x: Tensor, rows: Tensor) -> Tensor:
+            some = std_[rows], shot[rows], grain[rows], tint[rows]
+            return sensor_noise(x, *some, self.field)
+
+        self.befall(std > 0, add)
 
     def process(self) -> None:
         """What cameras and programs do before they write a file."""
@@ -199,22 +209,25 @@ class _Crops:
         self.befall(sharpened, lambda x, rows: unsharp_mask(x.clamp(0, 1), amount[rows]))
         self.x = _rounded(self.x)
         twice = self.chance(self.way.twice_share) & self.touched
-        shift = torch.randint(8, (2,), generator=self.generator).tolist()
-        quality = self.quality()
-        self.befall(
-            twice,
-            lambda x, rows: jpeg(x.roll(shift, (2, 3)), *(q[rows] for q in quality)).roll(
-                [-s for s in shift], (2, 3)
-            ),
-        )
-        resized = (self.chance(self.way.resample_share) & self.touched).nonzero()[:, 0].tolist()
+        down, right = torch.randint(8, (2,), generator=self.generator).tolist()
+        quality, halved = self.quality()
+
+        def on_another_grid(x: Tensor, rows: Tensor) -> Tensor:
+            moved = jpeg(x.roll((down, right), (2, 3)), quality[rows], halved[rows])
+            return moved.roll((-down, -right), (2, 3))
+
+        self.befall(twice, on_another_grid)
+        resized = self.chance(self.way.resample_share) & self.touched
         sizes = self.uniform(self.way.resample).tolist()
         filters = torch.randint(len(FILTERS), (self.count,), generator=self.generator).tolist()
-        for row in resized:
-            self.befall(
-                torch.arange(self.count) == row,
-                lambda x, rows, r=row: _resized_and_back(x, sizes[r], FILTERS[filters[r]]),
+
+        def resample(x: Tensor, rows: Tensor) -> Tensor:
+            each = zip(x, rows.tolist(), strict=True)
+            return torch.stack(
+                [_resized_and_back(y[None], sizes[r], FILTERS[filters[r]])[0] for y, r in each]
             )
+
+        self.befall(resized, resample)
 
     def quality(self) -> tuple[Tensor, Tensor]:
         """Of JPEG for each row, and whether chroma is halved, on the device."""
@@ -226,11 +239,11 @@ class _Crops:
         """To 8 bits, and through a codec."""
         self.x = _rounded(self.x)
         draw = torch.rand(self.count, generator=self.generator)
-        quality = self.quality()
+        quality, halved = self.quality()
         by_jpeg = (draw < self.way.jpeg_share) & self.touched
         by_webp = (draw >= 1 - self.way.webp_share) & self.touched
-        self.befall(by_jpeg, lambda x, rows: jpeg(x, *(q[rows] for q in quality)))
-        self.befall(by_webp, lambda x, rows: webp(x, quality[0][rows]))
+        self.befall(by_jpeg, lambda x, rows: jpeg(x, quality[rows], halved[rows]))
+        self.befall(by_webp, lambda x, rows: webp(x, quality[rows]))
 
 
 def random_kernels(
@@ -261,10 +274,23 @@ def random_kernels(
     cut = draw((0.0, 0.9)) * (draw((0.0, 1.0)) < 0.3)
     curl, uneven = draw((0.0, 3.0)), draw((0.0, 1.0))
     walk = upload(torch.randn(count, 3, STEPS, generator=generator), device)
-    sizes = torch.stack((sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven))
-    sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven = upload(sizes, device)
-    lens = lambda part: lens_kernels(part * radius, edge, rim, blades, 2 * angle, cut, side)  # noqa: E731
-    shake = lambda: shake_kernels(length, curl, uneven, walk, side)  # noqa: E731
+    sizes = torch.stack(
+        (sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven)
+    )
+    sigma, across, angle, radius, length, edge, rim, blades, cut, curl, uneven = upload(
+        sizes, device
+    )
+
+    def lens(part: float) -> Tensor:
+        return lens_kernels(part * radius, edge, rim, blades, 2 * angle, cut, side)
+
+    def shake() -> Tensor:
+        return shake_kernels(length, curl, uneven, walk, side)
+
+    def lens_shake() -> Tensor:
+        trail = functional.pad(shake(), (side // 2,) * 4)
+        return convolve(trail[:, None], lens(1 / 3))[:, 0].clamp_min(0)
+
     makers: dict[str, Callable[[], Tensor]] = {
         "gaussian": lambda: gaussian_kernels(sigma, across, angle, side),
         "oval": lambda: gaussian_kernels(sigma, across, angle, side),
@@ -272,9 +298,7 @@ def random_kernels(
         "motion": lambda: motion_kernels(length, angle, side),
         "lens": lambda: lens(1.0),
         "shake": shake,
-        "lens_shake": lambda: convolve(
-            functional.pad(shake(), (side // 2,) * 4)[:, None], lens(1 / 3)
-        )[:, 0],
+        "lens_shake": lens_shake,
     }
     kernels = torch.zeros(count, side, side, device=device)
     kernels[:, side // 2, side // 2] = 1
@@ -287,7 +311,7 @@ def random_kernels(
 
 
 def _windows(x: Tensor, kernels: Tensor, cut: int) -> Tensor:
-    """Blur, without `cut` pixels at each border; what a kernel sees beyond the border is reflected."""
+    """Blur, without `cut` pixels at each border; what lies beyond the border is reflected."""
     radius = kernels.shape[-1] // 2
     if radius > cut:
         x = functional.pad(x, (radius - cut,) * 4, mode="reflect")

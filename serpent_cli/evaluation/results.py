@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import math
 import os
 import secrets
@@ -20,6 +19,7 @@ from serpent_cli.evaluation.sheet import Pixels
 from serpent_cli.evaluation.suite import Score
 from serpent_cli.evaluation.table import caption, markdown
 from serpent_cli.evaluation.trial import Suite
+from serpent_cli.filenames import json_text
 
 
 def prepare_folder(folder: Path) -> None:
@@ -60,8 +60,8 @@ def write_results(
     """
     contents = {
         "results.json": _as_json(suite, scores, means).encode(),
-        "results.csv": _as_csv(means).encode(),
-        "results.md": markdown(means).encode(),
+        "results.csv": _as_csv(means).encode("utf-8", "surrogateescape"),
+        "results.md": markdown(means).encode("utf-8", "surrogateescape"),
         "contact-sheet.png": _as_png(sheet),
     }
     for name, data in contents.items():
@@ -78,7 +78,7 @@ def _as_json(suite: Suite, scores: Sequence[Score], means: Sequence[Mean]) -> st
         "means": [dataclasses.asdict(mean) for mean in means],
         "scores": [_finite(dataclasses.asdict(score)) for score in scores],
     }
-    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(record, indent=1, allow_nan=False) + "\n"
 
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:

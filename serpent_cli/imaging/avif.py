@@ -1,8 +1,8 @@
-"""AVIF of 10 and 12 bits: samples by imagecodecs (libavif), metadata put into its boxes by us.
+"""AVIF: samples by imagecodecs (libavif) or Pillow, metadata put into its boxes by us.
 
-Pillow decodes and encodes 8 bits only; imagecodecs knows no metadata. Sources: ISO/IEC 14496-12
-(boxes), ISO/IEC 23008-12 (items, Exif and XMP as items that describe the picture), and AV1 Image
-File Format 1.1.
+Pillow decodes and encodes 8 bits only, and writes EXIF anew, without its thumbnail and maker note;
+imagecodecs knows no metadata. Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (items, Exif and
+XMP as items that describe the picture), and AV1 Image File Format 1.1.
 """
 
 import io
@@ -13,14 +13,26 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
+from serpent_cli.imaging.avif_boxes import Facts
 from serpent_cli.imaging.boxes import Box, content, pack, pack_full, walk
 from serpent_cli.imaging.colour import bands, to_unit
+from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.deep import normalise, split_channels
-from serpent_cli.imaging.metadata import Metadata, numbered_colours
+from serpent_cli.imaging.metadata import (
+    Metadata,
+    exif_dpi,
+    take_orientation,
+    upright_density,
+    upright_dpi,
+)
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.profile import is_srgb
 
 BITS = 12
 """Depth in which deep pictures are written: the deepest that AV1 has."""
+
+LOSSLESS = 100
+"""The quality at which imagecodecs codes red, green and blue without loss."""
 
 _PRIMARY = 1
 _MAX_BOX = 64 << 20
@@ -28,75 +40,90 @@ _MAX_BOX = 64 << 20
 _SRGB, _UNSPECIFIED = (1, 13), (2, 2)
 
 
-def read_deep(stream: BinaryIO, bits: int, metadata: Metadata, name: str) -> Picture:
+def stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
+    """Complete what Pillow found by what the boxes say.
+
+    Args:
+        found: As Pillow found it; its orientation is that of the boxes `irot` and `imir`, which
+            alone count, and its EXIF block may have been written anew for them.
+        facts: As `avif_boxes.read_facts` gave them.
+        height: Rows as stored.
+        width: Columns as stored.
+    """
+    turn, notes = found.orientation, tuple(facts.notes)
+    if facts.aperture is not None and facts.crop(height, width) is None:
+        notes += ("Its clean aperture does not fall on whole pixels: all of the picture is shown",)
+    taken = found
+    if facts.exif is not None:
+        taken = take_orientation(icc=found.icc, exif=facts.exif, xmp=found.xmp, xmp_alone=False)
+        dpi = exif_dpi(taken.exif) if taken.exif else None
+        taken = replace(taken, orientation=turn, dpi=upright_dpi(dpi, turn))
+    cicp = facts.cicp if facts.cicp and not is_srgb(facts.cicp) else None
+    density = None if taken.dpi else upright_density(facts.density, turn)
+    return replace(taken, cicp=cicp, density=density, warnings=taken.warnings + notes)
+
+
+def read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, name: str) -> Picture:
     """Decode a still picture of 10 or 12 bits.
 
     Args:
         stream: The whole file, seekable.
         bits: Bits per channel in the file.
-        metadata: As Pillow found it, with the orientation still to be applied.
+        metadata: As `stated` gave it, with the orientation still to be applied.
+        facts: As `avif_boxes.read_facts` gave them.
         name: How the user calls the picture.
 
     Returns:
         uint16 pixels, stretched to the full range.
 
     Raises:
-        RuntimeError, ValueError: The file is truncated or damaged.
+        DamageError: The file is truncated or damaged.
     """
     stream.seek(0)
-    samples: Samples = imagecodecs.avif_decode(stream.read(), index=0)
-    samples, notes = normalise(samples, 8 if samples.dtype == np.uint8 else bits, name)
+    with decoder():
+        samples: Samples = imagecodecs.avif_decode(stream.read(), index=0)
+    box = facts.crop(*samples.shape[:2])
+    if box:
+        samples = samples[box[1] : box[3], box[0] : box[2]]
+    bits = 8 if samples.dtype == np.uint8 else bits
+    samples, notes = normalise(samples, bits, name)
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    return Picture(
-        pixels,
-        alpha,
-        grey,
-        metadata.icc,
-        metadata.exif,
-        metadata.xmp,
-        metadata.dpi,
-        "AVIF",
-        metadata.warnings + notes,
-    )
+    return metadata.picture(
+        pixels, alpha, grey, format="AVIF", notes=notes, bits=bits if bits > 8 else 0,
+        lossless=facts.lossless,
+    )  # fmt: skip
 
 
-def note_colours(metadata: Metadata, head: bytes) -> Metadata:
-    """Say that a description of colours by number, other than sRGB, was left out.
+def write_avif(picture: Picture, metadata: Metadata, stream: BinaryIO, *, quality: int) -> None:
+    """Encode at 8 or 12 bits without chroma subsampling, with metadata.
 
     Args:
-        metadata: As read; with a profile the numbers do not count.
-        head: The first bytes of the file, with its boxes.
-    """
-    at = head.find(b"colrnclx")
-    if metadata.icc or at < 0 or at + 12 > len(head):
-        return metadata
-    primaries, curve = struct.unpack_from(">HH", head, at + 8)
-    notes = numbered_colours(primaries, curve)
-    return replace(metadata, warnings=metadata.warnings + notes)
-
-
-def write_deep(picture: Picture, metadata: Metadata, stream: BinaryIO, *, quality: int) -> None:
-    """Encode at 12 bits without chroma subsampling, with metadata.
-
-    Args:
-        picture: uint16 or float32.
+        picture: Any depth; uint16 and float32 are written with 12 bits, or with those of the file
+            where they were coded without loss.
         metadata: What to store beside the pixels; an AVIF has no place for `dpi`.
         stream: Where to write, from its current position.
-        quality: 1 to 100.
+        quality: 1 to 100; `LOSSLESS` is without loss, but for the rounding to those bits.
 
     Raises:
         RuntimeError: The encoder refuses the picture.
     """
     # Grey goes in as colour: one channel alone would be encoded without loss, whatever `quality`.
-    channels = replace(picture, grey=False).channels()
-    primaries, curve = _UNSPECIFIED if metadata.icc else _SRGB
+    exact = quality == LOSSLESS
+    alone = exact and picture.alpha is None
+    channels = picture.channels() if alone else replace(picture, grey=False).channels()
+    primaries, curve = metadata.cicp or (_UNSPECIFIED if metadata.icc else _SRGB)
+    bits = 8 if channels.dtype == np.uint8 else BITS
+    if exact and picture.bits == 10:
+        bits = picture.bits
     data = bytes(
         imagecodecs.avif_encode(
-            _to_bits(channels),
+            channels if bits == 8 else _to_bits(channels, bits),
             level=quality,
             speed=6,
-            bitspersample=BITS,
-            pixelformat="yuv400" if picture.grey else "yuv444",
+            bitspersample=bits,
+            pixelformat="yuv400"
+            if channels.ndim == 2 or (picture.grey and not exact)
+            else "yuv444",
             primaries=primaries,
             transfer=curve,
         )
@@ -104,9 +131,9 @@ def write_deep(picture: Picture, metadata: Metadata, stream: BinaryIO, *, qualit
     stream.write(_with_metadata(data, metadata))
 
 
-def _to_bits(channels: Samples) -> Samples:
+def _to_bits(channels: Samples, bits: int) -> Samples:
     result = np.empty(channels.shape, np.uint16)
-    top = np.float32((1 << BITS) - 1)
+    top = np.float32((1 << bits) - 1)
     for band in bands(channels.shape[0], channels[0].size):
         result[band] = np.rint(np.clip(to_unit(channels[band]), 0, 1) * top)
     return result
@@ -129,7 +156,13 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
         items.append(_Item(b"Exif", b"\0", bytes(4) + metadata.exif))
     if metadata.xmp:
         items.append(_Item(b"mime", b"\0application/rdf+xml\0", metadata.xmp))
-    if not items and not metadata.icc:
+    properties: list[bytes] = []
+    if metadata.icc:
+        properties.append(pack(b"colr", b"prof" + metadata.icc))
+    if metadata.density:
+        # The shape of a pixel: width and height, the other way round than how many there are.
+        properties.append(pack(b"pasp", struct.pack(">II", *metadata.density[::-1])))
+    if not items and not properties:
         return data
     stream = io.BytesIO(data)
     top = {box.kind: box for box in walk(stream, 0, len(data))}
@@ -141,8 +174,8 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
     parts[b"iinf"] = _more_infos(parts[b"iinf"], items, first)
     for number, _ in enumerate(items, first):
         parts[b"iref"] += pack(b"cdsc", struct.pack(">HHH", number, 1, _PRIMARY))
-    if metadata.icc:
-        parts[b"iprp"] = _more_properties(parts[b"iprp"], b"prof" + metadata.icc)
+    if properties:
+        parts[b"iprp"] = _more_properties(parts[b"iprp"], properties)
     parts[b"iloc"] = _more_places(parts[b"iloc"], items, first, shift=0, base=0)
     order = (b"hdlr", b"pitm", b"iloc", b"iinf", b"iref", b"iprp")
     grown = sum(8 + len(parts[kind]) for kind in order) + 12 - (meta.end - meta.start)
@@ -187,8 +220,8 @@ def _more_places(body: bytes, items: list[_Item], first: int, *, shift: int, bas
     return body[:6] + struct.pack(">H", count + len(items)) + entries
 
 
-def _more_properties(body: bytes, colour: bytes) -> bytes:
-    """Add a colour property and tie it to the primary item."""
+def _more_properties(body: bytes, properties: list[bytes]) -> bytes:
+    """Add properties and tie them to the primary item."""
     stream = io.BytesIO(body)
     boxes: dict[bytes, Box] = {box.kind: box for box in walk(stream, 0, len(body))}
     store = content(stream, boxes[b"ipco"], _MAX_BOX)
@@ -201,6 +234,6 @@ def _more_properties(body: bytes, colour: bytes) -> bytes:
         listed = ties[at + 3 : at + 3 + several]
         at += 3 + several
         if item == _PRIMARY:
-            listed += bytes([number])
+            listed += bytes(range(number, number + len(properties)))
         entries += struct.pack(">HB", item, len(listed)) + listed
-    return pack(b"ipco", store + pack(b"colr", colour)) + pack(b"ipma", ties[:8] + entries)
+    return pack(b"ipco", store + b"".join(properties)) + pack(b"ipma", ties[:8] + entries)

@@ -165,7 +165,7 @@ class _Collected:
         self, head: Picture, target: Format, stream: BinaryIO, quality: int | None
     ) -> None:
         self._head, self._format, self._stream, self._quality = head, target, stream, quality
-        self.notes = pixel_losses(head, target) + kept_metadata(head, target)[1]
+        self.notes = pixel_losses(head, target, quality) + kept_metadata(head, target)[1]
         size = (head.height, head.width)
         self._colour = np.empty((*size, 3), head.pixels.dtype)
         self._alpha = None if head.alpha is None else np.empty(size, head.pixels.dtype)

@@ -11,24 +11,25 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
-import tifffile
 
-from serpent_cli.imaging import formats, png, tiff
+from serpent_cli.imaging import formats, png
 from serpent_cli.imaging.band_source import BandSource, resized
 from serpent_cli.imaging.bands_png import png_source
 from serpent_cli.imaging.bands_tiff import tiff_source
 from serpent_cli.imaging.colour import grey_to_rgb
+from serpent_cli.imaging.damage import CutOffError, one_sentence
+from serpent_cli.imaging.kinds import open_kind
+from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import (
     DEFAULT_MAX_PIXELS,
     Source,
     check_size,
-    one_sentence,
     opened,
     read_head,
     read_picture,
-    read_size,
 )
+from serpent_cli.imaging.tiff_page import first_page, open_tiff
 
 _WHOLE_BAND = 64
 
@@ -106,7 +107,7 @@ class BandReader:
         while self._bottom < stop:
             band = next(self._bands, None)
             if band is None:
-                raise EOFError("rows are missing")
+                raise CutOffError("rows are missing")
             self._held.append(band)
             self._bottom += len(band)
             self._drop(start)
@@ -150,16 +151,14 @@ def _banded(stream: BinaryIO, name: str, max_pixels: int) -> BandSource | None:
     """The bands of a format that has any."""
     kind = formats.sniff(read_head(stream, name), name)
     if kind == "PNG":
-        header = png.read_header(stream)
+        header = png.read_still(stream, name)
         check_size(header.height, header.width, name, max_pixels)
-        png.check_still(header, name)
         return png_source(stream, header)
     if kind == "TIFF":
-        stream.seek(0)
-        file = tifffile.TiffFile(stream, name="picture")  # closed with the stream
-        page = tiff.first_page(file, name)
-        check_size(page.imagelength, page.imagewidth, name, max_pixels)
-        return tiff_source(stream, file, name)
+        file = open_tiff(stream)  # closed with the stream
+        page = first_page(stream, file, name)
+        check_size(page.height, page.width, name, max_pixels)
+        return tiff_source(stream, file, page, name)
     return None
 
 
@@ -188,17 +187,15 @@ def read_layout(path: Source) -> Layout:
     Raises:
         PictureError: As for `read_size`.
     """
-    with opened(path) as (stream, name):
-        kind = formats.sniff(read_head(stream, name), name)
-        with one_sentence(name):
-            source = _banded(stream, name, 1 << 62)
+    with opened(path) as (stream, name), one_sentence(name):
+        source = _banded(stream, name, 1 << 62)
         if source is not None:
             head = source.head
             channels = 3 if head.alpha is None else 4
             return Layout(
                 head.height, head.width, head.pixels.itemsize, channels, False, source.step
             )
-        height, width = read_size(stream)
-        deepest = {"JPEG": (1, 3), "PNG": (2, 4), "TIFF": (4, 4), "BMP": (1, 4), "GIF": (1, 4)}
-        sample_bytes, channels = deepest.get(kind, (2, 4))
-        return Layout(height, width, sample_bytes, channels, True, height)
+        head = read_head(stream, name)
+        found = open_kind(stream, formats.sniff(head, name), head, name)
+        height, width = upright_size(found.height, found.width, found.orientation)
+        return Layout(height, width, found.sample_bytes, found.channels, True, height)

@@ -14,14 +14,14 @@ import imagecodecs
 import numpy as np
 
 from serpent_cli.imaging.band_source import BandSource, blank
-from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.png import Header
+from serpent_cli.imaging.damage import decoder
+from serpent_cli.imaging.picture import Samples
+from serpent_cli.imaging.png_chunks import SIGNATURE, Header
+from serpent_cli.imaging.png_inflate import Inflated
+from serpent_cli.imaging.png_metadata import gathered
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _BAND_BYTES = 4 << 20
-_PIECE_BYTES = 1 << 20
-_INTERLACE_AT = 28
 
 
 def chunk(kind: bytes, data: bytes | memoryview) -> bytes:
@@ -40,17 +40,15 @@ def png_source(stream: BinaryIO, header: Header) -> BandSource | None:
 
     Args:
         stream: The whole file, seekable; it must stay open.
-        header: As `png.read_header` gave it.
+        header: As `png.read_still` gave it.
 
     Returns:
         None where rows do not come one after another, or do not stand for themselves: interlaced,
         turned, with a palette, fewer than 8 bits, or a transparent colour.
     """
-    metadata = header.metadata()
-    stream.seek(_INTERLACE_AT)
-    interlaced = stream.read(1) != b"\0"
+    metadata = gathered(header)
     if (
-        interlaced
+        header.interlaced
         or metadata.orientation != 1
         or header.bits < 8
         or header.colour_type not in _CHANNELS
@@ -60,17 +58,14 @@ def png_source(stream: BinaryIO, header: Header) -> BandSource | None:
     channels = _CHANNELS[header.colour_type]
     dtype = np.dtype(np.uint8 if header.bits == 8 else np.uint16)
     pixels, alpha = blank(header.height, header.width, dtype, alpha=channels in (2, 4))
-    head = Picture(
-        pixels, alpha, channels < 3, metadata.icc, metadata.exif, metadata.xmp, metadata.dpi,
-        "PNG", metadata.warnings,
-    )  # fmt: skip
+    head = metadata.picture(pixels, alpha, channels < 3, format="PNG")
     step = max(1, _BAND_BYTES // (header.width * channels * dtype.itemsize))
     return BandSource(head, step, lambda: _bands(stream, header, channels, step))
 
 
 def _bands(stream: BinaryIO, header: Header, channels: int, step: int) -> Iterator[Samples]:
     row_bytes = header.width * channels * header.bits // 8
-    filtered = _Inflated(stream)
+    filtered = Inflated(stream)
     above = bytes(row_bytes)
     for top in range(0, header.height, step):
         count = min(step, header.height - top)
@@ -78,6 +73,8 @@ def _bands(stream: BinaryIO, header: Header, channels: int, step: int) -> Iterat
         band = _unfilter(above, rows, header, count)
         last = band[-1] if header.bits == 8 else band[-1].astype(">u2")
         above = last.tobytes()
+        if top + count == header.height:
+            filtered.finish()
         yield band.reshape(count, header.width, channels)
 
 
@@ -89,70 +86,5 @@ def _unfilter(above: bytes, rows: bytes, header: Header, count: int) -> Samples:
         chunk(b"IDAT", zlib.compress(b"\0" + above + rows, 0)),
         chunk(b"IEND", b""),
     )
-    return imagecodecs.png_decode(b"".join(parts))[1:]
-
-
-class _Inflated:
-    """The decompressed IDAT chunks of a PNG, read in order.
-
-    Args:
-        stream: The whole file; nobody else moves it without need, each read seeks for itself.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._engine = zlib.decompressobj()
-        self._pieces = _compressed(stream)
-
-    def read(self, size: int) -> bytes:
-        """Exactly `size` bytes.
-
-        Raises:
-            EOFError: There are no more.
-            zlib.error, ValueError: The data are damaged.
-        """
-        found = bytearray()
-        while len(found) < size:
-            given = self._engine.unconsumed_tail
-            if not given and not self._engine.eof:
-                given = next(self._pieces, b"")
-            plain = self._engine.decompress(given, size - len(found))
-            if not plain and not self._engine.unconsumed_tail and (self._engine.eof or not given):
-                raise EOFError("PNG pixel data cut off")
-            found += plain
-        return bytes(found)
-
-
-def _compressed(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the data of all IDAT chunks in pieces.
-
-    Raises:
-        EOFError: A chunk is cut off.
-        ValueError: Its checksum is wrong.
-    """
-    position = len(SIGNATURE)
-    while True:
-        stream.seek(position)
-        length, kind = struct.unpack(">I4s", _exactly(stream, 8))
-        position += 8
-        end = position + length
-        if kind == b"IDAT":
-            check = zlib.crc32(kind)
-            while position < end:
-                stream.seek(position)
-                piece = _exactly(stream, min(_PIECE_BYTES, end - position))
-                position += len(piece)
-                check = zlib.crc32(piece, check)
-                yield piece
-            stream.seek(end)
-            if _exactly(stream, 4) != struct.pack(">I", check):
-                raise ValueError("PNG checksum is wrong")
-        elif kind == b"IEND":
-            return
-        position = end + 4
-
-
-def _exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise EOFError("PNG chunk cut off")
-    return data
+    with decoder():
+        return imagecodecs.png_decode(b"".join(parts))[1:]

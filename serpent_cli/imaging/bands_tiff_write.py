@@ -29,7 +29,7 @@ _HEADER_BYTES = 16
 _WAITING_BYTES = 64 << 20
 _BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 3, 4, 5, 7, 16
 _CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _LONG8: "Q"}
-_DEFLATE, _DIFFERENCES, _FLOAT_BYTES, _STRAIGHT, _FLOAT, _INCH = 8, 2, 3, 2, 3, 2
+_DEFLATE, _DIFFERENCES, _FLOAT_BYTES, _STRAIGHT, _FLOAT, _NO_UNIT, _INCH = 8, 2, 3, 2, 3, 1, 2
 
 
 class TiffBands:
@@ -131,12 +131,13 @@ class TiffBands:
 
     def _with_metadata(self, entries: list[ifd.Entry]) -> ifd.Tree:
         metadata = self._metadata
-        if metadata.dpi:
+        resolution = metadata.dpi or metadata.density
+        if resolution:
             entries += [
                 self._entry(tag, _RATIONAL, _ratio(value))
-                for tag, value in zip((282, 283), metadata.dpi, strict=True)
+                for tag, value in zip((282, 283), resolution, strict=True)
             ]
-            entries.append(self._entry(296, _SHORT, [_INCH]))
+            entries.append(self._entry(296, _SHORT, [_INCH if metadata.dpi else _NO_UNIT]))
         if metadata.xmp:
             entries.append(ifd.Entry(700, _BYTE, len(metadata.xmp), metadata.xmp))
         if metadata.icc:

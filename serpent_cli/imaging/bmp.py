@@ -1,21 +1,127 @@
-"""What Pillow leaves out of BMP: embedded profiles, and transparency.
+"""What Pillow leaves out of BMP: embedded profiles, transparency, and bit masks of any kind.
 
-Source: Microsoft, BITMAPV5HEADER and BITMAPV4HEADER structures.
+Source: Microsoft, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER structures.
 """
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 
-from serpent_cli.imaging.picture import Samples
+from serpent_cli.imaging.colour import bands
+from serpent_cli.imaging.damage import CutOffError, DamageError
+from serpent_cli.imaging.deep import split_channels
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.picture import Picture, Samples
 
 _FILE_HEADER = 14
 _V5_BYTES = 124
 _EMBEDDED = b"DEBM"
 _MAX_PROFILE = 16 << 20
 _METRES_PER_INCH = 0.0254
+_BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
+_INFO_BYTES, _V3_BYTES = 40, 56
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A BMP whose samples are told by bit masks.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        bottom_up: The last row comes first.
+        word: Bytes of a pixel, 2 or 4.
+        masks: Of red, green, blue and alpha; the last is 0 where there is none.
+        start: Offset of the pixels.
+        dpi: Pixels per inch, where it tells them.
+    """
+
+    height: int
+    width: int
+    bottom_up: bool
+    word: int
+    masks: tuple[int, ...]
+    start: int
+    dpi: tuple[float, float] | None
+
+    @property
+    def bits(self) -> int:
+        """Most bits of a channel."""
+        return max(mask.bit_count() for mask in self.masks)
+
+
+def masked_header(head: bytes) -> Masked | None:
+    """Read the head of a BMP with bit masks; None for every other.
+
+    Args:
+        head: The first bytes of the file.
+    """
+    if len(head) < _FILE_HEADER + _INFO_BYTES + 16:
+        return None
+    start, size, width, height, _, depth, coding = struct.unpack_from("<IIiiHHI", head, 10)
+    if size < _INFO_BYTES or coding not in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
+        return None
+    if depth not in (16, 32) or width <= 0 or height in (0, -(1 << 31)):
+        return None
+    # Behind a plain header stand three masks, or four where the coding says so.
+    masks = struct.unpack_from("<4I", head, _FILE_HEADER + _INFO_BYTES)
+    if size < _V3_BYTES and coding == _BIT_FIELDS:
+        masks = (*masks[:3], 0)
+    x, y = struct.unpack_from("<ii", head, _FILE_HEADER + 24)
+    dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH) if x > 0 and y > 0 else None
+    return Masked(abs(height), width, height > 0, depth // 8, masks, start, dpi)
+
+
+def read_masked(stream: BinaryIO, header: Masked, metadata: Metadata) -> Picture:
+    """Decode pixels of any bit masks.
+
+    Args:
+        stream: The whole file, seekable.
+        header: As `masked_header` gave it.
+        metadata: What it says beside its pixels.
+
+    Returns:
+        uint8, or uint16 where a channel has more than 8 bits.
+
+    Raises:
+        CutOffError: Rows are missing.
+        DamageError: A mask is empty, in pieces, or wider than 16 bits.
+    """
+    if not all(header.masks[:3]) or header.bits > 16 or not all(map(_in_one, header.masks)):
+        raise DamageError("BMP with senseless bit masks")
+    stride = -(-header.width * header.word // 4) * 4
+    masks = header.masks if header.masks[3] else header.masks[:3]
+    dtype = np.dtype(np.uint8 if header.bits <= 8 else np.uint16)
+    samples = np.empty((header.height, header.width, len(masks)), dtype)
+    for band in bands(header.height, header.width * 4):
+        rows = band.stop - band.start
+        top = header.height - band.stop if header.bottom_up else band.start
+        stream.seek(header.start + top * stride)
+        data = stream.read(rows * stride)
+        if len(data) < rows * stride:
+            raise CutOffError("BMP rows cut off")
+        words = np.frombuffer(data, f"<u{header.word}").reshape(rows, -1)[:, : header.width]
+        words = words[::-1] if header.bottom_up else words
+        for index, mask in enumerate(masks):
+            samples[band, :, index] = _stretched(words, mask, int(np.iinfo(dtype).max))
+    pixels, alpha, grey = split_channels(samples, 1)
+    bits = header.bits if 8 < header.bits < 16 else 0
+    return metadata.picture(pixels, alpha, grey, format="BMP", bits=bits)
+
+
+def _in_one(mask: int) -> bool:
+    """Whether the bits of a mask stand side by side."""
+    return mask == 0 or bin(mask).rstrip("0").count("0") == 1  # that of "0b"
+
+
+def _stretched(words: Samples, mask: int, wanted: int) -> Samples:
+    shift = (mask & -mask).bit_length() - 1
+    top = mask >> shift
+    values = (words.astype(np.uint64) & np.uint64(mask)) >> np.uint64(shift)
+    return (values * np.uint64(wanted) + np.uint64(top // 2)) // np.uint64(top)
 
 
 def embedded_profile(stream: BinaryIO) -> bytes | None:

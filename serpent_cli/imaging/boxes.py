@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from serpent_cli.imaging.damage import CutOffError, DamageError
+
 _MAX_BOXES = 4096
 
 
@@ -37,8 +39,8 @@ def walk(stream: BinaryIO, start: int, end: int) -> Iterator[Box]:
         end: Offset after the last one.
 
     Raises:
-        EOFError: A box reaches beyond `end`.
-        ValueError: A box is shorter than its header, or there are thousands of them.
+        CutOffError: A box reaches beyond `end`.
+        DamageError: A box is shorter than its header, or there are thousands of them.
     """
     for _ in range(_MAX_BOXES):
         if start + 8 > end:
@@ -51,12 +53,12 @@ def walk(stream: BinaryIO, start: int, end: int) -> Iterator[Box]:
             length, body = struct.unpack_from(">Q", head, 8)[0], start + 16
         after = end if length == 0 else start + length
         if after < body:
-            raise ValueError("box shorter than its header")
+            raise DamageError("box shorter than its header")
         if after > end:
-            raise EOFError("box cut off")
+            raise CutOffError("box cut off")
         yield Box(kind, start, body, after)
         start = after
-    raise ValueError("too many boxes")
+    raise DamageError("too many boxes")
 
 
 def content(stream: BinaryIO, box: Box, most: int) -> bytes:

@@ -7,7 +7,7 @@ check sizes against a limit that is global to the process, and warn.
 
 import threading
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -17,22 +17,23 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageFile,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
     PpmImagePlugin,
     WebPImagePlugin,
 )
+from PIL.ImageFile import ImageFile
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.cmyk import cmyk_converter
 from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey
-from serpent_cli.imaging.jpeg_quality import estimate
+from serpent_cli.imaging.damage import decoder
+from serpent_cli.imaging.jpeg_quality import JpegQuality, estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.orientation import stored_view, upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+_PLUGINS: dict[str, type[ImageFile]] = {
     # The plain JPEG class reads the first picture of a multi-picture file, as intended.
     "JPEG": JpegImagePlugin.JpegImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -44,9 +45,6 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 }
 _NAMES = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _JFIF_UNITS = (1, 2)
-# Ten are usual; libjpeg-turbo's authors stop at 500 when they fuzz.
-_MAX_SCANS = 500
-_XMP_REST = b"http://ns.adobe.com/xmp/extension/\0"
 _IPTC = 0x0404  # among Photoshop's resources
 _filters = threading.Lock()
 
@@ -62,7 +60,7 @@ def _silence() -> Generator[None]:
         yield
 
 
-def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile.ImageFile:
+def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile:
     """Parse a header without decoding pixels.
 
     Args:
@@ -72,10 +70,10 @@ def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile.ImageFil
 
     Raises:
         PictureError: It is animated.
-        OSError, SyntaxError, ValueError and others: The header is damaged.
+        DamageError: The header is damaged.
     """
     stream.seek(0)
-    with _silence():
+    with _silence(), decoder():
         image = _PLUGINS[kind](stream)
         frames = int(getattr(image, "n_frames", 1))
     if frames > 1:
@@ -86,8 +84,13 @@ def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile.ImageFil
     return image
 
 
-def image_metadata(image: ImageFile.ImageFile) -> Metadata:
-    """Gather profile, EXIF, XMP and resolution from an opened image."""
+def image_metadata(image: ImageFile, density: tuple[int, int] | None = None) -> Metadata:
+    """Gather profile, EXIF, XMP and resolution from an opened image.
+
+    Args:
+        image: As `open_eight_bit` gave it.
+        density: As `Picture` has it, of the stored pixels.
+    """
     info = image.info
     dpi = info.get("dpi")
     if image.format == "JPEG" and info.get("jfif_unit", 0) not in _JFIF_UNITS:
@@ -99,15 +102,24 @@ def image_metadata(image: ImageFile.ImageFile) -> Metadata:
         exif=info.get("exif"),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        density=density,
     )
 
 
+def jpeg_quality(image: Any) -> JpegQuality | None:
+    """How an opened JPEG was made; only Pillow's JPEG images tell it."""
+    return estimate(image.quantization, image.layer)
+
+
 def read_eight_bit(
-    image: ImageFile.ImageFile,
+    image: ImageFile,
     kind: str,
     bits: int,
     name: str,
-    metadata: Metadata | None = None,
+    metadata: Metadata,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    lossless: bool = False,
 ) -> Picture:
     """Decode an image opened by `open_eight_bit`.
 
@@ -116,76 +128,40 @@ def read_eight_bit(
         kind: As `formats.sniff` gave it.
         bits: Bits per channel in the file.
         name: How the user calls the picture.
-        metadata: What it says beside its pixels, where that is not what Pillow finds.
+        metadata: What it says beside its pixels.
+        crop: (left, top, right, bottom) of what is to be seen of the stored pixels.
+        lossless: As `Picture` has it.
 
     Raises:
         PictureError: A colour mode that is none of grey, colour, CMYK.
-        OSError, SyntaxError, ValueError and others: The file is truncated or damaged.
+        DamageError: The file is truncated or damaged.
     """
-    quality = estimate(*_tables(image)) if kind == "JPEG" else None
-    if image.info.get("progressive"):
-        _check_scans(image, name)
-    image.load()
-    metadata = metadata or image_metadata(image)
+    quality = jpeg_quality(image) if kind == "JPEG" else None
+    with decoder():
+        image.load()
     convert, channels, notes = _conversion(image, metadata.icc, name)
     if bits > 8 and image.mode not in ("I", "I;16", "I;16B"):
         notes += (f"{bits} bits per channel were read as 8",)
-    if image.info.get("mp"):
-        notes += ("Only the first picture of the file was read",)
-    if kind == "JPEG":
+    if kind in ("JPEG", "GIF"):
         notes += _left_out(image.info)
-    if any(body.startswith(_XMP_REST) for _, body in getattr(image, "applist", [])):
-        notes += ("The XMP beyond its first 64 kB was left out",)
-    pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation)
+    pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation, crop)
     # These two have no grey: their decoders give three equal channels.
     grey = channels < 3 or (kind in ("WEBP", "AVIF") and is_grey(pixels))
-    return Picture(
-        pixels,
-        alpha,
-        grey,
-        None if image.mode == "CMYK" else metadata.icc,
-        metadata.exif,
-        metadata.xmp,
-        metadata.dpi,
-        _NAMES.get(kind, kind),
-        metadata.warnings + notes,
-        quality,
-    )
+    others = {"icc": None} if image.mode == "CMYK" else {}
+    return metadata.picture(
+        pixels, alpha, grey, format=_NAMES.get(kind, kind), notes=notes, quality=quality,
+        lossless=lossless, **others,
+    )  # fmt: skip
 
 
 def _left_out(info: Mapping[Any, Any]) -> tuple[str, ...]:
-    """Name what a JPEG says beside EXIF and XMP."""
+    """Name what a JPEG or GIF says beside EXIF and XMP."""
     notes: list[str] = []
     if _IPTC in info.get("photoshop", {}):
         notes.append("Its IPTC data were left out")
     if info.get("comment"):
         notes.append("Its comment was left out")
     return tuple(notes)
-
-
-def _check_scans(image: ImageFile.ImageFile, name: str) -> None:
-    """Refuse a progressive JPEG of endless scans: each goes over all pixels, however short it is.
-
-    Raises:
-        PictureError: It has more scans than any program writes.
-    """
-    scans, stream = 0, image.fp
-    assert stream is not None
-    stream.seek(0)
-    while block := stream.read(1 << 20):
-        scans += block.count(b"\xff\xda")
-    if scans > _MAX_SCANS:
-        raise PictureError(
-            f"cannot read {name}: it is a JPEG of {scans} scans, which no program writes",
-            "Export it again",
-        )
-
-
-def _tables(
-    image: Any,
-) -> tuple[Mapping[int, Sequence[int]], Sequence[tuple[int, int, int, int]]]:
-    """Quantisation tables and layers, which only Pillow's JPEG images have."""
-    return image.quantization, image.layer
 
 
 def _conversion(
@@ -224,16 +200,23 @@ def _grey_palette(image: Image.Image) -> bool:
 
 
 def _copy_upright(
-    image: Image.Image, convert: Convert, channels: int, orientation: int
+    image: Image.Image,
+    convert: Convert,
+    channels: int,
+    orientation: int,
+    crop: tuple[int, int, int, int] | None,
 ) -> tuple[Samples, Samples | None]:
-    height, width = upright_size(image.height, image.width, orientation)
+    left, top, right, bottom = crop or (0, 0, image.width, image.height)
+    height, width = upright_size(bottom - top, right - left, orientation)
     dtype = np.uint16 if image.mode.startswith("I") else np.uint8
     pixels = np.empty((height, width, 3), dtype)
     alpha = np.empty((height, width), dtype) if channels in (2, 4) else None
     into = stored_view(pixels, orientation)
     alpha_into = stored_view(alpha, orientation) if alpha is not None else None
-    for band in bands(image.height, image.width * 4):
-        strip = np.asarray(convert(image.crop((0, band.start, image.width, band.stop))))
+    for band in bands(bottom - top, (right - left) * 4):
+        with decoder():
+            part = image.crop((left, top + band.start, right, top + band.stop))
+            strip = np.asarray(convert(part))
         if strip.ndim == 2:
             into[band] = grey_to_rgb(strip)
             continue

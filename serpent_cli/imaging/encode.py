@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.imaging import avif, bmp
+from serpent_cli.imaging import avif, bmp, profile
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.jp2 import write_jp2
-from serpent_cli.imaging.jpeg_quality import DEFAULT_QUALITY, FULL_CHROMA, JpegQuality
+from serpent_cli.imaging.jpeg import with_density
+from serpent_cli.imaging.jpeg_quality import JpegQuality
 from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.png import write_png
@@ -25,6 +26,8 @@ _CARRIED = {
     "exif": "EXIF",
     "xmp": "XMP",
     "dpi": "the resolution (DPI)",
+    "density": "the shape of pixels that are not square",
+    "cicp": "the numbers of its colours (CICP), which counts as sRGB now",
 }
 # One JPEG segment holds 65 533 bytes, less the name that opens it.
 _JPEG_LIMITS = {"exif": 65533 - 6, "xmp": 65533 - 29}
@@ -33,11 +36,11 @@ _PILLOW: dict[str, tuple[str, dict[str, Any]]] = {
     # for noisy pictures without chroma subsampling.
     "JPEG": ("JPEG", {}),
     "WebP": ("WEBP", {"method": 4, "exact": True}),
-    "AVIF": ("AVIF", {}),
     # Zero is unknown; Pillow would make it 96 DPI.
     "BMP": ("BMP", {"dpi": (0, 0)}),
 }
 _QUALITIES = {"WebP": 95, "AVIF": 90}
+_LOSSLESS = 100
 
 
 def encode(
@@ -47,7 +50,8 @@ def encode(
 
     A JPEG is written as the JPEG was that the picture was read from, in quality and chroma
     subsampling; at 95 without subsampling if it came from anything else. WebP is written at 95,
-    AVIF at 90; the others are lossless. Sizes that EXIF and XMP repeat are set to those of the
+    AVIF at 90, both without loss if the picture came from a lossless WebP or AVIF, or at quality
+    100; the others are lossless. Sizes that EXIF and XMP repeat are set to those of the
     picture.
 
     Args:
@@ -67,15 +71,16 @@ def encode(
     check_quality(quality)
     check_sides(picture, target)
     metadata, notes = kept_metadata(picture, target)
-    notes = pixel_losses(picture, target) + notes
+    notes = pixel_losses(picture, target, quality) + notes
     if target.name == "PNG":
         write_png(picture, metadata, stream)
     elif target.name == "TIFF":
         notes += write_tiff(picture, metadata, stream)
     elif target.name == "JPEG 2000":
         write_jp2(picture, metadata, stream)
-    elif target.name == "AVIF" and picture.pixels.dtype != np.uint8:
-        avif.write_deep(picture, metadata, stream, quality=quality or _QUALITIES["AVIF"])
+    elif target.name == "AVIF":
+        chosen = quality_of(picture, target, quality)
+        avif.write_avif(picture, metadata, stream, quality=chosen)
     elif target.name == "BMP" and picture.alpha is not None:
         colours = to_depth(replace(picture, grey=False).channels(), np.uint8)
         bmp.write_rgba(colours, metadata.dpi, stream)
@@ -110,17 +115,37 @@ def check_sides(picture: Picture, target: Format) -> None:
         )
 
 
-def pixel_losses(picture: Picture, target: Format) -> tuple[str, ...]:
+def quality_of(picture: Picture, target: Format, quality: int | None) -> int:
+    """The quality at which a picture is written in a format that may lose; 100 loses nothing.
+
+    Args:
+        picture: What is to be written.
+        target: WebP, AVIF or JPEG.
+        quality: What is asked for.
+    """
+    if target.name == "JPEG":
+        return quality or (picture.quality or JpegQuality()).quality
+    return quality or (_LOSSLESS if picture.lossless else _QUALITIES[target.name])
+
+
+def pixel_losses(picture: Picture, target: Format, quality: int | None = None) -> tuple[str, ...]:
     """Say what of the pixels a format cannot hold."""
     notes: tuple[str, ...] = ()
     have = picture.pixels.dtype.name
-    if _BITS[have] > target.bits:
+    bits = picture.bits or _BITS[have]
+    if bits > target.bits:
+        name = f"{bits}-bit" if picture.bits else _DEPTH_NAMES[have]
         notes += (
             f"{target.name} holds {target.bits}-bit samples at most:"
-            f" the {_DEPTH_NAMES[have]} picture was rounded",
+            f" the {name} picture was rounded",
         )
     if picture.alpha is not None and not target.alpha:
         notes += (f"{target.name} cannot hold transparency: the alpha channel was left out",)
+    may_lose = target.name == "JPEG" or target.name in _QUALITIES
+    if picture.lossless and may_lose and picture.format == target.name:
+        chosen = quality_of(picture, target, quality)
+        if target.name == "JPEG" or chosen < _LOSSLESS:
+            notes += (f"It was coded without loss, and is not at quality {chosen}",)
     return notes
 
 
@@ -128,19 +153,23 @@ def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str
     """Choose the metadata that a format holds, fitted to the size, and say what it does not."""
     height, width = picture.height, picture.width
     taken = take_orientation(exif=picture.exif or None)
+    icc, notes = _fitting_profile(picture, target)
     values: dict[str, Any] = {
-        "icc": picture.icc,
+        "icc": icc,
         "exif": fit_exif(taken.exif, height, width) if taken.exif else None,
         "xmp": fit_xmp(picture.xmp, height, width) if picture.xmp else None,
         "dpi": picture.dpi,
+        "density": picture.density,
+        "cicp": picture.cicp,
     }
-    notes = taken.warnings
+    notes = taken.warnings + notes
     for key, value in values.items():
         if value is None:
             continue
         too_long = target.name == "JPEG" and key in _JPEG_LIMITS and len(value) > _JPEG_LIMITS[key]
-        # A resolution that EXIF has too lives on there.
+        # A resolution that EXIF has too lives on there, numbers of colours in a profile.
         lives_on = key == "dpi" and _same_resolution(values["exif"], value)
+        lives_on = lives_on or (key == "cicp" and icc is not None and "icc" in target.carries)
         if key not in target.carries and not lives_on:
             notes += (f"{target.name} cannot hold {_CARRIED[key]}: it was left out",)
         elif too_long:
@@ -148,6 +177,22 @@ def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str
         if key not in target.carries or too_long:
             values[key] = None
     return Metadata(**values), notes
+
+
+def _fitting_profile(picture: Picture, target: Format) -> tuple[bytes | None, tuple[str, ...]]:
+    """The profile of as many channels as the file will have, made where there is none such."""
+    # These hold colour only: grey is written as three equal channels.
+    grey = picture.grey and target.name != "WebP"
+    if picture.icc is None:
+        made = None
+        if picture.cicp is not None and "cicp" not in target.carries:
+            made = profile.numbered(picture.cicp, grey=grey) if "icc" in target.carries else None
+        return made, ()
+    fitted = profile.fitted(picture.icc, grey=grey)
+    if fitted is None:
+        channels = "grey" if grey else "colour"
+        return None, (f"Its colour profile is none for {channels} {target.name} and was left out",)
+    return fitted, ()
 
 
 def _same_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bool:
@@ -167,18 +212,16 @@ def _write_pillow(
 ) -> None:
     if not target.alpha and picture.alpha is not None:
         picture = replace(picture, alpha=None)
-    grey = picture.grey
-    if target.name == "WebP" or (target.name == "AVIF" and picture.alpha is not None):
+    if target.name == "WebP":
         picture = replace(picture, grey=False)
     image = Image.fromarray(to_depth(picture.channels(), np.uint8))
     encoder, options = _PILLOW[target.name]
     if target.name == "JPEG":
-        like = picture.quality or JpegQuality(DEFAULT_QUALITY, FULL_CHROMA)
-        options = {"quality": quality or like.quality, "subsampling": like.subsampling}
+        subsampling = (picture.quality or JpegQuality()).subsampling
+        options = {"quality": quality_of(picture, target, quality), "subsampling": subsampling}
     elif target.name in _QUALITIES:
-        options = options | {"quality": quality or _QUALITIES[target.name]}
-    if target.name == "AVIF":
-        options["subsampling"] = "4:0:0" if grey else "4:4:4"
+        chosen = quality_of(picture, target, quality)
+        options = options | {"quality": chosen, "lossless": chosen == _LOSSLESS}
     exif = metadata.exif
     if exif and target.name == "JPEG":
         exif = b"Exif\0\0" + exif
@@ -187,4 +230,7 @@ def _write_pillow(
     # Through memory: Pillow hides the reason when its own writing to a file fails.
     buffer = io.BytesIO()
     image.save(buffer, encoder, **options)
-    stream.write(buffer.getbuffer())
+    data = bytearray(buffer.getbuffer()) if metadata.density else buffer.getbuffer()
+    if metadata.density and isinstance(data, bytearray):
+        with_density(data, metadata.density)
+    stream.write(data)

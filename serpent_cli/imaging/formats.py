@@ -31,7 +31,7 @@ class Format:
         suffixes: Lower case, with the dot.
         bits: Most bits per channel that it holds here; 32 are floats.
         alpha: Holds transparency.
-        carries: The names among "icc", "exif", "xmp", "dpi" that it holds.
+        carries: The names among "icc", "exif", "xmp", "dpi", "density" and "cicp" that it holds.
         max_side: Most pixels along one side.
     """
 
@@ -44,12 +44,13 @@ class Format:
 
 
 _ALL = frozenset({"icc", "exif", "xmp", "dpi"})
+_SHAPED = _ALL | {"density"}
 WRITABLE = (
-    Format("PNG", (".png",), 16, True, _ALL),
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), carries=_ALL, max_side=65500),
-    Format("TIFF", (".tif", ".tiff"), 32, True, _ALL),
+    Format("PNG", (".png",), 16, True, _SHAPED | {"cicp"}),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), carries=_SHAPED, max_side=65500),
+    Format("TIFF", (".tif", ".tiff"), 32, True, _SHAPED),
     Format("WebP", (".webp",), alpha=True, carries=_ALL - {"dpi"}, max_side=16383),
-    Format("AVIF", (".avif",), 12, True, _ALL - {"dpi"}, max_side=65536),
+    Format("AVIF", (".avif",), 12, True, _SHAPED - {"dpi"} | {"cicp"}, max_side=65536),
     Format("JPEG 2000", (".jp2",), 16, True, _ALL),
     Format("BMP", (".bmp",), alpha=True, carries=frozenset({"dpi"}), max_side=32767),
 )
@@ -166,23 +167,15 @@ def _is_raw(head: bytes) -> bool:
     )
 
 
-def stored_bits(kind: str, head: bytes) -> int:
-    """Find the bits per channel of formats that are decoded to 8 bits whatever they hold.
+def stored_bits(head: bytes) -> int:
+    """Find the bits per channel of an AVIF, which Pillow decodes to 8 whatever it holds.
 
     Args:
-        kind: As `sniff` gave it.
         head: The first `HEAD_BYTES` of the file.
 
     Returns:
-        Bits per channel for AVIF and PPM; 8 for the others and where it is not found.
+        8, 10 or 12; 8 where it is not found.
     """
-    if kind == "AVIF":
-        at = head.find(b"av1C")
-        flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
-        return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
-    if kind == "PPM":
-        lines = (line.split(b"#")[0] for line in head[:4096].split(b"\n"))
-        fields = b" ".join(lines).split()[:4]
-        deep = fields[0] in (b"P2", b"P3", b"P5", b"P6") and len(fields) == 4
-        return 16 if deep and fields[3].isdigit() and int(fields[3]) > 255 else 8
-    return 8
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8

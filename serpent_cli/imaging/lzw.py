@@ -8,6 +8,8 @@ Everything else that may be wrong it finds itself. Source: TIFF 6.0, section 13.
 import numpy as np
 from numpy.typing import NDArray
 
+from serpent_cli.imaging.damage import DamageError
+
 _CLEAR, _END, _FIRST_ENTRY = 256, 257, 258
 _TABLE = 5120
 """Entries that the decoder has room for; more is an error that it finds."""
@@ -36,6 +38,11 @@ _STARTS = [(bit + _OFFSETS) >> 3 for bit in range(8)]
 _SHIFTS = [(24 - ((bit + _OFFSETS) & 7) - _WIDTHS).astype(np.int32) for bit in range(8)]
 
 
+def is_old_lzw(data: bytes) -> bool:
+    """Tell whether LZW data are of the old bit order: a Clear, whose lowest bits come first."""
+    return len(data) >= 2 and data[0] == 0 and bool(data[1] & 1)
+
+
 def check_lzw(data: bytes) -> None:
     """Refuse LZW data that the decoder cannot be given.
 
@@ -43,10 +50,10 @@ def check_lzw(data: bytes) -> None:
         data: One strip or tile.
 
     Raises:
-        ValueError: They are of the old bit order, or damaged in the way told above.
+        DamageError: They are damaged in the way told above.
     """
     if len(data) < 2 or data[0] != 0x80 or data[1] & 0x80:
-        raise ValueError("LZW data that do not begin with a Clear")
+        raise DamageError("LZW data that do not begin with a Clear")
     # Two bytes more, so that every code can be cut from three.
     packed = np.frombuffer(data + bytes(2), np.uint8)
     total, at, clears = len(data) * 8, 9, 0
@@ -56,7 +63,7 @@ def check_lzw(data: bytes) -> None:
         if last != _CLEAR:
             return
         if clears > _FREE_CLEARS + len(data) // _CLEAR_BYTES:
-            raise ValueError("LZW data with a Clear every few bytes")
+            raise DamageError("LZW data with a Clear every few bytes")
         at += length
 
 
@@ -73,13 +80,13 @@ def _codes_until_clear(packed: NDArray[np.uint8], at: int, total: int) -> tuple[
         ends the data for the decoder.
 
     Raises:
-        ValueError: The first code is no byte.
+        DamageError: The first code is no byte.
     """
     for count in (_GLIMPSE, len(_SIZES)):
         whole = int(np.searchsorted(_ENDS[:count], total - at, side="right"))
         codes = _cut(packed[at >> 3 :], at & 7, whole)
         if whole and codes[0] >= _FIRST_ENTRY:
-            raise ValueError("LZW data that go on with no byte after a Clear")
+            raise DamageError("LZW data that go on with no byte after a Clear")
         # Beyond the table lies what the decoder itself calls corrupt; it goes no farther.
         ends = (codes == _CLEAR) | (codes == _END) | (codes > _SIZES[:whole])
         if ends.any():

@@ -7,15 +7,18 @@ stay readable. Sources: Exif 2.32; XMP part 1, tiff:Orientation and exif:PixelXD
 import re
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from typing import Any
 
-from serpent_cli.imaging import ifd
+from serpent_cli.imaging import beside, ifd
 from serpent_cli.imaging.orientation import upright_size
+from serpent_cli.imaging.picture import Picture, Samples
 
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _RESOLUTION_TAGS, _RESOLUTION_UNIT = (0x011A, 0x011B), 0x0128
-# Unspecified, or BT.709 primaries with one of the curves that viewers treat alike.
-_PLAIN_PRIMARIES, _PLAIN_CURVES = (1, 2), (1, 2, 6, 13, 14, 15)
+_MOST_DENSITY = 65535
 # Per inch and per centimetre; unit 1 knows only a ratio of sides.
 _PER_INCH = {2: 1.0, 3: 2.54}
 # IFD0 and EXIF tags that repeat the size of the picture.
@@ -48,6 +51,8 @@ class Metadata:
         dpi: Horizontal and vertical pixels per inch of the upright picture.
         orientation: The EXIF value that the stored pixels still need, 1 to 8.
         warnings: One sentence for each thing that was dropped.
+        density: As `Picture` has it, of the upright picture.
+        cicp: As `Picture` has it.
     """
 
     icc: bytes | None = None
@@ -56,6 +61,36 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     orientation: int = 1
     warnings: tuple[str, ...] = ()
+    density: tuple[int, int] | None = None
+    cicp: tuple[int, int] | None = None
+
+    def picture(
+        self,
+        pixels: Samples,
+        alpha: Samples | None,
+        grey: bool,
+        *,
+        format: str,
+        notes: tuple[str, ...] = (),
+        **others: Any,
+    ) -> Picture:
+        """Put pixels and metadata together.
+
+        Args:
+            pixels: (H, W, 3), upright.
+            alpha: (H, W), or None.
+            grey: The file has one channel.
+            format: What it was read from.
+            notes: What else could not be kept.
+            others: Further attributes of the picture, in place of those here.
+        """
+        own: dict[str, Any] = {
+            "icc": self.icc, "exif": self.exif, "xmp": self.xmp, "dpi": self.dpi,
+            "density": self.density, "cicp": self.cicp,
+        }  # fmt: skip
+        return Picture(
+            pixels, alpha, grey, format=format, warnings=self.warnings + notes, **(own | others)
+        )
 
 
 def take_orientation(
@@ -64,10 +99,14 @@ def take_orientation(
     exif: bytes | None = None,
     xmp: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    density: tuple[int, int] | None = None,
+    cicp: tuple[int, int] | None = None,
+    xmp_alone: bool = True,
 ) -> Metadata:
     """Bundle the metadata of a file and move the orientation out of them.
 
-    Where EXIF has no orientation tag, that of XMP counts.
+    EXIF alone decides, as in browsers and in libvips: what XMP says of the orientation has no
+    effect, and is set to 1 like that of EXIF.
 
     Args:
         icc: Colour profile.
@@ -75,6 +114,9 @@ def take_orientation(
         xmp: XMP packet.
         dpi: Pixels per inch of the stored pixels; where they are absent, those of EXIF count.
             Not finite or not positive is none.
+        density: As `Picture` has it, of the stored pixels.
+        cicp: As `Picture` has it.
+        xmp_alone: Nothing but EXIF and XMP could state an orientation.
 
     Returns:
         Metadata whose `orientation` is still to be applied to the pixels.
@@ -89,26 +131,32 @@ def take_orientation(
             warnings = ("The EXIF block is damaged and was left out",)
     if xmp is not None:
         found = _XMP_ORIENTATION.search(xmp)
-        if orientation is None and found:
-            orientation = int(found[2])
-        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-    dpi = upright_dpi(dpi or (exif_dpi(exif) if exif else None), orientation or 1)
-    return Metadata(icc or None, exif or None, xmp or None, dpi, orientation or 1, warnings)
+        if xmp_alone and orientation is None and found and found[2] != b"1":
+            warnings += (
+                "Only its XMP says that it lies on its side"
+                f" (tiff:Orientation {found[2].decode()}): EXIF alone counts, it was not turned",
+            )
+        upright = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+        xmp = beside.without_claims(upright)
+        warnings += (beside.CLAIMS,) if xmp != upright else ()
+    turn = orientation or 1
+    dpi = upright_dpi(dpi or (exif_dpi(exif) if exif else None), turn)
+    density = None if dpi else upright_density(density, turn)
+    return Metadata(icc or None, exif or None, xmp or None, dpi, turn, warnings, density, cicp)
 
 
-def numbered_colours(primaries: int, curve: int) -> tuple[str, ...]:
-    """Say that a colour space was left out that a file describes by numbers (ITU-T H.273) alone.
+def ratio(x: float, y: float) -> tuple[int, int] | None:
+    """Two densities of one unknown unit as `Picture.density`; None where they are equal."""
+    if not (isfinite(x) and isfinite(y) and x > 0 and y > 0):
+        return None
+    share = Fraction(x / y).limit_denominator(_MOST_DENSITY)
+    whole = share.numerator != share.denominator and 0 < share.numerator <= _MOST_DENSITY
+    return (share.numerator, share.denominator) if whole else None
 
-    Args:
-        primaries: Number of its primaries.
-        curve: Number of its transfer curve.
 
-    Returns:
-        One sentence; none for sRGB and what viewers show like it.
-    """
-    if primaries in _PLAIN_PRIMARIES and curve in _PLAIN_CURVES:
-        return ()
-    return (f"Its colour space (CICP {primaries}/{curve}) was left out: it counts as sRGB now",)
+def upright_density(density: tuple[int, int] | None, turn: int) -> tuple[int, int] | None:
+    """Turn a density with its pixels."""
+    return None if density is None else upright_size(*density, turn)
 
 
 def exif_dpi(exif: bytes) -> tuple[float, float] | None:

@@ -32,6 +32,12 @@ class Picture:
         warnings: One sentence for each thing that reading could not keep.
         quality: How the JPEG was made that it was read from, so that a JPEG is written alike;
             None for every other source.
+        density: Horizontal and vertical pixels per length of unknown unit, of which only the ratio
+            counts: the pixels are not square. None where they are, or `dpi` says it.
+        cicp: Numbers of primaries and transfer curve (ITU-T H.273) where the file describes its
+            colours by them; None for sRGB, or where only a profile tells.
+        bits: Bits per sample of the file, where they are fewer than those of the dtype; else 0.
+        lossless: It was read from a lossless WebP or AVIF: written so again, it stays one.
 
     Raises:
         ValueError: Shapes or dtypes do not fit together.
@@ -47,6 +53,10 @@ class Picture:
     format: str = ""
     warnings: tuple[str, ...] = ()
     quality: JpegQuality | None = None
+    density: tuple[int, int] | None = None
+    cicp: tuple[int, int] | None = None
+    bits: int = 0
+    lossless: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.size == 0:

@@ -1,44 +1,20 @@
 """Reading: from a file, bytes or a stream to a `Picture`, or one clear sentence why not."""
 
 import io
-import struct
-import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import tifffile
-from PIL import Image
-
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import avif, bmp, eight_bit, formats, jp2, png, tiff
+from serpent_cli.imaging import formats
+from serpent_cli.imaging.damage import DamageError, one_sentence
+from serpent_cli.imaging.kinds import open_kind
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture
 
 DEFAULT_MAX_PIXELS = 500_000_000
 """Pictures with more pixels than this are refused unless the caller raises the limit."""
-
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    RuntimeError,
-    AssertionError,
-    ZeroDivisionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What decoders raise on damaged files, found by flipping bytes; their bugs are not ours to fix."""
 
 Source = str | Path | bytes | BinaryIO
 
@@ -65,7 +41,9 @@ def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pictu
         head = read_head(stream, name)
         kind = formats.sniff(head, name)
         with one_sentence(name):
-            return _decode(stream, kind, head, name, max_pixels)
+            found = open_kind(stream, kind, head, name)
+            check_size(found.height, found.width, name, max_pixels)
+            return found.decode()
 
 
 def read_size(path: Source) -> tuple[int, int]:
@@ -81,61 +59,11 @@ def read_size(path: Source) -> tuple[int, int]:
         PictureError: As for `read_picture`, as far as the header shows it.
     """
     with opened(path) as (stream, name):
-        kind = formats.sniff(read_head(stream, name), name)
+        head = read_head(stream, name)
+        kind = formats.sniff(head, name)
         with one_sentence(name):
-            if kind == "PNG":
-                header = png.read_header(stream)
-                size, metadata = (header.height, header.width), header.metadata()
-            elif kind == "TIFF":
-                with tifffile.TiffFile(stream, name="picture") as file:
-                    page = tiff.first_page(file, name)
-                    size = (page.imagelength, page.imagewidth)
-                    metadata = tiff.read_metadata(stream, page)
-            elif kind == "JPEG2000":
-                jpeg = jp2.read_header(stream)
-                size, metadata = (jpeg.height, jpeg.width), jpeg.metadata
-            else:
-                image = eight_bit.open_eight_bit(stream, kind, name)
-                size, metadata = (image.height, image.width), eight_bit.image_metadata(image)
-    return upright_size(*size, metadata.orientation)
-
-
-def _decode(stream: BinaryIO, kind: str, head: bytes, name: str, max_pixels: int) -> Picture:
-    bits = formats.stored_bits(kind, head)
-    if kind == "PNG":
-        header = png.read_header(stream)
-        check_size(header.height, header.width, name, max_pixels)
-        png.check_still(header, name)
-        return png.read_png(stream, header)
-    if kind == "TIFF":
-        stream.seek(0)
-        with tifffile.TiffFile(stream, name="picture") as file:
-            page = tiff.first_page(file, name)
-            check_size(page.imagelength, page.imagewidth, name, max_pixels)
-            return tiff.read_tiff(stream, file, name)
-    if kind == "JPEG2000":
-        return _decode_jp2(stream, name, max_pixels)
-    image = eight_bit.open_eight_bit(stream, kind, name)
-    check_size(image.height, image.width, name, max_pixels)
-    metadata = eight_bit.image_metadata(image)
-    if kind == "BMP":
-        metadata = replace(metadata, icc=bmp.embedded_profile(stream))
-    if kind == "AVIF":
-        metadata = avif.note_colours(metadata, head)
-        if bits > 8:
-            return avif.read_deep(stream, bits, metadata, name)
-    return eight_bit.read_eight_bit(image, kind, bits, name, metadata)
-
-
-def _decode_jp2(stream: BinaryIO, name: str, max_pixels: int) -> Picture:
-    header = jp2.read_header(stream)
-    check_size(header.height, header.width, name, max_pixels)
-    if jp2.is_deep(header):
-        return jp2.read_deep(stream, header, name)
-    image = eight_bit.open_eight_bit(stream, "JPEG2000", name)
-    if (image.height, image.width) != (header.height, header.width):
-        raise ValueError("JPEG 2000 with two sizes")
-    return eight_bit.read_eight_bit(image, "JPEG2000", header.bits, name, header.metadata)
+            found = open_kind(stream, kind, head, name)
+    return upright_size(found.height, found.width, found.orientation)
 
 
 def check_size(height: int, width: int, name: str, max_pixels: int) -> None:
@@ -143,10 +71,10 @@ def check_size(height: int, width: int, name: str, max_pixels: int) -> None:
 
     Raises:
         PictureError: It has more than `max_pixels` pixels.
-        ValueError: It has none.
+        DamageError: It has none.
     """
     if height < 1 or width < 1:
-        raise ValueError("a side of no length")
+        raise DamageError("a side of no length")
     if height * width > max_pixels:
         raise PictureError(
             f"cannot read {name}: {width}x{height} is {height * width / 1e6:.0f} megapixels,"
@@ -206,35 +134,3 @@ def read_head(stream: BinaryIO, name: str) -> bytes:
         raise PictureError(f"cannot read {name}: the file is empty", "Copy or download it again")
     stream.seek(0)
     return head
-
-
-@contextmanager
-def one_sentence(name: str) -> Generator[None]:
-    """Turn whatever a decoder raises on a bad file into one sentence."""
-    try:
-        # tifffile lets NumPy count with numbers from the file; overflows would reach stderr.
-        with np.errstate(all="ignore"):
-            yield
-    except MemoryError:
-        raise PictureError(
-            f"cannot read {name}: there is not enough memory to decode it",
-            "Close other programs or use a smaller picture",
-        ) from None
-    except Image.DecompressionBombError:
-        raise PictureError(
-            f"cannot read {name}: it is larger than its decoder allows",
-            "Convert it to PNG or TIFF first",
-        ) from None
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno:
-            raise PictureError(
-                f"cannot read {name}: {error.strerror or error}", "Check the disk or the network"
-            ) from error
-        text = str(error).lower()
-        cut = isinstance(error, EOFError) or any(
-            word in text for word in ("truncated", "too small", "not enough", "failed to read")
-        )
-        state = "truncated" if cut else "damaged or truncated"
-        raise PictureError(
-            f"cannot read {name}: the file is {state}", "Copy, download or export it again"
-        ) from error

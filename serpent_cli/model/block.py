@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.frequency import FrequencyFeedForward
 from serpent_cli.model.layers import DepthwiseConv, FeedForward
 from serpent_cli.model.mixers import build_mixer
 
@@ -12,19 +13,25 @@ class Block(nn.Module):
 
     With the spatial mixer each half is preceded by a conditional position encoding, a residual
     depthwise 3x3 convolution (Spatial-Mamba, arXiv 2410.15091).
+
+    Args:
+        config: Sizes of the network.
+        width: C.
+        level: Token scale, 0 (finest) to 3.
     """
 
-    def __init__(self, config: ModelConfig, width: int) -> None:
+    def __init__(self, config: ModelConfig, width: int, level: int) -> None:
         super().__init__()
         positional = config.mixer == "spatial"
         self.position = DepthwiseConv(width) if positional else None
         self.norm = nn.LayerNorm(width)
         self.mixer = build_mixer(config, width)
-        self.has_feed_forward = config.feed_forward > 0
+        self.has_feed_forward = config.has_feed_forward(level)
         if self.has_feed_forward:
             self.position_feed_forward = DepthwiseConv(width) if positional else None
             self.norm_feed_forward = nn.LayerNorm(width)
-            self.feed_forward = FeedForward(width, config.feed_forward)
+            kind = {"mlp": FeedForward, "frequency": FrequencyFeedForward}[config.feed_forward_kind]
+            self.feed_forward = kind(width, config.feed_forward)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens, then their channels."""
@@ -41,7 +48,7 @@ class Block(nn.Module):
         """Make the block an identity that learns: what it adds to its input becomes zero."""
         last: list[object] = [self.position, self.mixer.project_out]
         if self.has_feed_forward:
-            last += [self.position_feed_forward, self.feed_forward[-1]]
+            last += [self.position_feed_forward, self.feed_forward.last]
         for module in last:
             if isinstance(module, nn.Module):
                 for parameter in module.parameters():
@@ -51,5 +58,5 @@ class Block(nn.Module):
 class SBlock(nn.Sequential):
     """The figure's S-block: `depth` blocks in a row."""
 
-    def __init__(self, config: ModelConfig, width: int, depth: int) -> None:
-        super().__init__(*(Block(config, width) for _ in range(depth)))
+    def __init__(self, config: ModelConfig, width: int, level: int, depth: int) -> None:
+        super().__init__(*(Block(config, width, level) for _ in range(depth)))

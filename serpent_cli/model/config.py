@@ -15,6 +15,7 @@ MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256,
 Mixer = Literal["ss2d", "spatial"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
+FeedForwardKind = Literal["mlp", "frequency"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class ModelConfig:
         expand: D / C, inner channels over block channels.
         gate: Multiply the mixer's output by SiLU of a second projection (VMamba v0, Spatial-Mamba).
         feed_forward: Hidden channels of the feed-forward over C; 0 leaves it out (VMamba v0).
+        feed_forward_from: First token scale whose blocks have it: 0, the finest, to 3.
+        feed_forward_kind: `mlp` (VMamba) or `frequency` (EVSSM's, which also weighs local
+            frequencies).
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
@@ -51,6 +55,8 @@ class ModelConfig:
     expand: float = 2.0
     gate: bool = True
     feed_forward: float = 0.0
+    feed_forward_from: int = 0
+    feed_forward_kind: FeedForwardKind = "mlp"
     join: Join = "add"
     residual: Residual = "image"
     scale: int = 1
@@ -58,7 +64,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
-        choices = {"mixer": Mixer, "join": Join, "residual": Residual}
+        choices = {
+            "mixer": Mixer,
+            "join": Join,
+            "residual": Residual,
+            "feed_forward_kind": FeedForwardKind,
+        }
         for field, literal in choices.items():
             if getattr(self, field) not in get_args(literal):
                 allowed = ", ".join(get_args(literal))
@@ -89,10 +100,16 @@ class ModelConfig:
             raise ModelError(
                 "the model's expand, feed_forward, patch_size or state_size is out of range"
             )
+        if not 0 <= self.feed_forward_from < 4:
+            raise ModelError("the model's feed_forward_from must be a token scale, 0 to 3")
         narrowest = min(self.widths)
         empty = self.feed_forward > 0 and int(narrowest * self.feed_forward) < 1
         if empty or self.inner(narrowest) < 1:
             raise ModelError("the model's expand or feed_forward leaves a block without channels")
+
+    def has_feed_forward(self, level: int) -> bool:
+        """Whether blocks at a token scale, 0 (finest) to 3, have a feed-forward."""
+        return self.feed_forward > 0 and level >= self.feed_forward_from
 
     def inner(self, width: int) -> int:
         """D, the inner channels of a block of `width` channels."""

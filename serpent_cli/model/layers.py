@@ -127,3 +127,8 @@ class FeedForward(nn.Sequential):
     def __init__(self, width: int, ratio: float) -> None:
         hidden = int(width * ratio)
         super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    @property
+    def last(self) -> nn.Module:
+        """The map whose zeros make it add nothing."""
+        return self[-1]

@@ -19,22 +19,26 @@ def scan_macs(tokens: int, inner: int, paths: int, state_size: int, rank: int) -
     return int((4.5 * state_size + rank) * paths * inner * tokens)
 
 
-def block_macs(config: ModelConfig, width: int, tokens: int) -> int:
-    """Multiply-adds of one block of `width` channels on `tokens` tokens, the scan included."""
+def block_macs(config: ModelConfig, level: int, tokens: int) -> int:
+    """Multiply-adds of one block at token scale `level` on `tokens` tokens, the scan included."""
+    width, feed_forward = config.widths[level], config.has_feed_forward(level)
     inner, rank = config.inner(width), config.delta_rank(width)
     paths, n = SCAN_PATHS[config.mixer], config.state_size
     per_token = width * inner * (2 if config.gate else 1) + 9 * inner + inner * width
     per_token += paths * inner * (rank + 2 * n)
     if config.mixer == "spatial":
-        per_token += 25 * inner + 9 * width * (2 if config.feed_forward else 1)
-    per_token += 2 * width * int(width * config.feed_forward)
+        per_token += 25 * inner + 9 * width * (2 if feed_forward else 1)
+    if feed_forward:
+        hidden = int(width * config.feed_forward)
+        gated = config.feed_forward_kind == "frequency"
+        per_token += (3 * width + 18) * hidden if gated else 2 * width * hidden
     return tokens * per_token + scan_macs(tokens, inner, paths, n, rank)
 
 
 def flops(config: ModelConfig, height: int, width: int) -> int:
     """Multiply-adds of one forward pass on a (height, width) input, in pixels.
 
-    Norms, activations and sums are left out, as the field does.
+    Norms, activations, sums and small Fourier transforms are left out, as the field does.
     """
     patch = config.patch_size
     tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
@@ -42,11 +46,11 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
     total = tokens[0] * 27 * patch**2 * c[0]
     total += tokens[0] * 27 * (patch * config.scale) ** 2 * c[0]
     for level in range(3):
-        total += config.depths_down[level] * block_macs(config, c[level], tokens[level])
+        total += config.depths_down[level] * block_macs(config, level, tokens[level])
         total += tokens[level + 1] * 4 * c[level] * c[level + 1]
-        total += config.depths_up[level] * block_macs(config, c[level + 1], tokens[level + 1])
+        total += config.depths_up[level] * block_macs(config, level + 1, tokens[level + 1])
         total += tokens[level + 1] * 4 * c[level + 1] * c[level]
-    total += config.depth_bottleneck * block_macs(config, c[3], tokens[3])
+    total += config.depth_bottleneck * block_macs(config, 3, tokens[3])
     if config.join == "concat":
         total += sum(2 * width**2 * count for width, count in zip(c, tokens, strict=True))
     return total

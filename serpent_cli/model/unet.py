@@ -16,11 +16,12 @@ from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, Sk
 
 
 class Down(nn.Module):
-    """S-block D: blocks at one token scale, then a merge to the next coarser one."""
+    """S-block D: blocks at token scale `level`, then a merge to the next coarser one."""
 
-    def __init__(self, config: ModelConfig, width: int, width_out: int, depth: int) -> None:
+    def __init__(self, config: ModelConfig, level: int) -> None:
         super().__init__()
-        self.blocks = SBlock(config, width, depth)
+        width, width_out = config.widths[level : level + 2]
+        self.blocks = SBlock(config, width, level, config.depths_down[level])
         self.merge = Merge(width, width_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -29,12 +30,13 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """S-block U: join the skip, blocks at that scale, then an expand to the next finer one."""
+    """S-block U: join the skip, blocks at token scale `level`, then an expand to the next finer."""
 
-    def __init__(self, config: ModelConfig, width: int, width_out: int, depth: int) -> None:
+    def __init__(self, config: ModelConfig, level: int) -> None:
         super().__init__()
+        width_out, width = config.widths[level - 1 : level + 1]
         self.join = SkipJoin(width, config.join)
-        self.blocks = SBlock(config, width, depth)
+        self.blocks = SBlock(config, width, level, config.depths_up[level - 1])
         self.expand = Expand(width, width_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -51,17 +53,17 @@ class Serpent(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        c1, c2, c3, c4 = config.widths
-        self.patchifier = Patchifier(config.patch_size, c1)
-        self.d1 = Down(config, c1, c2, config.depths_down[0])
-        self.d2 = Down(config, c2, c3, config.depths_down[1])
-        self.d3 = Down(config, c3, c4, config.depths_down[2])
-        self.b = SBlock(config, c4, config.depth_bottleneck)
-        self.u3 = Up(config, c4, c3, config.depths_up[2])
-        self.u2 = Up(config, c3, c2, config.depths_up[1])
-        self.u1 = Up(config, c2, c1, config.depths_up[0])
-        self.long_join = SkipJoin(c1, config.join)
-        self.depatchifier = Depatchifier(c1, config.patch_size * config.scale)
+        finest, coarsest = config.widths[0], config.widths[-1]
+        self.patchifier = Patchifier(config.patch_size, finest)
+        self.d1 = Down(config, 0)
+        self.d2 = Down(config, 1)
+        self.d3 = Down(config, 2)
+        self.b = SBlock(config, coarsest, 3, config.depth_bottleneck)
+        self.u3 = Up(config, 3)
+        self.u2 = Up(config, 2)
+        self.u1 = Up(config, 1)
+        self.long_join = SkipJoin(finest, config.join)
+        self.depatchifier = Depatchifier(finest, config.patch_size * config.scale)
         self._initialise()
 
     def forward(self, image: Tensor) -> Tensor:

@@ -2,9 +2,8 @@
 
 import torch
 
-from serpent_cli.errors import DeviceError, UsageError
+from serpent_cli.restoration.device_names import KINDS, absent, check_precision, split_device
 
-KINDS = ("cpu", "cuda", "mps", "xpu")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 VRAM_SHARE = 0.8
@@ -23,18 +22,11 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
         return _numbered(found.type if found is not None and found.type in KINDS else "cpu", "")
-    kind, _, index = name.partition(":")
-    if kind not in KINDS or (index and not index.isdigit()):
-        raise DeviceError(
-            f"there is no device {name!r}", hint=f"the devices are auto, {', '.join(KINDS)}, cuda:1"
-        )
+    kind, index = split_device(name)
     if kind != "cpu":
         count = getattr(torch, kind).device_count() if hasattr(torch, kind) else 0
         if int(index or 0) >= count:
-            raise DeviceError(
-                f"the device {name} is not available: this machine offers {count} of that kind",
-                hint="leave --device out, or see `serpent doctor`",
-            )
+            raise absent(name, count)
     return _numbered(kind, index)
 
 
@@ -56,8 +48,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float32
-    if name not in PRECISIONS:
-        raise UsageError(f"--precision {name} is not auto, fp32 or bf16")
+    check_precision(name)
     return PRECISIONS[name]
 
 

@@ -1,4 +1,4 @@
-"""What photographs alone do not teach: flat, saturated colours, and pictures that end in a frame."""
+"""What photographs alone do not teach: flat, saturated colours, and frames of one colour."""
 
 import torch
 from torch import Tensor
@@ -37,14 +37,13 @@ def with_flat_parts(
 
 
 def _box(crop: Tensor, generator: torch.Generator) -> Tensor:
-    """A random rectangle of (3, H, W), as a view; on average a third of it."""
+    """A random rectangle of (3, H, W), as a view; often as wide or as high as it."""
     for axis in (1, 2):
         side = crop.shape[axis]
-        first, last = sorted(_below(side + 1, generator) for _ in range(2))
         # A frame leaves out one border or two, seldom all four.
-        first = 0 if _below(2, generator) else first
-        last = side if _below(2, generator) else max(last, first + 1)
-        crop = crop.narrow(axis, min(first, side - 1), last - min(first, side - 1))
+        first = 0 if _below(2, generator) else _below(side, generator)
+        last = side if _below(2, generator) else first + 1 + _below(side - first, generator)
+        crop = crop.narrow(axis, first, last - first)
     return crop
 
 

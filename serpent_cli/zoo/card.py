@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
 from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.filenames import json_text
 from serpent_cli.model.config import ModelConfig
 
 Task = Literal["deblur", "upscale"]
+
+CARD_BYTES = 2**20
+"""Largest card that is read; the bundled ones have a few thousandths of it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Card:
 
     def to_json(self) -> str:
         """The card as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json_text(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -93,7 +97,13 @@ class Card:
             ModelError: It cannot be read or parsed.
         """
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            with path.open("rb") as stream:
+                content = stream.read(CARD_BYTES + 1)
+            if len(content) > CARD_BYTES:
+                raise ModelError(
+                    f"it has more than {CARD_BYTES} bytes", hint="is it a card, or another file?"
+                )
+            return cls.from_json(content.decode("utf-8"))
         except OSError as error:
             raise ModelError(f"cannot read the model card {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:

@@ -1,38 +1,44 @@
 """Weights from the Hugging Face Hub: fetched once, verified, and then used from its cache.
 
-huggingface_hub's client speaks to the Hub, by its own variables for endpoint, token, proxy, cache.
-Only the file of weights is brought here by ourselves, range by range: its part outlives a failure,
-and it enters the cache when its sha256 has been verified, not before.
+huggingface_hub's connection speaks to the Hub, by its own variables for endpoint, token, proxy and
+cache. The file of weights comes range by range: its part outlives a failure, and it enters the
+cache when its sha256 has been verified, not before. A server is believed nothing: what it calls a
+digest or a commit must be one, and what it sends is bounded by what it has stated and by us.
 """
 
 import os
-import shutil
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import __version__
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import CARD_BYTES, Card
 from serpent_cli.zoo.digest import sha256
+from serpent_cli.zoo.hub_cache import (
+    find_cached,
+    note_revision,
+    partial_path,
+    place_card,
+    place_weights,
+)
 from serpent_cli.zoo.hub_errors import hub_errors
+from serpent_cli.zoo.hub_requests import ask, download, download_range
 from serpent_cli.zoo.names import HubReference
 
 CHUNK = 2**20
 """Bytes that are asked for at once, and lost at most when a process dies."""
 
+WEIGHT_BYTES = 8 * 2**30
+"""Largest file that is fetched: thousands of times the bundled weights."""
+
 OnBytes = Callable[[int, int], None]
 """Called with (bytes here, bytes in all)."""
 
-
-def find_cached(reference: HubReference) -> Path | None:
-    """The file of weights in the local cache; never asks the network."""
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(reference.repo, reference.file, revision=reference.revision)
-    return Path(found) if isinstance(found, str) else None
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def fetch(
@@ -50,8 +56,9 @@ def fetch(
         The file in the cache; its card, if it has one, is beside it.
 
     Raises:
-        ModelError: Offline, no such repository, revision or file, a network or disk that fails, or
-            a file that is not the expected one. What had come by then is kept.
+        ModelError: Offline, no such repository, revision or file, a network or disk that fails, a
+            server that contradicts itself, or a file that is not the expected one. What had come
+            by then is kept.
     """
     if is_offline():
         raise ModelError(
@@ -69,9 +76,9 @@ def fetch(
             )
         path = find_cached(pinned)
         if path is None or sha256(path) != wanted:
-            known.partial = _partial(wanted)
+            known.partial = partial_path(wanted)
             path = _fetch_weights(pinned, known.partial, wanted, size, on_bytes)
-        _note_revision(reference, pinned.revision)
+        note_revision(reference, pinned.revision)
     return path
 
 
@@ -80,53 +87,52 @@ def fetching_hint(name: str) -> str:
     return f"with a network: serpent models pull {name}"
 
 
-def _client() -> Any:
-    from huggingface_hub import HfApi
-
-    return HfApi(library_name="serpent-cli", library_version=__version__)
-
-
 def _commit(reference: HubReference) -> str:
     """The commit that a revision is now."""
-    return str(_client().model_info(reference.repo, revision=reference.revision).sha)
+    answer = ask(reference, f"revision/{reference.revision}")
+    commit = answer.get("sha") if isinstance(answer, dict) else None
+    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise _nonsense(reference, "no commit")
+    return commit
 
 
 def _facts(pinned: HubReference) -> tuple[int, str]:
     """Size and sha256 of a file as the Hub states them."""
-    found = _client().get_paths_info(pinned.repo, [pinned.file], revision=pinned.revision)
-    if not found:
+    form = {"paths": [pinned.file], "expand": False}
+    answer: Any = ask(pinned, f"paths-info/{pinned.revision}", form)
+    found = answer[0] if isinstance(answer, list) and answer else None
+    if found is None:
         raise FileNotFoundError(pinned.file)
-    if found[0].lfs is None:
+    large: Any = found.get("lfs") if isinstance(found, dict) else None
+    if not isinstance(large, dict):
         raise ModelError(
             f"the Hub states no sha256 for {pinned.file} of {pinned.repo}",
             hint="weights that `serpent models push` has uploaded have one",
         )
-    return int(found[0].size), str(found[0].lfs.sha256)
+    digest, size = large.get("oid"), large.get("size")
+    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+        raise _nonsense(pinned, f"no sha256 for {pinned.file}")
+    if type(size) is not int or not 0 < size <= WEIGHT_BYTES:
+        raise _nonsense(pinned, f"no size for {pinned.file} between 1 and {WEIGHT_BYTES} bytes")
+    return size, digest
+
+
+def _nonsense(reference: HubReference, lack: str) -> ModelError:
+    return ModelError(
+        f"the Hub states {lack} of {reference.repo}",
+        hint="check HF_ENDPOINT; or tell the repository's author",
+    )
 
 
 def _fetch_card(pinned: HubReference) -> Card | None:
-    """The card of the weights, by the client's own means; None if the repository has none."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+    """The card of the weights; None if the repository has none."""
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
-        path = hf_hub_download(
-            pinned.repo, pinned.card_file, revision=pinned.revision,
-            library_name="serpent-cli", library_version=__version__,
-        )  # fmt: skip
-    except LocalEntryNotFoundError:  # the network failed
-        raise
+        content = download(pinned, pinned.card_file, CARD_BYTES)
     except RemoteEntryNotFoundError:
         return None
-    return Card.read(Path(path))
-
-
-def _partial(digest: str) -> Path:
-    """Where a file lies while it is not whole: the part of the cache that libraries may use."""
-    from huggingface_hub import cached_assets_path
-
-    folder = cached_assets_path("serpent-cli", namespace="weights", subfolder="partial")
-    return Path(folder) / f"{digest}.part"
+    return Card.read(place_card(pinned, content))
 
 
 def _fetch_weights(
@@ -148,58 +154,20 @@ def _fetch_weights(
                 " (sha256 differs)",
                 hint=f"try again; what came was set aside as {wrong}",
             )
-        return _place(pinned, partial)
+        return place_weights(pinned, partial, digest)
 
 
 def _download(pinned: HubReference, partial: Path, size: int, on_bytes: OnBytes) -> None:
     """Append to a partial file what it lacks."""
-    from huggingface_hub import HfFileSystem
-
-    remote = f"{pinned.repo}@{pinned.revision}/{pinned.file}"
     with partial.open("ab") as local:
         if local.tell() > size:
             local.truncate(0)
         done = local.seek(0, os.SEEK_END)
         on_bytes(done, size)
-        if done == size:
-            return
-        with HfFileSystem().open(remote, "rb", cache_type="none") as stream:
-            stream.seek(done)
-            while done < size:
-                chunk = cast(bytes, stream.read(min(CHUNK, size - done)))
-                local.write(chunk)
-                local.flush()
-                done += len(chunk)
-                on_bytes(done, size)
+        while done < size:
+            stop = min(size, done + CHUNK)
+            local.write(download_range(pinned, done, stop))
+            local.flush()
+            done = stop
+            on_bytes(done, size)
         os.fsync(local.fileno())
-
-
-def _place(pinned: HubReference, partial: Path) -> Path:
-    """Move a verified file into the client's cache, where its blobs go by their ETag."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-
-    etag = get_hf_file_metadata(hf_hub_url(pinned.repo, pinned.file, revision=pinned.revision)).etag
-    blob = _folder(pinned) / "blobs" / str(etag)
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(partial, blob)
-    return Path(hf_hub_download(pinned.repo, pinned.file, revision=pinned.revision))
-
-
-def _note_revision(reference: HubReference, commit: str) -> None:
-    """Let a branch or tag mean a commit from now on, as the client's cache notes it."""
-    if reference.revision == commit:
-        return
-    path = _folder(reference) / "refs" / reference.revision
-    if path.is_file() and path.read_text() == commit:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(commit)
-    os.replace(part, path)
-
-
-def _folder(reference: HubReference) -> Path:
-    from huggingface_hub.constants import HF_HUB_CACHE
-    from huggingface_hub.file_download import repo_folder_name
-
-    return Path(HF_HUB_CACHE) / repo_folder_name(repo_id=reference.repo, repo_type="model")

@@ -78,7 +78,7 @@ def _answered(status: int, repo: str, known: Known) -> tuple[str, str]:
 
 def _of_the_disk(error: Exception, reference: HubReference, known: Known) -> tuple[str, str] | None:
     """The network below the Hub, and the disk that takes its files."""
-    if _of_httpx(error) or isinstance(error, ConnectionError | TimeoutError):
+    if is_of_the_network(error):
         return _unreachable(error, known)
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return (
@@ -97,9 +97,17 @@ def _of_the_disk(error: Exception, reference: HubReference, known: Known) -> tup
     )
 
 
-def _of_httpx(error: Exception) -> bool:
-    """Whether the HTTP library raised it, whose name depends on the client's version."""
-    return any(base.__module__.split(".")[0] in ("httpx", "httpx2") for base in type(error).mro())
+def is_of_the_network(error: Exception) -> bool:
+    """Whether the HTTP library raised it, whose name depends on the client's version, or a socket.
+
+    What the Hub itself answered is not meant.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        return False
+    names = {base.__module__.split(".")[0] for base in type(error).mro()}
+    return bool(names & {"httpx", "httpx2"}) or isinstance(error, ConnectionError | TimeoutError)
 
 
 def _unreachable(error: Exception, known: Known) -> tuple[str, str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from serpent_cli.errors import ModelError
-from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.digest import sha256
+from serpent_cli.zoo.hub_cache import find_cached
 from serpent_cli.zoo.locate import list_cards, resolve, weights_folder
 from serpent_cli.zoo.names import HubReference
 
@@ -46,7 +46,7 @@ def inventory() -> list[Entry]:
     entries: list[Entry] = []
     for card in list_cards():
         if card.hub:
-            path = hub.find_cached(HubReference.parse(card.hub))
+            path = find_cached(HubReference.parse(card.hub))
             entries.append(Entry(card.name, card, path, bundled=False))
         else:
             entries.append(Entry(card.name, card, weights_folder() / card.file, bundled=True))
@@ -64,7 +64,7 @@ def remove(name: str) -> int:
         raise ModelError(
             f"{name} is not in the cache: it is {where}", hint="only fetched weights are removed"
         )
-    path = hub.find_cached(where)
+    path = find_cached(where)
     if path is None:
         raise ModelError(f"{name} is not in the cache", hint="`serpent models list` shows what is")
     from huggingface_hub import scan_cache_dir

@@ -8,6 +8,7 @@ from serpent_cli.errors import ModelError
 from serpent_cli.settings import HUB_REPO
 from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.hub_cache import find_cached
 from serpent_cli.zoo.names import HubReference, is_hub, is_path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -40,7 +41,7 @@ class Source:
     def cached(self) -> Path | None:
         """The local file, if there is one."""
         if isinstance(self.where, HubReference):
-            return hub.find_cached(self.where)
+            return find_cached(self.where)
         return self.where if self.where.is_file() else None
 
 

@@ -14,6 +14,9 @@ DEFAULT_FILE = "model.safetensors"
 """What PyTorchModelHubMixin calls the weights of a repository."""
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+# Both become names in the cache's folder.
+_REVISION = re.compile(r"[A-Za-z0-9_][^\\/:*?\"<>|\x00-\x1f]*")
+_FILE_PART = re.compile(r"(?!\.{1,2}$)[^\\/:*?\"<>|\x00-\x1f]+")
 _REFERENCE = re.compile(rf"hf://({_PART}/{_PART})(?:@([^@/]+))?(?:/(.+))?")
 
 
@@ -43,8 +46,11 @@ class HubReference:
             raise ModelError(
                 f"{text} is no name on the Hub", hint="write hf://owner/repo[@revision][/file]"
             )
+        if found[2] and not _REVISION.fullmatch(found[2]):
+            raise ModelError(f"{text} names no revision", hint="give a branch, a tag or a commit")
         file = found[3] or DEFAULT_FILE
-        if not file.endswith(".safetensors") or ".." in file.split("/"):
+        odd = not all(_FILE_PART.fullmatch(part) for part in file.split("/"))
+        if odd or not file.endswith(".safetensors"):
             raise ModelError(
                 f"{text} names no .safetensors file",
                 hint="other formats are never loaded; `serpent models convert` reads some",

@@ -1,7 +1,10 @@
 """What is done is not done again, and what is not whole does not count."""
 
+import errno
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,99 @@ def test_torn_and_foreign_lines_are_passed_over(job: Job) -> None:
     finish(other)
     assert found(other) is not None, "the torn line did not swallow the next"
     assert found(job) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": "3"}, {"height": None}, {"seconds": "x"}, {"warnings": 5}, {"warnings": [1]},
+        {"tiles": 1.5}, {"later": {"key": 1}}, {"input": 3},
+    ],
+)  # fmt: skip
+def test_what_is_done_stays_done_whatever_else_a_line_says(
+    job: Job, change: dict[str, object]
+) -> None:
+    assert isinstance(job.target, Path)
+    finish(job)
+    path = job.target.parent / NAME
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\n{json.dumps(json.loads(second) | change)}\n")
+    before = path.read_bytes()
+    assert found(job) is not None
+    assert path.read_bytes() == before, "and what a later version has noted stays"
+
+
+@pytest.mark.parametrize("key", ["output", "run", "input_digest", "output_digest"])
+def test_lines_whose_essentials_are_damaged_do_not_count(job: Job, key: str) -> None:
+    assert isinstance(job.target, Path)
+    finish(job)
+    path = job.target.parent / NAME
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\n{json.dumps(json.loads(second) | {key: 5})}\n")
+    with manifest(job) as known:
+        assert known.find(job, change_mark(job.source)) is None
+        assert known.unread == 1
+
+
+@pytest.mark.parametrize("plan", [5, {"memory": "2G"}, {"memory": -1}, None])
+def test_a_damaged_plan_is_made_anew(job: Job, plan: object) -> None:
+    assert isinstance(job.target, Path)
+    finish(job)
+    path = job.target.parent / NAME
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{json.dumps(json.loads(first) | {'plan': plan})}\n{second}\n")
+    with manifest(job) as known:
+        assert known.plan == {"memory": 5}
+        assert known.find(job, change_mark(job.source)) is not None
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n" + bytes(99), b"a letter\n", b"{}", b"[]\n"]
+)
+def test_other_files_are_no_manifests(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="holds something else than a manifest"):
+        Manifest(path, OPTIONS)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b'{"ru', b'{"run": "12'])
+def test_empty_files_and_torn_beginnings_are_taken(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    for _ in range(2):
+        with Manifest(tmp_path / "file", OPTIONS, {"memory": 5}) as known:
+            assert known.plan == {"memory": 5}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices of POSIX")
+def test_devices_and_folders_are_no_manifests(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/null"), tmp_path / "pipe", tmp_path):
+        with pytest.raises(UsageError, match="no regular file"):
+            Manifest(path, OPTIONS)
+    assert not Path("/dev/null.lock").exists()
+
+
+def test_a_full_disk_is_one_sentence_and_tears_no_line(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(job.target, Path)
+    path, sync = job.target.parent / NAME, os.fsync
+    known = manifest(job)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(PictureError, match=r"cannot note it in .*: No space left on device"):
+        known.add(job, "mark", "sha256:1")
+    known.close()
+    assert len(path.read_bytes().splitlines()) == 1
+    with pytest.raises(PictureError, match="No space left on device"):
+        manifest(job, {"model": "n"})
+    monkeypatch.setattr("os.fsync", sync)
+    assert found(job, {"model": "n"}) is None, "and the lock is free"
 
 
 def test_a_resumed_run_plans_as_the_first_did(job: Job) -> None:

@@ -215,6 +215,27 @@ def test_two_runs_never_share_a_folder(
         serpent("deblur", tree, *model, "-q", "-o", out).failed(2, "another run is at work")
 
 
+def test_a_manifest_is_absent_empty_or_ours(
+    serpent: Serpent, model: Model, tree: Path, tmp_path: Path
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("dear reader")
+    command = ("deblur", "-q", tree, *model, "-o", tmp_path / "out", "--manifest")
+    serpent(*command, letter).failed(2, "holds something else than a manifest")
+    assert letter.read_text() == "dear reader"
+    serpent(*command, os.devnull).failed(2, "is no regular file")
+    serpent(*command, tree / "a.png").failed(2, "is one of the pictures")
+    serpent(*command, tmp_path / "out" / "a.png").failed(2, "is one of the pictures")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "notes").write_bytes(b"")
+    assert serpent(*command, tmp_path / "notes").code == 0
+    done = (tmp_path / "notes").read_text()
+    (tmp_path / "notes").write_text(done + '{"output": 5}\n')
+    outcome = serpent(*command, tmp_path / "notes")
+    assert (outcome.code, len(outcome.err)) == (0, 1)
+    assert "1 of its lines are damaged" in outcome.err[0]
+
+
 def test_jobs_restore_pictures_side_by_side(
     serpent: Serpent, model: Model, tree: Path, tmp_path: Path
 ) -> None:

@@ -168,6 +168,7 @@ def test_training_that_cannot_begin(
     serpent("train", tmp_path / "none.toml", "--photos", photos, *out).failed(2, "none.toml")
     serpent("train", recipe, "--photos", tmp_path / "nowhere", *out).failed(3, "nowhere")
     serpent("train", recipe, "--photos", photos, *out, "--init", "debler").failed(4, "debler")
+    recipe.write_text(RECIPE.replace("[model]\n", "[model]\nfeed_forward = 1.0\n"))
     serpent("train", recipe, "--photos", photos, *out, "--init", model[1]).failed(4, "do not fit")
     recipe.write_text(RECIPE + "steps = 3\n")
     serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entry 'steps' in [log]")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from serpent_cli.degrade.compress import jpeg
+from serpent_cli.degrade.compress import jpeg, webp
 
 Pixels = NDArray[np.uint8]
 
@@ -70,3 +70,12 @@ def test_the_result_is_eight_bit(photos: Tensor) -> None:
     levels = jpeg(photos, torch.tensor([70.0, 90.0]), torch.tensor([True, False])) * 255
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
     assert float(levels.min()) >= 0 and float(levels.max()) <= 255
+
+
+def test_webp_is_pillows_each_at_its_own_quality(photos: Tensor) -> None:
+    coded = webp(photos, torch.tensor([20.0, 95.0]))
+    assert tuple(coded.shape) == tuple(photos.shape) and coded.dtype == torch.float32
+    torch.testing.assert_close(coded * 255, (coded * 255).round(), atol=1e-4, rtol=0)
+    pairs = zip(coded, photos, strict=True)
+    error = [-10 * math.log10(float((a - b).square().mean())) for a, b in pairs]
+    assert 22 < error[0] < 33 < error[1] < 45, "low quality loses more, neither all"

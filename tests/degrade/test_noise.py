@@ -1,9 +1,16 @@
+import math
+
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor
 
-from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.noise import (
+    MIDDLE_GREY,
+    add_gaussian_noise,
+    generator_for,
+    sensor_noise,
+)
 
 
 def test_noise_is_gaussian_and_as_strong_as_asked(generator: torch.Generator) -> None:
@@ -40,3 +47,40 @@ def test_the_seed_of_a_name_is_the_same_anywhere() -> None:
     """Frozen: scores of different machines and versions are scores of the same pictures."""
     # printf kodim01.png | sha256sum, its first 16 digits halved
     assert generator_for("kodim01.png").initial_seed() == 6616029622928958203
+
+
+def sensed(light: float, generator: torch.Generator, **changes: float) -> Tensor:
+    """Noise of a sensor on an even light, (3, 200, 200), of standard deviation 0.01 at grey."""
+    values = {"std": 0.01, "shot": 0.0, "grain": 0.0, "tint": 0.0, **changes}
+    each = (torch.tensor([values[name]]) for name in ("std", "shot", "grain", "tint"))
+    x = torch.full((1, 3, 200, 200), light)
+    return (sensor_noise(x, *each, generator) - x)[0]
+
+
+@pytest.mark.parametrize("light", [0.0, MIDDLE_GREY, 1.0])
+@pytest.mark.parametrize("shot", [0.0, 0.5, 1.0])
+def test_photons_add_variance_with_the_light(
+    light: float, shot: float, generator: torch.Generator
+) -> None:
+    variance = 1e-4 * (1 - shot + shot * light / MIDDLE_GREY)
+    noise = sensed(light, generator, shot=shot)
+    assert float(noise.var()) == pytest.approx(variance, rel=0.03, abs=1e-12)
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.5, 0.9])
+def test_grain_is_shared_by_neighbours_at_the_same_strength(
+    grain: float, generator: torch.Generator
+) -> None:
+    noise = sensed(0.5, generator, grain=grain)
+    assert float(noise.std()) == pytest.approx(0.01, rel=0.03)
+    step = math.exp(-0.5 / max(grain, 1e-3) ** 2)
+    wanted = 2 * step / (1 + 2 * step**2)  # the autocorrelation of (step, 1, step) at one pixel
+    pair = torch.stack((noise[:, :, 1:].flatten(), noise[:, :, :-1].flatten()))
+    assert float(torch.corrcoef(pair)[0, 1]) == pytest.approx(wanted, abs=0.02)
+
+
+def test_colours_share_as_much_as_asked(generator: torch.Generator) -> None:
+    noise = sensed(0.5, generator, tint=0.4)
+    shared = torch.corrcoef(noise.flatten(1))
+    torch.testing.assert_close(shared, torch.eye(3) * 0.6 + 0.4, atol=0.03, rtol=0)
+    assert float(noise.std()) == pytest.approx(0.01, rel=0.03)

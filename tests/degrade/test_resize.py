@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from serpent_cli.degrade.resize import bicubic_enlarge, bicubic_reduce
+from serpent_cli.degrade.resize import Filter, bicubic_enlarge, bicubic_reduce, resize
 
 Array = NDArray[np.float64]
 
@@ -84,3 +84,29 @@ def test_brightness_and_ramps_survive(scale: int) -> None:
     inner = slice(2 * scale, -2 * scale)
     back = bicubic_enlarge(bicubic_reduce(ramp, scale), scale)
     torch.testing.assert_close(back[..., inner, :], ramp[..., inner, :], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", [(150, 200), (111, 95), (391, 523)])
+def test_every_filter_is_pillows(photos: Tensor, name: Filter, size: tuple[int, int]) -> None:
+    """Pillow cuts the filter at the border, we mirror the picture: only the inside is compared."""
+    ours = resize(photos[:1, :1], *size, filter=name)[0, 0].numpy()
+    method = getattr(Image.Resampling, name.upper())
+    plane = Image.fromarray(photos[0, 0].numpy())
+    theirs = np.asarray(plane.resize(size[::-1], method))
+    inner = slice(5, -5)
+    # Pillow weighs whole pixels that a box touches at its rim by their centres alone.
+    atol = 0.02 if name == "box" and size[0] == 111 else 3e-6
+    difference = np.abs(ours - theirs)[inner, inner]
+    assert np.median(difference) < 3e-6
+    assert difference.max() < atol or name == "box"
+
+
+def test_without_antialiasing_pixels_are_passed_over() -> None:
+    stripes = torch.tensor([0.0, 1.0, 0.0, 1.0]).repeat(1, 1, 16, 16)
+    careless = resize(stripes, 4, 16, filter="bilinear", antialias=False)
+    torch.testing.assert_close(careless[0, 0, 0], torch.full((16,), 0.5))
+    one_in_four = resize(stripes[..., 1:], 16, 21, ratio=1 / 3, filter="box", antialias=False)
+    careful = resize(stripes[..., 1:], 16, 21, ratio=1 / 3, filter="box")
+    assert set(one_in_four[0, 0, 0].tolist()) == {0.0, 1.0}
+    assert 0.3 < float(careful[0, 0, 0, :20].min()) < float(careful[0, 0, 0, :20].max()) < 0.7

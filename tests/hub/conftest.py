@@ -47,6 +47,10 @@ class Hub:
     blobs: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     log: list[tuple[str, str, str]] = field(default_factory=list)
+    lies: dict[str, Any] = field(default_factory=dict)
+    """What is said of all repositories and files instead: sha, oid, size, etag."""
+    whole: bool = False
+    """Whether ranges are ignored: each answer is the whole file."""
     token: str | None = None
     leaked: bool = False
     url: str = ""
@@ -147,13 +151,14 @@ class Handler(BaseHTTPRequestHandler):
             self._error(404, "EntryNotFound", headers)
         elif name.endswith(".safetensors"):  # large files: a redirect to where they are stored
             digest = oid(files[name])
+            etag = self.hub.lies.get("etag", digest)
             headers |= {
-                "X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(files[name])),
+                "X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(files[name])),
                 "Location": f"{self.hub.url}/cdn/{digest}".replace("127.0.0.1", "localhost"),
             }  # fmt: skip
             self._send(b"", headers, status=302)
         else:
-            etag = hashlib.sha1(files[name]).hexdigest()
+            etag = self.hub.lies.get("etag", hashlib.sha1(files[name]).hexdigest())
             self._send(files[name], {**headers, "ETag": f'"{etag}"'})
 
     def _describe(self, repo: str, what: str, revision: str, body: bytes) -> None:
@@ -162,7 +167,8 @@ class Handler(BaseHTTPRequestHandler):
         commit, files = found
         if what == "revision":
             siblings = [{"rfilename": name} for name in files]
-            self._json({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings})
+            sha = self.hub.lies.get("sha", commit)
+            self._json({"id": repo, "modelId": repo, "sha": sha, "siblings": siblings})
             return
         wanted = list(files) if what == "tree" else parse_qs(body.decode())["paths"]
         self._json([self._entry(name, files[name]) for name in wanted if name in files])
@@ -173,7 +179,9 @@ class Handler(BaseHTTPRequestHandler):
             "oid": hashlib.sha1(content).hexdigest(),
         }  # fmt: skip
         if name.endswith(".safetensors"):
-            entry["lfs"] = {"oid": oid(content), "size": len(content), "pointerSize": 130}
+            size = self.hub.lies.get("size", len(content))
+            digest = self.hub.lies.get("oid", oid(content))
+            entry["lfs"] = {"oid": digest, "size": size, "pointerSize": 130}
         return entry
 
     def _write(self, path: str, body: bytes) -> None:
@@ -225,7 +233,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.now.wrong and status == 200:
             content = bytes(len(content))
         part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
-        if status == 200 and part:
+        if status == 200 and part and not self.hub.whole:
             start, end = int(part[1]), int(part[2]) + 1 if part[2] else len(content)
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(content)}"
             content, status = content[start:end], 206

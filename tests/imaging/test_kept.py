@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 
 import imagecodecs
 import numpy as np
@@ -69,30 +68,6 @@ def test_deep_avif_keeps_its_bits(astronaut, bits):
     top = (1 << bits) - 1
     np.testing.assert_array_equal(picture.pixels, np.rint(deep * (65535 / top)))
     assert picture.warnings == ()
-
-
-def test_colours_that_avif_describes_by_number_are_not_dropped_in_silence(astronaut):
-    plain = imagecodecs.avif_encode(astronaut, level=90, speed=9, primaries=1, transfer=13)
-    assert read_picture(bytes(plain)).warnings == ()
-    hdr = imagecodecs.avif_encode(astronaut, level=90, speed=9, primaries=9, transfer=16)
-    (note,) = read_picture(bytes(hdr)).warnings
-    assert "CICP 9/16" in note
-
-
-def png_with(pixels: np.ndarray, kind: bytes, body: bytes) -> bytes:
-    data = imagecodecs.png_encode(pixels)
-    chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    return data[:33] + chunk + data[33:]
-
-
-def test_colours_that_png_describes_by_number_are_not_dropped_in_silence(astronaut):
-    srgb, hdr = bytes([1, 13, 0, 1]), bytes([9, 16, 0, 1])
-    assert read_picture(png_with(astronaut, b"cICP", srgb)).warnings == ()
-    (note,) = read_picture(png_with(astronaut, b"cICP", hdr)).warnings
-    assert "CICP 9/16" in note
-    assert read_picture(png_with(astronaut, b"gAMA", struct.pack(">I", 45455))).warnings == ()
-    (note,) = read_picture(png_with(astronaut, b"gAMA", struct.pack(">I", 100000))).warnings
-    assert "gamma" in note
 
 
 def test_a_profile_inside_a_bmp_is_found(astronaut):

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from serpent_cli.imaging.metadata import fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
@@ -82,31 +82,36 @@ def test_a_damaged_block_is_left_out_with_a_word(block):
     assert len(taken.warnings) == 1
 
 
-def test_xmp_orientation_counts_only_without_exif_orientation(exif):
+def test_orientation_that_only_xmp_states_does_not_count(exif):
+    """As in browsers and in libvips; it is said, and the packet tells of what is written."""
     alone = take_orientation(xmp=XMP)
-    assert alone.orientation == 6
+    assert alone.orientation == 1
     assert alone.xmp == XMP.replace(b'tiff:Orientation="6"', b'tiff:Orientation="1"')
-    element = b"<tiff:Orientation>8</tiff:Orientation>"
-    assert take_orientation(xmp=element).xmp == b"<tiff:Orientation>1</tiff:Orientation>"
+    assert [note for note in alone.warnings if "tiff:Orientation 6" in note] == [*alone.warnings]
+    element = take_orientation(xmp=b"<tiff:Orientation>8</tiff:Orientation>")
+    assert element.xmp == b"<tiff:Orientation>1</tiff:Orientation>"
+    assert len(element.warnings) == 1
     both = take_orientation(xmp=XMP.replace(b'"6"', b'"3"'), exif=exif)
-    assert both.orientation == 6
+    assert (both.orientation, both.warnings) == (6, ())
+    assert take_orientation(xmp=XMP.replace(b'"6"', b'"1"')).warnings == ()
 
 
-def test_xmp_orientation_is_applied_as_pillow_does(astronaut):
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_picture_that_only_xmp_turns_is_read_as_it_is_stored(astronaut, kind):
     buffer = io.BytesIO()
-    Image.fromarray(astronaut).save(buffer, "PNG")
-    data = buffer.getvalue()
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", XMP.decode(), zip=True)
-    buffer = io.BytesIO()
-    with Image.open(io.BytesIO(data)) as image:
-        image.save(buffer, "PNG", pnginfo=info)
-    with Image.open(buffer) as image:
-        expected = np.asarray(ImageOps.exif_transpose(image))
+    image, options = Image.fromarray(astronaut), {"xmp": XMP}
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode(), zip=True)
+        options = {"pnginfo": info}
+    if kind == "TIFF":
+        options = {"tiffinfo": {700: XMP}}
+    image.save(buffer, kind, **options)
     picture = read_picture(buffer.getvalue())
-    np.testing.assert_array_equal(picture.pixels, expected)
+    assert picture.pixels.shape == astronaut.shape
     assert picture.xmp is not None
     assert b'tiff:Orientation="1"' in picture.xmp
+    assert any("EXIF alone counts" in note for note in picture.warnings)
 
 
 def test_size_tags_follow_the_picture(exif):

@@ -176,22 +176,6 @@ def test_wide_gamut_pixels_stay_and_the_profile_comes_along(astronaut, tmp_path)
     np.testing.assert_array_equal(picture.pixels, astronaut)
 
 
-def test_what_is_decoded_to_fewer_bits_says_so(astronaut):
-    head = f"P6 {astronaut.shape[1]} {astronaut.shape[0]} 65535\n".encode()
-    picture = read_picture(head + (astronaut.astype(">u2") * 257).tobytes())
-    np.testing.assert_array_equal(picture.pixels, astronaut)
-    assert picture.warnings == ("16 bits per channel were read as 8",)
-
-
-def test_deep_grey_netpbm_stays_deep(camera):
-    deep = camera.astype(np.uint16) * 257 - (camera > 0)
-    head = f"P5 {camera.shape[1]} {camera.shape[0]} 65535\n".encode()
-    picture = read_picture(head + deep.astype(">u2").tobytes())
-    assert picture.grey
-    np.testing.assert_array_equal(picture.pixels[..., 2], deep)
-    assert picture.warnings == ()
-
-
 def test_the_limit_holds_before_decoding_and_can_be_raised(tmp_path):
     for suffix in ("png", "tif", "jpg"):
         path = tmp_path / f"a.{suffix}"

@@ -37,6 +37,8 @@ def test_an_empty_record_is_the_default() -> None:
         ({"expand": 0.0}, "out of range"),
         ({"expand": float("nan")}, "out of range"),
         ({"feed_forward": -1.0}, "out of range"),
+        ({"feed_forward_from": 4}, "must be a token scale, 0 to 3"),
+        ({"feed_forward_kind": "wave"}, "feed_forward_kind must be one of mlp, frequency"),
         ({"mixer": "spatial", "state_size": 4}, "state_size must be 1"),
         ({"version": 2}, "format version 2"),
         ({"depth": 4}, "unknown keys: depth"),

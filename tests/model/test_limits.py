@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from serpent_cli.model.config import PRESETS, ModelConfig
 from serpent_cli.model.limits import effective_margin, flops, scan_macs, size_multiple
 from serpent_cli.model.unet import build_model
+from serpent_cli.ops.cross_scan.flops import scan_flops
 
 WIDTHS = (8, 16, 32, 24)
 
@@ -40,6 +41,8 @@ def test_inputs_are_multiples_of_the_coarsest_token(patch: int, multiple: int) -
     [
         {},
         {"gate": False, "feed_forward": 4.0},
+        {"feed_forward": 2.0, "feed_forward_from": 2},
+        {"feed_forward": 3.0, "feed_forward_kind": "frequency", "feed_forward_from": 1},
         {"join": "concat", "scale": 8, "patch_size": 1},
         {"state_size": 4, "depths_down": (2, 1, 1), "depths_up": (1, 1, 3), "depth_bottleneck": 2},
         {"mixer": "spatial"},
@@ -54,7 +57,7 @@ def test_operations_are_those_that_torch_counts(form: dict[str, Any]) -> None:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.rand(1, 3, h, w))
     counted = counter.get_flop_counts()["Global"]
-    assert any("cross_scan" in str(op) for op in counted), "the scan is counted too"
+    assert any("cross_scan" in str(op) for op in counted), f"{scan_flops} is counted too"
     total = counter.get_total_flops() / 2
     if config.mixer == "spatial":
         total -= spatial_excess(config, h, w)

@@ -16,6 +16,8 @@ WIDTHS = (8, 16, 16, 16)
 FORMS: list[dict[str, Any]] = [
     {},
     {"gate": False, "feed_forward": 4.0},
+    {"feed_forward": 2.0, "feed_forward_from": 2},
+    {"feed_forward": 3.0, "feed_forward_kind": "frequency", "feed_forward_from": 1},
     {"mixer": "spatial"},
     {"mixer": "spatial", "gate": False, "feed_forward": 2.0},
     {"state_size": 3, "expand": 1.5},

@@ -1,6 +1,7 @@
 """Starting from finished weights: a deeper network begins as the finished one."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,9 +29,15 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("mixer", ["ss2d", "spatial"])
-@pytest.mark.parametrize("feed_forward", [0.0, 2.0])
-def test_a_deeper_network_starts_with_the_same_pictures(mixer: Mixer, feed_forward: float) -> None:
-    config = replace(SMALL, mixer=mixer, feed_forward=feed_forward)
+@pytest.mark.parametrize(
+    "feed_forward",
+    [{}, {"feed_forward": 2.0}, {"feed_forward": 2.0, "feed_forward_kind": "frequency"}],
+    ids=str,
+)
+def test_a_deeper_network_starts_with_the_same_pictures(
+    mixer: Mixer, feed_forward: dict[str, Any]
+) -> None:
+    config = replace(SMALL, mixer=mixer, **feed_forward)
     shallow = finished(config)
     deep = build_model(
         replace(config, depths_down=(1, 2, 1), depth_bottleneck=2, depths_up=(3, 1, 2))
@@ -51,7 +58,7 @@ def test_added_blocks_learn() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [replace(SMALL, widths=(8, 8, 8, 16)), replace(SMALL, feed_forward=1.0)]
+    "config", [replace(SMALL, widths=(16, 8, 8, 8)), replace(SMALL, feed_forward=1.0)]
 )
 def test_weights_of_another_network_are_refused(config: ModelConfig) -> None:
     with pytest.raises(ModelError, match="do not fit the recipe's network"):
@@ -73,3 +80,16 @@ def test_a_shallower_network_is_refused() -> None:
     weights = weights_of(finished(replace(SMALL, depths_up=(2, 1, 1))))
     with pytest.raises(ModelError, match=r"u1\.blocks\.1"):
         start_from(build_model(SMALL), weights)
+
+
+def test_coarser_scales_may_be_wider() -> None:
+    """What has its own shape keeps its weights; what touches another width starts afresh."""
+    weights = weights_of(finished(SMALL))
+    model = build_model(replace(SMALL, widths=(8, 8, 16, 24)))
+    fresh = weights_of(model)
+    start_from(model, weights)
+    kept = {name for name, tensor in fresh.items() if tensor.shape == weights[name].shape}
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, weights[name] if name in kept else fresh[name]), name
+    assert any(name.startswith("d1.blocks.") for name in kept)
+    assert not any(name.startswith("b.") and name.endswith("project_in.weight") for name in kept)

@@ -40,8 +40,8 @@ def spy(self, tensors):
     average(self, tensors)
     seen["after"] = tensors[-1].clone()
 
-def run_and_save(self, on_report):
-    run(self, on_report)
+def run_and_save(self, on_report, minutes):
+    run(self, on_report, minutes)
     seen["weights"] = self.state.model.get_parameter("patchifier.embed.weight").detach().clone()
     save_file(seen, self.out / f"seen-{self.processes.rank}.safetensors")
 

@@ -24,15 +24,25 @@ class SelectiveParameters(nn.Module):
         super().__init__()
         self.paths = paths
         features = rank + state_size * (2 if observe else 1)
-        bound = inner**-0.5  # the default of nn.Linear
-        self.weight = nn.Parameter(torch.empty(paths, features, inner).uniform_(-bound, bound))
-        self.dt_weight = nn.Parameter(
-            torch.empty(paths, rank, inner).uniform_(-(rank**-0.5), rank**-0.5)
-        )
-        self.dt_bias = nn.Parameter(inverse_softplus(initial_delta(paths, inner)))
-        steps = torch.arange(1, state_size + 1, dtype=torch.float32)
-        self.A_log = nn.Parameter(steps.log().repeat(paths, inner, 1))
+        self.weight = nn.Parameter(torch.empty(paths, features, inner))
+        self.dt_weight = nn.Parameter(torch.empty(paths, rank, inner))
+        self.dt_bias = nn.Parameter(torch.empty(paths, inner))
+        self.A_log = nn.Parameter(torch.empty(paths, inner, state_size))
         self.D_skip = nn.Parameter(torch.ones(paths, inner)) if observe else None
+        # Without values there is nothing to compute, and arithmetic on the meta device would load
+        # torch's compiler: more than a second.
+        if not self.weight.is_meta:
+            self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        paths, rank, inner = self.dt_weight.shape
+        bound = inner**-0.5  # the default of nn.Linear
+        self.weight.uniform_(-bound, bound)
+        self.dt_weight.uniform_(-(rank**-0.5), rank**-0.5)
+        self.dt_bias.copy_(inverse_softplus(initial_delta(paths, inner)))
+        steps = torch.arange(1, self.A_log.shape[2] + 1, dtype=torch.float32)
+        self.A_log.copy_(steps.log().expand_as(self.A_log))
 
     def project(self, u: Tensor) -> Tensor:
         """Dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product."""

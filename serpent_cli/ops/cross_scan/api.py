@@ -2,13 +2,13 @@
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import register_flop_formula
 
 from serpent_cli.ops.backend import Backend, choose, forced_backend
 from serpent_cli.ops.clock import timed
@@ -154,8 +154,7 @@ def _options(paths: str, reset: bool, observe: bool, out_dtype: torch.dtype) -> 
     return ScanOptions(tuple(paths.split(",")), reset, observe, out_dtype)
 
 
-@torch.library.custom_op("serpent::cross_scan", mutates_args=())
-def _scan(
+def _forward(
     u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, paths: str, reset: bool, observe: bool, out_dtype: torch.dtype,
     forced: str, save_carries: bool,
@@ -168,8 +167,7 @@ def _scan(
     return y, carries.flatten()
 
 
-@torch.library.custom_op("serpent::cross_scan_backward", mutates_args=())
-def _scan_backward(
+def _backward(
     grad_y: Tensor, u: Tensor, dbc: Tensor, dt_weight: Tensor, dt_bias: Tensor, A_log: Tensor,
     D_skip: Tensor | None, carries: Tensor, paths: str, reset: bool, observe: bool,
     out_dtype: torch.dtype, forced: str,
@@ -219,27 +217,28 @@ def _autograd(ctx: Any, grad_y: Tensor | None, _: Tensor | None) -> tuple[Any, .
     return (*grads[:5], skip, *((None,) * 6))
 
 
-_scan.register_fake(_fake_forward)
-_scan_backward.register_fake(_fake_backward)
-_scan.register_autograd(_autograd, setup_context=_setup_context)
+def _op(name: str, function: Callable[..., Any], fake: Callable[..., Any]) -> Any:
+    """Make a function known to torch as an operation, as `torch.library.custom_op` would.
+
+    That loads torch's compiler with the first call, which takes a second, to keep it out of the
+    function. Here it is kept out where it is loaded anyway.
+    """
+
+    def undisturbed(*arguments: Any) -> Any:
+        compiled = "torch._dynamo" in sys.modules
+        return (_untraced(function) if compiled else function)(*arguments)
+
+    schema = torch.library.infer_schema(function, mutates_args=())
+    LIBRARY.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+    LIBRARY.impl(name, undisturbed, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"serpent::{name}", fake, lib=LIBRARY)
+    return getattr(torch.ops.serpent, name).default
 
 
-def scan_flops(batch: int, length: int, d: int, k: int, n: int, r: int) -> int:
-    """Operations (two per multiply-add) of one scan: 2·B·(4.5·K·N·D·L + R·K·D·L)."""
-    return int(2 * batch * (4.5 * n + r) * k * d * length)
-
-
-@register_flop_formula(torch.ops.serpent.cross_scan)
-def _flops_forward(
-    u: Any, _dbc: Any, dt_weight: Any, _bias: Any, A_log: Any, *_: Any, **__: Any
-) -> int:
-    (b, h, w, d), (k, r, _), n = u, dt_weight, A_log[2]
-    return scan_flops(b, h * w, d, k, n, r)
-
-
-@register_flop_formula(torch.ops.serpent.cross_scan_backward)
-def _flops_backward(
-    _g: Any, u: Any, _dbc: Any, dt_weight: Any, _bias: Any, A_log: Any, *_: Any, **__: Any
-) -> int:
-    (b, h, w, d), (k, r, _), n = u, dt_weight, A_log[2]
-    return 3 * scan_flops(b, h * w, d, k, n, r)  # forward again, then both factors' gradients
+LIBRARY = torch.library.Library("serpent", "DEF")
+_untraced = functools.cache(torch.compiler.disable)
+_scan = _op("cross_scan", _forward, _fake_forward)
+_scan_backward = _op("cross_scan_backward", _backward, _fake_backward)
+torch.library.register_autograd(
+    "serpent::cross_scan", _autograd, setup_context=_setup_context, lib=LIBRARY
+)

@@ -5,8 +5,8 @@ GPU", gives the reasons.
 """
 
 import functools
-import importlib.util
 import itertools
+import sys
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.settings import INTERPRET
 
 WARPS_PER_SM = 16
 """Programs (of one warp) in flight that keep a multiprocessor's special function units busy."""
@@ -28,11 +29,14 @@ MOST_STATES_BY_MEMORY = 2
 @functools.cache
 def interpreted() -> bool:
     """Whether Triton runs its kernels in Python on the CPU: for proofs, never for work."""
-    if importlib.util.find_spec("triton") is None:
-        return False
-    import triton
+    if "triton" not in sys.modules and INTERPRET.get() is None:
+        return False  # without looking: loading it takes a while
+    try:
+        import triton
 
-    return bool(triton.knobs.runtime.interpret)
+        return bool(triton.knobs.runtime.interpret)
+    except (ImportError, AttributeError):  # a part of it is installed, or an old one
+        return False
 
 
 @dataclass(frozen=True)

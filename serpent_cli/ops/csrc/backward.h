@@ -4,157 +4,210 @@
 // With g = dL/dy, decay e = exp(-delta * rate), kept = e * h_prev, x = dL/dh (running):
 //   dC = <g, h>   x += g C   dB = <x, delta u>   S = sum x B   du = g D + delta S
 //   ddelta = u S - sum x kept rate   drate_log = -rate sum x kept delta   x <- x e
-//   dpre = ddelta * sigmoid(pre) = ddelta * (1 - exp(-delta))
+//   dpre = ddelta * sigmoid(pre)
 
-template <int G, bool PART, class U, class P>
+// ONE: N = 1 with what runs along the path in registers.
+template <int G, bool PART, bool ONE, class U, class P>
 class BackwardGroup {
-    static constexpr int V = G * LANES;
+    static constexpr int V = G * LANES, STATES = ONE ? 1 : MAX_STATES;
     const Scan& s;
     const int64_t b, d0, group, L, groups;
     const int lanes, R, N, F;
     int64_t pixels[MAX_CHUNK];
     bool starts[MAX_CHUNK];
-    std::vector<float> deltas, decays, kept;     // of a chunk: (t, V), (t, N, V), (t, N, V)
-    std::vector<float> h, dh, d_weight, d_rate;  // running: (N, V), (N, V), (R, V), (N, V)
-    std::vector<float> rows;                     // (F, LANES): a pixel's grad_dbc, not yet summed
-    vf d_bias[G], d_skip[G];
+    // Of a chunk: (t, V), (t, V), (t, N, V), (t, N, V); slopes become the gradients of delta's
+    // argument.
+    const Floats deltas, slopes, decays, kept;
+    const Floats d_weight;  // running: (R, V)
+    const Floats rows;      // (F, LANES): a pixel's grad_dbc, not yet summed
+    vf skip[G], d_bias[G], d_skip[G];
 
     const P* features(int64_t at, int k) const { return (const P*)s.dbc + (at * s.K + k) * F; }
     const U* input(int64_t at) const { return (const U*)s.u + at * s.D + d0; }
 
-    void load_carry(int k, int64_t c) {
-        const float* carry = s.carries + (((b * s.K + k) * chunk_count(s) + c) * N) * s.D + d0;
-        for (int n = 0; n < N; n++)
-            for (int v = 0; v < G; v++)
-                store(&h[n * V + v * LANES], load_channels<G, PART>(carry + n * s.D, v, lanes));
-    }
-
-    INLINE void replay(const Parameters<G>& p, int k, int t, int count) {
-        const int64_t at = b * L + pixels[t];
-        const P* f = features(at, k);
-        const U* u = input(at);
+    // Forward from a chunk's carry, keeping what the reverse needs.
+    INLINE void replay(const Parameters<G, PART>& p, int k, int64_t c, int count) {
         // Locals: a store may alias any member, which would be read again after each.
-        const int states = N, rank = R;
-        const float* rate = p.rate.data();
-        float *state = h.data(), *delta_t = &deltas[t * V];
-        float *decay_t = &decays[t * states * V], *kept_t = &kept[t * states * V];
-        if (t + AHEAD < count) {
-            const int64_t next = b * L + pixels[t + AHEAD];
-            __builtin_prefetch(features(next, k));
-            fetch<G, false>(input(next));
-        }
-        if (s.reset && starts[t]) std::fill(h.begin(), h.end(), 0.0f);
-        for (int v = 0; v < G; v++) {
-            const vf delta = p.delta(f, rank, v);
-            const vf drive = delta * load_channels<G, PART>(u, v, lanes);
-            store(delta_t + v * LANES, delta);
-            for (int n = 0; n < states; n++) {
-                const int i = n * V + v * LANES;
-                const vf decay = exp_negative(-delta * load<float>(rate + i));
-                const vf rest = decay * load<float>(state + i);
-                store(decay_t + i, decay);
-                store(kept_t + i, rest);
-                store(state + i, rest + drive * scalar(f + rank + n));
+        const int states = ONE ? 1 : N, rank = R, width = lanes;
+        const bool reset = s.reset;
+        const float* const rates = p.rate;
+        const float* carry = s.carries + (((b * s.K + k) * chunk_count(s) + c) * N) * s.D + d0;
+        float *delta_t = deltas, *slope_t = slopes, *decay_t = decays, *kept_t = kept;
+        vf h[STATES * G];
+        for (int n = 0; n < states; n++)
+            for (int v = 0; v < G; v++)
+                h[n * G + v] = load_channels<G, PART>(carry + n * s.D, v, width);
+        for (int t = 0; t < count; t++, delta_t += V, slope_t += V) {
+            const int64_t at = b * L + pixels[t];
+            const P* f = features(at, k);
+            const U* u = input(at);
+            if (t + AHEAD < count) {
+                const int64_t next = b * L + pixels[t + AHEAD];
+                __builtin_prefetch(features(next, k));
+                fetch<G, false>(input(next));
             }
-        }
-    }
-
-    // One vector of channels of one step, in reverse; the gradient of delta's argument.
-    INLINE vf reverse(const Parameters<G>& p, const P* f, int64_t at, int k, int t, int v) {
-        const int states = N;
-        const bool observe = s.observe;
-        const vf delta = load<float>(&deltas[t * V + v * LANES]);
-        const vf x = load_channels<G, PART>(input(at), v, lanes), drive = delta * x;
-        const vf gy = load_channels<G, PART>(s.grad_y + at * s.D + d0, v, lanes);
-        const float *decay = &decays[t * states * V + v * LANES], *rate = &p.rate[v * LANES];
-        const float* rest = &kept[t * states * V + v * LANES];
-        float *dx = &dh[v * LANES], *d_rates = &d_rate[v * LANES];
-        float *dB = &rows[R * LANES], *dC = dB + states * LANES;
-        const P *Bs = f + R, *Cs = Bs + states;
-        vf by_B = {}, by_rate = {};
-        for (int n = 0; n < states; n++) {
-            const float Bn = scalar(Bs + n), Cn = observe ? scalar(Cs + n) : 1.0f;
-            const vf before = load<float>(rest + n * V);
-            const vf dh_n = load<float>(dx + n * V) + gy * Cn, carried = dh_n * before;
-            by_B += dh_n * Bn;
-            by_rate += carried * load<float>(rate + n * V);
-            store(d_rates + n * V, load<float>(d_rates + n * V) + carried * delta);
-            store(dx + n * V, dh_n * load<float>(decay + n * V));
-            add(dB + n * LANES, dh_n * drive, v);
-            if (observe) add(dC + n * LANES, gy * (before + drive * Bn), v);
-        }
-        float* du = s.grad_u + at * s.D + d0;
-        const vf others = k ? load_channels<G, PART>(du, v, lanes) : vf{};
-        store_channels<G, PART>(du, others + gy * p.skip[v] + delta * by_B, v, lanes);
-        d_skip[v] += gy * x;
-        return (x * by_B - by_rate) * one_minus_exp(delta);
-    }
-
-    // Begin a sum with the first vector of channels, go on with the others.
-    static INLINE void add(float* to, vf x, int v) { store(to, v ? load<float>(to) + x : x); }
-
-    INLINE void reverse_step(const Parameters<G>& p, int k, int t) {
-        const int64_t at = b * L + pixels[t];
-        const P* f = features(at, k);
-        if (t >= AHEAD) {  // u and the features are at hand since the replay
-            const int64_t next = b * L + pixels[t - AHEAD];
-            fetch<G, false>(s.grad_y + next * s.D + d0);
-            fetch<G, true>(s.grad_u + next * s.D + d0);
-        }
-        vf d_pre[G];
-        for (int v = 0; v < G; v++) d_bias[v] += d_pre[v] = reverse(p, f, at, k, t, v);
-        if (s.reset && starts[t]) std::fill(dh.begin(), dh.end(), 0.0f);
-        const int rank = R;
-        const float* weight = p.weight.data();
-        float *d_weights = d_weight.data(), *sums = rows.data();
-        for (int r = 0; r < rank; r++) {
-            const float fr = scalar(f + r);
-            vf total = {};
+            if (reset && starts[t])
+                for (int i = 0; i < states * G; i++) h[i] = vf{};
+            vf delta[G], e[G], drive[G];
+            p.arguments(f, rank, delta);
+            for (int v = 0; v < G; v++) drive[v] = delta[v];
+            softplus2(delta, e);
+            for (int v = 0; v < G; v++) {  // ln 2 sigmoid
+                const vf top = drive[v] < splat(0.0f) ? e[v] * LN_2 : splat(LN_2);
+                store(slope_t + v * LANES, top / (e[v] + 1.0f));
+            }
             for (int v = 0; v < G; v++) {
-                const int i = r * V + v * LANES;
-                total += d_pre[v] * load<float>(weight + i);
-                store(d_weights + i, load<float>(d_weights + i) + d_pre[v] * fr);
+                const vf natural = delta[v] * LN_2;
+                store(delta_t + v * LANES, natural);
+                drive[v] = natural * load_channels<G, PART>(u, v, width);
             }
-            store(sums + r * LANES, total);
+            const float* rate = rates;
+            for (int n = 0; n < states; n++, rate += V, decay_t += V, kept_t += V) {
+                const float B = scalar(f + rank + n);
+                for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
+                exp2_negative(e);
+                for (int v = 0; v < G; v++) {
+                    const vf rest = e[v] * h[n * G + v];
+                    store(decay_t + v * LANES, e[v]);
+                    store(kept_t + v * LANES, rest);
+                    h[n * G + v] = rest + drive[v] * B;
+                }
+            }
         }
-        const int64_t row = ((b * groups + group) * L + pixels[t]) * s.K + k;
-        sum_rows(sums, F, s.grad_dbc + row * F);
     }
 
-    void write_sums(const Parameters<G>& p, int k) {
+    // A chunk from its last step to its first; dh, d_rate: running (N, G).
+    INLINE void reverse(const Parameters<G, PART>& p, int k, int count, vf* dh, vf* d_rate) {
+        const int states = ONE ? 1 : N, rank = R, width = lanes, sums = F;
+        const bool reset = s.reset, observe = s.observe;
+        const float *const rates = p.rate, *const weights = p.weight;
+        float* const row = rows;
+        for (int t = count - 1; t >= 0; t--) {
+            const int64_t at = b * L + pixels[t];
+            const P *f = features(at, k), *Bs = f + rank, *Cs = Bs + states;
+            const U* u = input(at);
+            const float* g = s.grad_y + at * s.D + d0;
+            float* du = s.grad_u + at * s.D + d0;
+            if (t >= AHEAD) {  // u and the features are at hand since the replay
+                const int64_t next = b * L + pixels[t - AHEAD];
+                fetch<G, false>(s.grad_y + next * s.D + d0);
+                fetch<G, true>(s.grad_u + next * s.D + d0);
+            }
+            vf delta[G], x[G], drive[G], gy[G], by_B[G], by_rate[G];
+            for (int v = 0; v < G; v++) {
+                delta[v] = load<float>(deltas + t * V + v * LANES);
+                x[v] = load_channels<G, PART>(u, v, width);
+                gy[v] = load_channels<G, PART>(g, v, width);
+                drive[v] = delta[v] * x[v];
+                by_B[v] = by_rate[v] = vf{};
+            }
+            const float *decay = decays + (size_t)t * states * V, *rest = kept + (size_t)t * states * V;
+            const float* rate = rates;
+            for (int n = 0; n < states; n++, decay += V, rest += V, rate += V) {
+                const float B = scalar(Bs + n), C = observe ? scalar(Cs + n) : 1.0f;
+                vf dB = {}, dC = {};
+                for (int v = 0; v < G; v++) {
+                    const int i = n * G + v;
+                    const vf before = load<float>(rest + v * LANES);
+                    const vf dh_n = dh[i] + gy[v] * C, carried = dh_n * before;
+                    by_B[v] += dh_n * B;
+                    by_rate[v] += carried * load<float>(rate + v * LANES);
+                    d_rate[i] += carried * delta[v];
+                    dh[i] = dh_n * load<float>(decay + v * LANES);
+                    dB += dh_n * drive[v];
+                    dC += gy[v] * (before + drive[v] * B);
+                }
+                store(row + (rank + n) * LANES, dB);
+                if (observe) store(row + (rank + states + n) * LANES, dC);
+            }
+            if (reset && starts[t])
+                for (int i = 0; i < states * G; i++) dh[i] = vf{};
+            for (int v = 0; v < G; v++) {
+                vf out = delta[v] * by_B[v];
+                if (k)
+                    out += load_channels<G, PART>(du, v, width);
+                else {
+                    out += gy[v] * skip[v];
+                    d_skip[v] += gy[v] * x[v];
+                }
+                store_channels<G, PART>(du, out, v, width);
+                float* slope = slopes + t * V + v * LANES;
+                x[v] = (x[v] * by_B[v] + by_rate[v]) * load<float>(slope);  // rate is negative
+                d_bias[v] += x[v];
+                store(slope, x[v]);
+            }
+            const float* weight = weights;
+            for (int r = 0; r < rank; r++, weight += V) {
+                vf total = {};
+                for (int v = 0; v < G; v++) total += x[v] * load<float>(weight + v * LANES);
+                store(row + r * LANES, total);
+            }
+            const int64_t to = ((b * groups + group) * L + pixels[t]) * s.K + k;
+            sum_rows(row, sums, s.grad_dbc + to * sums);
+        }
+    }
+
+    // d_weight += the chunk's features (t, R), transposed, times its gradients (t, V).
+    template <int ROWS>
+    INLINE void add_product(int k, int count, int r) {
+        const float* gradient = slopes;
+        float* to = d_weight + r * V;
+        vf total[ROWS * G];
+        for (int i = 0; i < ROWS * G; i++) total[i] = load<float>(to + i * LANES);
+        for (int t = 0; t < count; t++, gradient += V) {
+            const P* f = features(b * L + pixels[t], k) + r;
+            for (int i = 0; i < ROWS; i++)
+                for (int v = 0; v < G; v++)
+                    total[i * G + v] += load<float>(gradient + v * LANES) * scalar(f + i);
+        }
+        for (int i = 0; i < ROWS * G; i++) store(to + i * LANES, total[i]);
+    }
+
+    void write_sums(const Parameters<G, PART>& p, int k, const vf* d_rate) {
         const int64_t at = (b * s.K + k) * s.D + d0;
         for (int v = 0; v < G; v++) {
-            store_channels<G, PART>(s.grad_dt_bias + at, d_bias[v], v, lanes);
+            store_channels<G, PART>(s.grad_dt_bias + at, d_bias[v] * LOG2_E, v, lanes);
             if (s.grad_D_skip) store_channels<G, PART>(s.grad_D_skip + at, d_skip[v], v, lanes);
         }
-        for (int i = 0; i < lanes; i++) {
-            for (int r = 0; r < R; r++)
-                s.grad_dt_weight[((b * s.K + k) * R + r) * s.D + d0 + i] = d_weight[r * V + i];
-            for (int n = 0; n < N; n++)
-                s.grad_A_log[(at + i) * N + n] = -p.rate[n * V + i] * d_rate[n * V + i];
-        }
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < G; v++)
+                store_channels<G, PART>(
+                    s.grad_dt_weight + ((b * s.K + k) * R + r) * s.D + d0,
+                    load<float>(d_weight + r * V + v * LANES) * LOG2_E, v, lanes);
+        for (int n = 0; n < N; n++)
+            for (int i = 0; i < lanes; i++)
+                s.grad_A_log[(at + i) * N + n] =
+                    p.rate[n * V + i] * d_rate[n * G + i / LANES][i % LANES];
     }
 
    public:
     BackwardGroup(const Scan& scan, int64_t b, int64_t d0, int lanes, int64_t group)
         : s(scan), b(b), d0(d0), group(group), L(s.H * s.W), groups(all_groups(s.D, LANES)),
           lanes(lanes), R(s.R), N(s.N), F(R + (s.observe ? 2 : 1) * N),
-          deltas((size_t)s.chunk * V), decays((size_t)s.chunk * N * V), kept(decays.size()),
-          h((size_t)N * V), dh(h.size()), d_weight((size_t)R * V), d_rate(h.size()),
-          rows((size_t)F * LANES) {}
+          deltas((size_t)s.chunk * V), slopes((size_t)s.chunk * V), decays((size_t)s.chunk * N * V),
+          kept((size_t)s.chunk * N * V), d_weight((size_t)R * V), rows((size_t)(F + 3) * LANES) {
+        sum_skips<G, PART>(s, d0, lanes, skip);
+        for (int v = 0; v < G; v++) d_skip[v] = vf{};
+    }
 
     void run(int k) {
         const Path path(s, k);
-        const Parameters<G> p(s, k, d0, lanes);
-        for (auto* sums : {&dh, &d_weight, &d_rate}) std::fill(sums->begin(), sums->end(), 0.0f);
-        for (int v = 0; v < G; v++) d_bias[v] = d_skip[v] = vf{};
+        const Parameters<G, PART> p(s, k, d0, lanes);
+        vf dh[STATES * G], d_rate[STATES * G];
+        for (int i = 0; i < (ONE ? 1 : N) * G; i++) dh[i] = d_rate[i] = vf{};
+        for (int v = 0; v < G; v++) d_bias[v] = vf{};
+        memset(d_weight, 0, (size_t)R * V * sizeof(float));
         for (int64_t c = chunk_count(s) - 1; c >= 0; c--) {
-            const int count = (int)std::min<int64_t>(s.chunk, L - c * s.chunk);
+            const int64_t left = L - c * s.chunk;
+            const int count = (int)(left < s.chunk ? left : s.chunk);
             path.visit(c * s.chunk, count, pixels, starts);
-            load_carry(k, c);
-            for (int t = 0; t < count; t++) replay(p, k, t, count);
-            for (int t = count - 1; t >= 0; t--) reverse_step(p, k, t);
+            replay(p, k, c, count);
+            reverse(p, k, count, dh, d_rate);
+            int r = 0;
+            for (; r + 4 <= R; r += 4) add_product<4>(k, count, r);
+            if (R - r >= 2) add_product<2>(k, count, r), r += 2;
+            if (R - r) add_product<1>(k, count, r);
         }
-        write_sums(p, k);
+        write_sums(p, k, d_rate);
     }
 };

@@ -4,26 +4,34 @@
 // ONE: N = 1 with the state in registers.
 template <int G, bool PART, bool ONE, class U, class P>
 static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
+    constexpr int V = G * LANES;
     const int64_t L = s.H * s.W, chunks = chunk_count(s);
-    const int N = ONE ? 1 : s.N, F = s.R + (s.observe ? 2 : 1) * N;
+    const int R = s.R, N = ONE ? 1 : s.N, F = R + (s.observe ? 2 : 1) * N;
+    const bool observe = s.observe;
     int64_t pixels[MAX_CHUNK];
     bool starts[MAX_CHUNK];
-    std::vector<float> state((size_t)N * G * LANES);
+    const Floats state((size_t)N * V);
+    float* const h = state;
+    vf skip[G];
+    sum_skips<G, PART>(s, d0, lanes, skip);
     for (int k = 0; k < s.K; k++) {
         const Path path(s, k);
-        const Parameters<G> p(s, k, d0, lanes);
-        vf h1[G] = {};
-        std::fill(state.begin(), state.end(), 0.0f);
+        const Parameters<G, PART> p(s, k, d0, lanes);
+        const float* const rates = p.rate;
+        vf h1[G] = {}, rate1[G];
+        for (int v = 0; v < G; v++) rate1[v] = load<float>(rates + v * LANES);
+        memset(h, 0, N * V * sizeof(float));
         for (int64_t c = 0; c < chunks; c++) {
-            const int count = (int)std::min<int64_t>(s.chunk, L - c * s.chunk);
+            const int64_t left = L - c * s.chunk;
+            const int count = (int)(left < s.chunk ? left : s.chunk);
             path.visit(c * s.chunk, count, pixels, starts);
             if (s.carries) {
                 float* carry = s.carries + (((b * s.K + k) * chunks + c) * N) * s.D + d0;
                 for (int n = 0; n < N; n++)
                     for (int v = 0; v < G; v++)
-                        store_channels<G, PART>(
-                            carry + n * s.D, ONE ? h1[v] : load<float>(&state[(n * G + v) * LANES]),
-                            v, lanes);
+                        store_channels<G, PART>(carry + n * s.D,
+                                                ONE ? h1[v] : load<float>(h + n * V + v * LANES), v,
+                                                lanes);
             }
             for (int t = 0; t < count; t++) {
                 const int64_t at = b * L + pixels[t];
@@ -38,30 +46,42 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                 }
                 if (s.reset && starts[t]) {
                     for (int v = 0; v < G; v++) h1[v] = vf{};
-                    if (!ONE) std::fill(state.begin(), state.end(), 0.0f);
+                    if (!ONE) memset(h, 0, N * V * sizeof(float));
                 }
+                vf delta[G], e[G], x[G], out[G];
+                p.arguments(f, R, delta);
+                softplus2(delta, e);
                 for (int v = 0; v < G; v++) {
-                    const vf x = load_channels<G, PART>(u, v, lanes);
-                    const vf delta = p.delta(f, s.R, v);
-                    const vf input = delta * x;
-                    vf out = p.skip[v] * x;
-                    if (ONE) {
-                        h1[v] = exp_negative(-delta * load<float>(&p.rate[v * LANES])) * h1[v] +
-                                input * scalar(f + s.R);
-                        out += s.observe ? h1[v] * scalar(f + s.R + 1) : h1[v];
-                    } else {
-                        for (int n = 0; n < N; n++) {
-                            float* at_n = &state[(n * G + v) * LANES];
-                            const vf decay =
-                                exp_negative(-delta * load<float>(&p.rate[(n * G + v) * LANES]));
-                            const vf h = decay * load<float>(at_n) + input * scalar(f + s.R + n);
-                            store(at_n, h);
-                            out += h * scalar(f + s.R + N + n);
+                    x[v] = load_channels<G, PART>(u, v, lanes);
+                    out[v] = k ? load_channels<G, PART>(y, v, lanes) : skip[v] * x[v];
+                }
+                if (ONE) {
+                    const float B = scalar(f + R) * LN_2;
+                    for (int v = 0; v < G; v++) e[v] = delta[v] * rate1[v];
+                    exp2_negative(e);
+                    for (int v = 0; v < G; v++) h1[v] = e[v] * h1[v] + delta[v] * x[v] * B;
+                    if (observe) {
+                        const float C = scalar(f + R + 1);
+                        for (int v = 0; v < G; v++) out[v] += h1[v] * C;
+                    } else
+                        for (int v = 0; v < G; v++) out[v] += h1[v];
+                } else {
+                    const P *Bs = f + R, *Cs = Bs + N;
+                    const float* rate = rates;
+                    float* at_n = h;
+                    for (int v = 0; v < G; v++) x[v] *= delta[v] * LN_2;
+                    for (int n = 0; n < N; n++, rate += V, at_n += V) {
+                        const float B = scalar(Bs + n), C = scalar(Cs + n);
+                        for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
+                        exp2_negative(e);
+                        for (int v = 0; v < G; v++) {
+                            const vf now = e[v] * load<float>(at_n + v * LANES) + x[v] * B;
+                            store(at_n + v * LANES, now);
+                            out[v] += now * C;
                         }
                     }
-                    if (k) out += load_channels<G, PART>(y, v, lanes);
-                    store_channels<G, PART>(y, out, v, lanes);
                 }
+                for (int v = 0; v < G; v++) store_channels<G, PART>(y, out[v], v, lanes);
             }
         }
     }

@@ -1,36 +1,20 @@
 // One group of G vectors of channels: its parameters, and reading and writing its channels.
 // Included once per instruction set, inside its namespace.
 
-// A group's parameters on one path, padded with zeros to whole vectors.
-template <int G>
-struct Parameters {
-    vf bias[G], skip[G];
-    std::vector<float> weight, rate;  // (R, G, LANES), (N, G, LANES); rate = exp(A_log)
+// Memory that is aligned to a vector and not yet written.
+class Floats {
+    float *begun, *at;
 
-    Parameters(const Scan& s, int k, int64_t d0, int lanes)
-        : weight((size_t)s.R * G * LANES), rate((size_t)s.N * G * LANES) {
-        float column[G * LANES] = {}, skips[G * LANES] = {};
-        for (int i = 0; i < lanes; i++) {
-            const int64_t d = (int64_t)k * s.D + d0 + i;
-            column[i] = s.dt_bias[d];
-            skips[i] = s.D_skip ? s.D_skip[d] : 0.0f;
-            for (int r = 0; r < s.R; r++)
-                weight[r * G * LANES + i] = s.dt_weight[((int64_t)k * s.R + r) * s.D + d0 + i];
-            for (int n = 0; n < s.N; n++) rate[n * G * LANES + i] = std::exp(s.A_log[d * s.N + n]);
-        }
-        for (int v = 0; v < G; v++) {
-            bias[v] = load<float>(column + v * LANES);
-            skip[v] = load<float>(skips + v * LANES);
-        }
+   public:
+    explicit Floats(size_t count) : begun((float*)malloc(count * sizeof(float) + 64)) {
+        if (!begun) abort();
+        at = (float*)(((uintptr_t)begun + 63) & ~(uintptr_t)63);
     }
-
-    template <class T>
-    INLINE vf delta(const T* features, int R, int v) const {
-        vf x = bias[v];
-        for (int r = 0; r < R; r++)
-            x += load<float>(&weight[(r * G + v) * LANES]) * scalar(features + r);
-        return softplus(x);
-    }
+    Floats(const Floats&) = delete;
+    Floats& operator=(const Floats&) = delete;
+    ~Floats() { free(begun); }
+    operator float*() const { return at; }
+    void clear(size_t count) { memset(at, 0, count * sizeof(float)); }
 };
 
 template <int G, bool PART, class T>
@@ -44,6 +28,52 @@ static INLINE void store_channels(float* to, vf x, int v, int lanes) {
         store_part(to, x, lanes);
     else
         store(to + v * LANES, x);
+}
+
+// A group's parameters on one path, padded with zeros to whole vectors. In base 2: exp(-delta a) is
+// 2^(-delta2 a) with delta2 = delta log2(e) = log2(1 + 2^pre2) and pre2 = pre log2(e), whose factor
+// the weights and the bias hold.
+template <int G, bool PART>
+struct Parameters {
+    vf bias[G];
+    Floats weight, rate;  // (R, G, LANES), (N, G, LANES); rate = -exp(A_log)
+
+    Parameters(const Scan& s, int k, int64_t d0, int lanes)
+        : weight((size_t)s.R * G * LANES), rate((size_t)s.N * G * LANES) {
+        const int64_t first = (int64_t)k * s.D + d0;
+        for (int v = 0; v < G; v++)
+            bias[v] = load_channels<G, PART>(s.dt_bias + first, v, lanes) * LOG2_E;
+        for (int r = 0; r < s.R; r++) {
+            const float* row = s.dt_weight + ((int64_t)k * s.R + r) * s.D + d0;
+            for (int v = 0; v < G; v++)
+                store(weight + (r * G + v) * LANES,
+                      load_channels<G, PART>(row, v, lanes) * LOG2_E);
+        }
+        if (PART) rate.clear((size_t)s.N * G * LANES);
+        for (int i = 0; i < lanes; i++)
+            for (int n = 0; n < s.N; n++)
+                rate[n * G * LANES + i] = -expf(s.A_log[(first + i) * s.N + n]);
+    }
+
+    // log2(e) times the argument of delta's softplus, for all channels of a pixel.
+    template <class T>
+    INLINE void arguments(const T* features, int R, vf (&x)[G]) const {
+        const float* w = weight;
+        for (int v = 0; v < G; v++) x[v] = bias[v];
+        for (int r = 0; r < R; r++, w += G * LANES) {
+            const float f = scalar(features + r);
+            for (int v = 0; v < G; v++) x[v] += load<float>(w + v * LANES) * f;
+        }
+    }
+};
+
+// D_skip of a group, summed over the paths: y is their sum, and u the same for all.
+template <int G, bool PART>
+static INLINE void sum_skips(const Scan& s, int64_t d0, int lanes, vf (&skip)[G]) {
+    for (int v = 0; v < G; v++) skip[v] = vf{};
+    for (int k = 0; s.D_skip && k < s.K; k++)
+        for (int v = 0; v < G; v++)
+            skip[v] += load_channels<G, PART>(s.D_skip + (int64_t)k * s.D + d0, v, lanes);
 }
 
 // Ask for a group's channels of a pixel before their turn; WRITE: they will be overwritten.

@@ -1,7 +1,21 @@
-// One instruction set's kernels: picks the instance for a work item. Included with ISA (a namespace)
-// and LANES defined, under that set's compiler options; no include guard on purpose.
+// One instruction set's kernels: picks the instance for a work item. Included with LANES defined, by
+// a file that is compiled with that set's options; no include guard on purpose.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-namespace ISA {
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "paths.h"
+
+// Past its limit of growth the compiler would leave out of line what the inner loops are made of.
+#define INLINE inline __attribute__((always_inline))
+
+// No name, and nothing of the C++ library: what several objects define is linked once, and might be
+// taken from the one for a machine that this is not.
+namespace {
 constexpr int AHEAD = 4;  // pixels along the path that are fetched before their turn
 #include "vector_math.h"
 // After it, in this order:
@@ -10,19 +24,25 @@ constexpr int AHEAD = 4;  // pixels along the path that are fetched before their
 #include "backward.h"
 #include "forward.h"
 
-template <int G, bool PART, class U, class P>
-static void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
+template <int G, bool PART, bool ONE, class U, class P>
+void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
     if (back) {
-        BackwardGroup<G, PART, U, P> backward(s, b, d0, lanes, group);
+        BackwardGroup<G, PART, ONE, U, P> backward(s, b, d0, lanes, group);
         for (int k = 0; k < s.K; k++) backward.run(k);
-    } else if (s.N == 1)
-        forward_group<G, PART, true, U, P>(s, b, d0, lanes);
+    } else
+        forward_group<G, PART, ONE, U, P>(s, b, d0, lanes);
+}
+
+template <int G, bool PART, class U, class P>
+void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
+    if (s.N == 1)
+        run_group<G, PART, true, U, P>(s, b, d0, lanes, group, back);
     else
-        forward_group<G, PART, false, U, P>(s, b, d0, lanes);
+        run_group<G, PART, false, U, P>(s, b, d0, lanes, group, back);
 }
 
 template <class U, class P>
-static void run_item(const Scan& s, int64_t item, bool back) {
+void run_item(const Scan& s, int64_t item, bool back) {
     const int64_t groups = all_groups(s.D, LANES), full = full_groups(s.D, LANES);
     const int64_t b = item / groups, g = item % groups, vectors = s.D / LANES;
     if (g == full) {  // the channels that fill no vector
@@ -43,7 +63,7 @@ static void run_item(const Scan& s, int64_t item, bool back) {
     }
 }
 
-static void run(const Scan& s, int64_t first, int64_t last, bool back) {
+void run(const Scan& s, int64_t first, int64_t last, bool back) {
     for (int64_t item = first; item < last; item++) {
         if (s.u_type && s.dbc_type)
             run_item<uint16_t, uint16_t>(s, item, back);
@@ -58,28 +78,41 @@ static void run(const Scan& s, int64_t first, int64_t last, bool back) {
 
 // The arithmetic of `steps` path steps of one group of 4 vectors, on registers alone: no less time
 // is possible for the same operations. Returns a value that depends on all of them.
-static float register_limit(int64_t steps, int N, int R) {
-    vf h[4][64] = {}, x[4], total = {};
+float register_limit(int64_t steps, int N, int R) {
+    vf h[MAX_STATES][4] = {}, x[4], total = {};
     for (int v = 0; v < 4; v++) x[v] = splat(0.1f * (v + 1));
     float f = 0.3f;
     for (int64_t t = 0; t < steps; t++) {
         __asm__ volatile("" : "+m"(f));
-        for (int v = 0; v < 4; v++) {
-            vf pre = x[v];
-            for (int r = 0; r < R; r++) pre += x[v] * f;
-            const vf delta = softplus(pre);
-            const vf input = delta * x[v];
-            vf out = x[v] * 0.5f;
-            for (int n = 0; n < N; n++) {
-                h[v][n] = exp_negative(-delta * (float)(n + 1)) * h[v][n] + input * f;
-                out += h[v][n] * f;
+        vf delta[4], e[4], input[4], out[4];
+        for (int v = 0; v < 4; v++) delta[v] = x[v];
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < 4; v++) delta[v] += x[v] * f;
+        softplus2(delta, e);
+        for (int v = 0; v < 4; v++) input[v] = delta[v] * x[v], out[v] = x[v];
+        for (int n = 0; n < N; n++) {
+            for (int v = 0; v < 4; v++) e[v] = delta[v] * (float)(-n - 1);
+            exp2_negative(e);
+            for (int v = 0; v < 4; v++) {
+                h[n][v] = e[v] * h[n][v] + input[v] * f;
+                out[v] += h[n][v] * f;
             }
-            total += out;
         }
+        for (int v = 0; v < 4; v++) total += out[v];
     }
     return sum(total);
 }
-}  // namespace ISA
 
-#undef ISA
-#undef LANES
+// `count` vector multiply-adds in twelve chains: more than any machine has in flight.
+float multiply_adds(int64_t count) {
+    vf x[12], total = {};
+    for (int i = 0; i < 12; i++) x[i] = splat(0.1f * i);
+    vf a = splat(0.5f), c = splat(0.25f);
+    for (int64_t done = 0; done < count; done += 12) {
+        __asm__ volatile("" : "+m"(a), "+m"(c));
+        for (int i = 0; i < 12; i++) x[i] = x[i] * a + c;
+    }
+    for (int i = 0; i < 12; i++) total += x[i];
+    return sum(total);
+}
+}  // namespace

@@ -1,6 +1,10 @@
 // Addresses of a scan path's pixels, and how channels and steps are cut into pieces.
+// In a namespace without a name: each instruction set's object has its own copy, so that none can
+// be linked into code for a machine that lacks its instructions.
 #pragma once
 #include "cross_scan.h"
+
+namespace {
 
 enum { COLUMN = 1, REVERSED = 2, SNAKE = 4 };
 
@@ -33,24 +37,25 @@ struct Path {
     }
 };
 
-constexpr int MAX_CHUNK = 128;
+constexpr int MAX_CHUNK = 128, MAX_STATES = 64;
 
 // Vectors of channels in a group. Few: state and weights stay in L1. Many: what a pixel needs fills
 // whole cache lines, and its features are read for fewer groups.
-static inline int64_t max_vectors(int lanes) { return lanes < 16 ? 6 : 4; }
+inline int64_t max_vectors(int lanes) { return lanes < 16 ? 6 : 4; }
 
 // Groups of whole vectors: an even number of them where there are several, so that two threads
 // share them evenly; the same whatever the number of threads, so that sums have one order.
-static inline int64_t full_groups(int64_t D, int lanes) {
+inline int64_t full_groups(int64_t D, int lanes) {
     const int64_t vectors = D / lanes, most = max_vectors(lanes);
     const int64_t least = (vectors + most - 1) / most;
     return least > 1 ? least + (least & 1 && least < vectors) : least;
 }
 
-static inline int64_t all_groups(int64_t D, int lanes) {
+inline int64_t all_groups(int64_t D, int lanes) {
     return full_groups(D, lanes) + (D % lanes != 0);
 }
 
-static inline int64_t chunk_count(const Scan& scan) {
+inline int64_t chunk_count(const Scan& scan) {
     return (scan.H * scan.W + scan.chunk - 1) / scan.chunk;
 }
+}  // namespace

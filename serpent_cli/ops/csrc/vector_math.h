@@ -1,8 +1,12 @@
-// Vectors of LANES floats and the two functions the scan needs. Included once per instruction set,
-// inside its namespace; polynomials are accurate to about 1 ulp, NaN and infinity pass through.
+// Vectors of LANES floats and the two functions the scan needs, each on several vectors in step: a
+// chain of dependent multiply-adds waits for itself, and the others fill the time. Included once
+// per instruction set, inside its namespace. NaN and infinity pass through.
 
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef float v4 __attribute__((vector_size(16)));
+
+constexpr float LOG2_E = 1.44269504088896341f, LN_2 = 0.693147180559945309f;
 
 static INLINE vf splat(float x) { return x - vf{}; }
 
@@ -45,23 +49,6 @@ static INLINE void store_part(float* to, vf v, int lanes) {
     for (int i = 0; i < lanes; i++) to[i] = v[i];
 }
 
-static INLINE float sum(vf v) {
-#if LANES == 16
-    typedef float v8 __attribute__((vector_size(32)));
-    v8 e = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-           __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-#elif LANES == 8
-    vf e = v;
-#endif
-    typedef float v4 __attribute__((vector_size(16)));
-#if LANES >= 8
-    v4 q = __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
-#else
-    v4 q = v;
-#endif
-    return (q[0] + q[2]) + (q[1] + q[3]);
-}
-
 // Sums of neighbours within each 128 bits: first a's two, then b's.
 static INLINE vf add_pairs(vf a, vf b) {
 #if LANES == 16
@@ -75,63 +62,107 @@ static INLINE vf add_pairs(vf a, vf b) {
 #endif
 }
 
-// Sums of `count` rows of LANES floats, four rows at a time by a transposing tree.
+// The sum of a vector's quarters (16 lanes), halves (8) or itself (4).
+static INLINE v4 fold(vf v) {
+#if LANES == 16
+    typedef float v8 __attribute__((vector_size(32)));
+    const v8 e = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif LANES == 8
+    const vf e = v;
+#endif
+#if LANES >= 8
+    return __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+#else
+    return v;
+#endif
+}
+
+static INLINE float sum(vf v) {
+    const v4 q = fold(v);
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+// Sums of `count` rows of LANES floats, four rows at a time by a transposing tree. `rows` has room
+// for a multiple of four.
 static INLINE void sum_rows(const float* rows, int count, float* to) {
-    int i = 0;
-    for (; i + 4 <= count; i += 4, rows += 4 * LANES) {
+    for (int i = 0; i < count; i += 4, rows += 4 * LANES) {
         const vf first = add_pairs(load<float>(rows), load<float>(rows + LANES));
         const vf last = add_pairs(load<float>(rows + 2 * LANES), load<float>(rows + 3 * LANES));
-        const vf quarters = add_pairs(first, last);  // of 4 rows, in each 128 bits
-        for (int row = 0; row < 4; row++) {
-            float total = quarters[row];
-            for (int part = 4; part < LANES; part += 4) total += quarters[part + row];
-            to[i + row] = total;
-        }
+        const v4 sums = fold(add_pairs(first, last));
+        if (i + 4 <= count)
+            __builtin_memcpy(to + i, &sums, sizeof sums);
+        else
+            for (int j = i; j < count; j++) to[j] = sums[j - i];
     }
-    for (; i < count; i++, rows += LANES) to[i] = sum(load<float>(rows));
 }
 
-// exp(x) for x <= 0; below -87 it stays at exp(-87), a tenth of the smallest normal number's root.
-static INLINE vf exp_negative(vf x) {
-    const vf least = splat(-87.0f);
-    x = x < least ? least : x;
-    const vf shifted = x * 1.44269504088896341f + 12582912.0f;  // rounds to an integer
-    const vf k = shifted - 12582912.0f;
-    const vf power = (vf)(((vi)shifted << 23) + 0x3f800000);  // 2^k
-    vf r = x - k * 0.693359375f;
-    r = r + k * 2.12194440e-4f;
-    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    return (p * (r * r) + (r + 1.0f)) * power;
+static INLINE vf larger(vf x, float than) {  // NaN where x is
+#if LANES == 16
+    return (vf)_mm512_max_ps((__m512)splat(than), (__m512)x);
+#elif LANES == 8
+    return (vf)_mm256_max_ps((__m256)splat(than), (__m256)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_max_ps((__m128)splat(than), (__m128)x);
+#else
+    return x < splat(than) ? splat(than) : x;
+#endif
 }
 
-// log(1 + e) for e in [0, 1] as 2 artanh(e / (2 + e)).
-static INLINE vf log1p_unit(vf e) {
-    const vf s = e / (e + 2.0f);
-    const vf q = s * s;
-    vf p = q * (2.0f / 13) + (2.0f / 11);
-    p = p * q + (2.0f / 9);
-    p = p * q + (2.0f / 7);
-    p = p * q + (2.0f / 5);
-    p = p * q + (2.0f / 3);
-    return s * (p * q + 2.0f);
+// x <- 2^x for x <= 0. The polynomial (2^f - 1) / f on [-1/2, 1/2] is off by at most 3e-7: so is
+// the rate of a slow decay, whose errors add up over many steps.
+template <int S>
+static INLINE void exp2_negative(vf (&x)[S]) {
+    vf whole[S], p[S];
+#if LANES == 16
+    for (int v = 0; v < S; v++) {
+        const vf f = (vf)_mm512_reduce_ps((__m512)x[v], 8);  // 0 for infinity
+        whole[v] = x[v] - f;
+        x[v] = f;
+    }
+#else
+    for (int v = 0; v < S; v++) {
+        x[v] = larger(x[v], -126.0f);
+        whole[v] = x[v] + 12582912.0f;  // rounds to an integer
+        x[v] -= whole[v] - 12582912.0f;
+    }
+#endif
+    for (int v = 0; v < S; v++) p[v] = x[v] * 1.340043656e-3f + 9.666372956e-3f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * x[v] + 5.550333181e-2f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * x[v] + 2.402234895e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * x[v] + 6.931471955e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * x[v] + 1.0f;
+#if LANES == 16
+    for (int v = 0; v < S; v++) x[v] = (vf)_mm512_scalef_ps((__m512)p[v], (__m512)whole[v]);
+#else
+    for (int v = 0; v < S; v++) x[v] = (vf)((vi)p[v] + ((vi)whole[v] << 23));
+#endif
 }
 
-static INLINE vf softplus(vf x) {
-    const vf magnitude = (vf)((vi)x & 0x7fffffff);
-    const vf positive = (x + magnitude) * 0.5f;  // max(x, 0), NaN kept
-    return positive + log1p_unit(exp_negative(-magnitude));
-}
-
-// 1 - exp(-x) for x >= 0; a series where the difference would cancel.
-static INLINE vf one_minus_exp(vf x) {
-    vf p = x * (-1.0f / 720) + (1.0f / 120);
-    p = p * -x + (1.0f / 24);
-    p = p * -x + (1.0f / 6);
-    p = p * -x + 0.5f;
-    p = p * -x + 1.0f;
-    return x < splat(0.25f) ? p * x : 1.0f - exp_negative(-x);
+// x <- log2(1 + 2^x), e <- 2^-|x|. The polynomial log2(1 + e) / e is off by a relative 2e-7.
+template <int S>
+static INLINE void softplus2(vf (&x)[S], vf (&e)[S]) {
+    vf p[S];
+    for (int v = 0; v < S; v++) e[v] = (vf)((vi)x[v] | (int32_t)0x80000000);
+    exp2_negative(e);
+    for (int v = 0; v < S; v++) x[v] = larger(x[v], 0.0f);
+#ifdef USE_DIV
+    vf s[S];
+    for (int v = 0; v < S; v++) s[v] = e[v] / (e[v] + 2.0f);
+    vf q[S];
+    for (int v = 0; v < S; v++) q[v] = s[v] * s[v];
+    for (int v = 0; v < S; v++) p[v] = q[v] * 4.937775344e-01f + 5.711551944e-01f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * q[v] + 9.619313870e-01f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * q[v] + 2.885389607e+00f;
+    for (int v = 0; v < S; v++) x[v] += p[v] * s[v];
+#else
+    for (int v = 0; v < S; v++) p[v] = e[v] * -1.231947275e-2f + 6.360788890e-2f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] - 1.553518669e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] + 2.560097133e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] - 3.533948253e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] + 4.800636961e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] - 7.213100882e-1f;
+    for (int v = 0; v < S; v++) p[v] = p[v] * e[v] + 1.442694761f;
+    for (int v = 0; v < S; v++) x[v] += p[v] * e[v];
+#endif
 }

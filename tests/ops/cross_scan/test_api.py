@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.ops.cross_scan import api, chunked, cross_scan
+from serpent_cli.ops.cross_scan import api, chunked, cross_scan, flops
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -215,6 +215,7 @@ def test_flops_are_counted_by_the_formula(make_case):
     case = make_case(B=2, H=7, W=9, D=5, N=3, R=2)
     inputs = case.inputs(torch.float32)
     multiply_adds = 2 * 4 * 63 * 5 * (4.5 * 3 + 2)
+    assert flops.scan_flops(2, 63, 5, 4, 3, 2) == 2 * multiply_adds
     with FlopCounterMode(display=False) as counter:
         case.run(inputs, "chunked")
     assert counter.get_total_flops() == 2 * multiply_adds

@@ -1,0 +1,48 @@
+"""The chunks of a WebP: how it was coded, and what stands behind it.
+
+Source: WebP Container Specification (Google); RFC 9649.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_MAX_CHUNKS, _MAX_BEHIND = 4096, 64 << 20
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the chunks say.
+
+    Attributes:
+        lossless: The pixels are coded without loss (VP8L).
+        tail: What stands behind the end.
+    """
+
+    lossless: bool
+    tail: bytes
+
+
+def read_facts(stream: BinaryIO) -> Facts:
+    """Walk over the chunks; odd ones end the walk, and nothing is refused.
+
+    Args:
+        stream: The whole file, seekable; moved.
+    """
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(12)
+    end = min(size, 8 + (struct.unpack_from("<I", head, 4)[0] if len(head) == 12 else size))
+    lossless, at = False, 12
+    for _ in range(_MAX_CHUNKS):
+        stream.seek(at)
+        chunk = stream.read(8)
+        if len(chunk) < 8 or at >= end or chunk[:4] == b"VP8 ":
+            break
+        if chunk[:4] == b"VP8L":
+            lossless = True
+            break
+        length = struct.unpack_from("<I", chunk, 4)[0]
+        at += 8 + length + length % 2
+    stream.seek(end)
+    return Facts(lossless, stream.read(_MAX_BEHIND))
