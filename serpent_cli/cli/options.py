@@ -100,7 +100,10 @@ Device = Annotated[
 ]
 Precision = Annotated[
     str,
-    typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on GPUs made for it."),
+    typer.Option(
+        "--precision",
+        help="auto, fp32 or bf16; auto is bf16 where the hardware multiplies it faster.",
+    ),
 ]
 MaxMemory = Annotated[
     str | None,
