@@ -132,6 +132,11 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
             raise UsageError(
                 f"{output} is a file, but there are several inputs", hint="give a folder to -o"
             )
+        if output.suffix.lower() in WRITABLE_SUFFIXES and not is_folder(output):
+            raise UsageError(
+                f"{output} is the name of one picture, but there may be several",
+                hint="give a folder to -o; one of that name must be there",
+            )
         jobs = [
             Job(each.place, join(output, naming.named(each, beside=False))) for each in pictures
         ]
