@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serpent_cli.evaluation.metrics import Array, psnr, rgb_to_y, ssim_map, windows_inside
+from serpent_cli.evaluation.metrics import Array, SimilarityTo, psnr, rgb_to_y, windows_inside
 from serpent_cli.evaluation.oracles import oracle_scores
 from serpent_cli.evaluation.parts import Mask
 from serpent_cli.evaluation.perceptual import Distance
@@ -115,7 +115,8 @@ def _scores(
     seconds = time.perf_counter() - begun
     rgb = trial.before, ours, trial.truth
     before, after, truth = (rgb_to_y(x) for x in rgb) if trial.scale > 1 else rgb
-    alike = [_Alike(x, truth) for x in (before, after)]
+    similarity = SimilarityTo(truth)
+    alike = [_Alike(x, truth, similarity.map(x)) for x in (before, after)]
     figures = {part: [x.figures(mask) for x in alike] for part, mask in trial.parts.items()}
     wiener, richardson_lucy = {}, {}
     if oracles and trial.kernel is not None:
@@ -136,11 +137,13 @@ def _scores(
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
 class _Alike:
-    """How alike a picture and the truth are, in any part: the map of SSIM is made once."""
+    """A picture and the truth, and their map of SSIM: what is measured in any part."""
 
-    def __init__(self, picture: Array, truth: Array) -> None:
-        self.picture, self.truth, self.similarity = picture, truth, ssim_map(picture, truth)
+    picture: Array
+    truth: Array
+    similarity: Array
 
     def figures(self, part: Mask | None) -> tuple[float, float]:
         """PSNR in dB, and SSIM of the windows wholly inside the part."""

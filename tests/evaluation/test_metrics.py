@@ -7,7 +7,7 @@ import skimage.data
 from numpy.typing import NDArray
 from skimage import color, metrics
 
-from serpent_cli.evaluation.metrics import psnr, rgb_to_y, ssim, ssim_map, windows_inside
+from serpent_cli.evaluation.metrics import SimilarityTo, psnr, rgb_to_y, ssim, windows_inside
 
 Array = NDArray[np.floating]
 
@@ -57,6 +57,16 @@ def test_ssim_is_scikit_images(pair: tuple[Array, Array]) -> None:
     assert ssim(*luma) == pytest.approx(theirs_ssim(*luma), abs=1e-5)
 
 
+def test_the_map_of_ssim_is_scikit_images(pair: tuple[Array, Array]) -> None:
+    """Window by window, in fp32 against float64."""
+    _, full = metrics.structural_similarity(
+        *pair, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False, full=True,
+    )  # fmt: skip
+    theirs = full[5:-5, 5:-5].mean(2)
+    np.testing.assert_allclose(SimilarityTo(pair[1]).map(pair[0]), theirs, atol=2e-4)
+
+
 def test_ssim_of_the_smallest_and_the_same(pair: tuple[Array, Array]) -> None:
     small = pair[0][:11, :11], pair[1][:11, :11]
     assert ssim(*small) == pytest.approx(theirs_ssim(*small), abs=1e-5)
@@ -68,9 +78,10 @@ def test_the_map_in_a_part_is_ssim_of_that_part_alone(pair: tuple[Array, Array])
     inside[20:90, 40:161] = True
     cut = [x[20:90, 40:161] for x in pair]
     windows = windows_inside(inside)
-    assert windows.shape == ssim_map(*pair).shape == (220, 291)
+    similarity = SimilarityTo(pair[1]).map(pair[0])
+    assert windows.shape == similarity.shape == (220, 291)
     assert windows.sum() == 60 * 111
-    assert float(ssim_map(*pair)[windows].mean()) == pytest.approx(theirs_ssim(*cut), abs=1e-5)
+    assert float(similarity[windows].mean()) == pytest.approx(theirs_ssim(*cut), abs=1e-5)
     around = windows_inside(~inside)
     assert around.sum() == 220 * 291 - 80 * 131, "no window touches the part"
 
