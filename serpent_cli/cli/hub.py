@@ -9,6 +9,7 @@ from serpent_cli.cli import console, options
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
+from serpent_cli.version import DISTRIBUTION
 
 Names = Annotated[list[str], typer.Argument(help="Names, or hf://owner/repo[@revision][/file].")]
 
@@ -66,7 +67,8 @@ def verify(
     if wrong:
         raise ModelError(
             f"{wrong} of {len(entries)} are missing, or not what their cards describe",
-            hint="fetched ones: serpent models rm NAME, then pull; bundled: reinstall serpent-cli",
+            hint="fetched ones: serpent models rm NAME, then pull;"
+            f" bundled: reinstall {DISTRIBUTION}",
         )
 
 

@@ -63,7 +63,7 @@ def test_a_pushed_model_is_loaded_again(
     target = photo_file.with_name("out.png")
     assert serpent("deblur", photo_file, "--model", name, "-o", target).code == 0
     facts = python(CARD).splitlines()
-    assert facts[0] == "serpent-cli mit image-to-image deblur"
+    assert facts[0] == "serpent-restore mit image-to-image deblur"
     count, metric, value = facts[1].split()
     assert int(count) > 10
     assert metric == "psnr"
