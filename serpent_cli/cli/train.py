@@ -55,7 +55,7 @@ def train(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Train weights by a recipe; the same command goes on after a kill.
+    """Train weights by a recipe; run the same command again to resume.
 
     The run's folder receives the log (log.jsonl), a picture of it (progress.png), the state to go
     on from, and at the end the weights and their card. See docs/training.md, also for several GPUs.

@@ -21,8 +21,8 @@ def test_amounts_of_memory(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "0", "0.0G", "2X", "2 G G", "1e9", "nan"])
-def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory") as caught:
+def test_what_is_not_a_memory_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="invalid memory size") as caught:
         parse_memory(text)
     assert caught.value.hint == "write it like 2G or 800M"
 

@@ -73,7 +73,7 @@ def test_a_pushed_model_is_loaded_again(
 
 
 def test_what_cannot_be_pushed(serpent: Serpent, hub: Any, tmp_path: Path) -> None:
-    serpent("models", "push", "deblur", "nowhere").failed(2, "nowhere is no repository")
+    serpent("models", "push", "deblur", "nowhere").failed(2, "nowhere is not a repository")
     serpent("models", "push", "nothing", "me/sharp").failed(4, "there is no model named")
     offline = {"HF_HUB_OFFLINE": "1"}
     serpent("models", "push", "deblur", "me/sharp", **offline).failed(4, "this is offline")
