@@ -12,8 +12,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SPOKEN = (".py", ".md", ".toml", ".txt", ".yml", ".html", ".json", "Makefile", "Dockerfile", "run")
-# Tools that build something; none of them is asked for by name at run time.
-TOOLS = {"setuptools", "wheel", "packaging", "ninja", "build", "cibuildwheel", "pip", "uv", "pipx"}
+# Tools that build something, and PyTorch from its own index, for those without an NVIDIA GPU.
+TOOLS = {
+    "torch",
+    "setuptools",
+    "wheel",
+    "packaging",
+    "ninja",
+    "build",
+    "cibuildwheel",
+    "pip",
+    "uv",
+    "pipx",
+}
 WORD = r"-c \S+|--?[\w-]+|'[^']+'|\.(?:\[\w+\])?(?=\W|$)|[\w-]+(?:\[\w+\])?"
 COMMAND = re.compile(rf"\b(?:pip|pipx|uv tool) install((?: (?:{WORD}))+)")
 
@@ -21,7 +32,16 @@ COMMAND = re.compile(rf"\b(?:pip|pipx|uv tool) install((?: (?:{WORD}))+)")
 def spoken_files() -> list[Path]:
     """Every file of the project that a person may read or copy a command from."""
     tops = [path for path in ROOT.iterdir() if path.is_file()]
-    for folder in ("serpent_cli", "docs", "tests", "bench", "examples", "recipes", ".github", ".ci"):
+    for folder in (
+        "serpent_cli",
+        "docs",
+        "tests",
+        "bench",
+        "examples",
+        "recipes",
+        ".github",
+        ".ci",
+    ):
         tops += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return [path for path in tops if path.name.endswith(SPOKEN) and "__pycache__" not in path.parts]
 
