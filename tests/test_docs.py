@@ -107,6 +107,11 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cup.crop(box).save(path)
+    recipe = tmp_path / "recipes" / "deblur.toml"
+    text = recipe.read_text(encoding="utf-8")
+    assert "every = 50" in text
+    # A run stops at a line of its log: at the first step.
+    recipe.write_text(text.replace("every = 50", "every = 1"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -122,7 +127,7 @@ def test_readme_commands_run_in_the_order_given(
             program = f"{shlex.quote(sys.executable)} -m serpent_cli.cli.app "
             subprocess.run(program + line.removeprefix("serpent "), shell=True, check=True)
             continue
-        # One step: enough to show that the command is right.
+        # One step shows that the command is right.
         with pytest.raises(SystemExit) as ended:
             main([*words, *(["--minutes", "0.001"] if words[0] == "train" else [])])
         # A model of one step misses its bars, and so may the bundled ones on one small picture.

@@ -4,8 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from serpent_cli.version import DISTRIBUTION, install
 
 ROOT = Path(__file__).resolve().parent.parent

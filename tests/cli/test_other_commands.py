@@ -155,7 +155,7 @@ def test_training_makes_weights_that_restore(
     again = tmp_path / "again"
     outcome = serpent("train", recipe, "--photos", photos, "--out", again, "--init", weights)
     assert outcome.code == 0
-    assert len(outcome.err) == 3
+    assert len(outcome.err) == 4, "how it begins, and three steps"
     first, second = Card.read(again / "mini.json").trained["runs"]
     assert "--init" not in first["command"]
     assert "--init" in second["command"]
