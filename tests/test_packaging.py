@@ -1,9 +1,16 @@
 """One name to install by, in every place that says it; and what the packages hold."""
 
 import re
+import shutil
+import subprocess
+import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
+import pytest
+
+import serpent_cli
 from serpent_cli.version import DISTRIBUTION, install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +30,14 @@ TOOLS = {
     "uv",
     "pipx",
 }
-WORD = r"-c \S+|--?[\w-]+|'[^']+'|\.(?:\[\w+\])?(?=\W|$)|[\w-]+(?:\[\w+\])?"
+WORD = r"(?:-c|--index-url) \S+|--?[\w-]+|'[^']+'|\.(?:\[\w+\])?(?=\W|$)|[\w-]+(?:\[\w+\])?"
 COMMAND = re.compile(rf"\b(?:pip|pipx|uv tool) install((?: (?:{WORD}))+)")
+
+# What git ignores, and what building and testing leave behind.
+NOT_OURS = (
+    ".git", "__pycache__", ".*_cache", ".venv", ".hypothesis", "*.egg-info", "*.so", "*.pyd",
+    "build", "dist", "runs", "shared", "PKG-INFO", "setup.cfg",
+)  # fmt: skip
 
 
 def spoken_files() -> list[Path]:
@@ -54,11 +67,11 @@ def test_the_name_is_one() -> None:
     assert PROJECT["name"] == DISTRIBUTION
 
 
-def test_the_name_of_the_unrelated_project_is_nowhere_advised() -> None:
-    told = {"version.py", "pyproject.toml", "CHANGELOG.md", Path(__file__).name}
+def test_the_unrelated_project_is_named_only_as_such() -> None:
     for path in spoken_files():
-        if path.name not in told:
-            assert "serpent-cli" not in path.read_text(encoding="utf-8"), path
+        for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
+            if "serpent-cli" in paragraph and path != Path(__file__):
+                assert "unrelated" in paragraph, path
 
 
 def test_every_install_command_installs_this_project() -> None:
@@ -86,3 +99,75 @@ def test_the_extra_for_tests_holds_the_others() -> None:
     assert f"{DISTRIBUTION}[eval,ray,train]" in EXTRAS["test"]
     names = [re.split(r"[\[<>=;]", word)[0] for extra in EXTRAS.values() for word in extra]
     assert len(names) == len(set(names)), "a requirement is written in one extra only"
+
+
+def test_types_are_announced() -> None:
+    assert (Path(serpent_cli.__file__).parent / "py.typed").is_file()
+    assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+def test_versions_of_python_are_the_same_everywhere() -> None:
+    named = [
+        line.removeprefix("Programming Language :: Python :: ")
+        for line in PROJECT["classifiers"]
+        if re.search(r"Python :: \d\.\d+$", line)
+    ]
+    assert PROJECT["requires-python"] == f">={named[0]}"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"You need Python {', '.join(named[:-1])} or {named[-1]}" in readme
+    tests = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert "python: [" + ", ".join(f'"{each}"' for each in named) + "]" in tests
+    wheels = (ROOT / ".github" / "workflows" / "wheels.yml").read_text(encoding="utf-8")
+    assert " ".join(f"cp{each.replace('.', '')}-*" for each in named) in wheels
+
+
+def test_the_changelog_goes_by_version_newest_first() -> None:
+    heads = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    numbers = [tuple(map(int, head.split("."))) for head in heads if head != "Unreleased"]
+    assert heads.index("Unreleased") == 0
+    assert numbers == sorted(numbers, reverse=True)
+    assert serpent_cli.__version__ in heads
+
+
+def test_the_image_is_built_from_files_that_are_sent() -> None:
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sent[0] == "*", "what is not named stays out"
+    for line in sent:
+        if line.startswith("!"):
+            assert (ROOT / line[1:]).exists(), line
+    for needed in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "serpent_cli", "weights"):
+        assert f"!{needed}" in sent
+    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    run = next(line for line in recipe.splitlines() if "docker run" in line)
+    assert run.removeprefix("#").strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def source_distribution(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
+    """Files of the project, and those of a source distribution made from a copy of it."""
+    pytest.importorskip("setuptools", minversion="77")
+    copy = tmp_path_factory.mktemp("project") / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_OURS))
+    ours = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    build = "from setuptools import build_meta; build_meta.build_sdist('made')"
+    subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
+    (made,) = (copy / "made").glob("*.tar.gz")
+    with tarfile.open(made) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    return ours, held
+
+
+def test_the_source_distribution_holds_all(source_distribution: tuple[set[str], set[str]]) -> None:
+    ours, held = source_distribution
+    assert len(ours) > 300
+    assert ours - held == set()
+
+
+def test_the_source_distribution_holds_no_more(
+    source_distribution: tuple[set[str], set[str]],
+) -> None:
+    ours, held = source_distribution
+    more = {name for name in held - ours if "." in name and not name.startswith("serpent_restore.")}
+    assert {name for name in more if not name.startswith((".ci", ".github"))} <= {
+        "PKG-INFO", "setup.cfg",
+    }  # fmt: skip

@@ -50,4 +50,6 @@ def budget_or_default(budget: int | None) -> int:
 def _physical_memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 8 * 2**30  # no way to ask without a further dependency: assume a modest machine
+    import psutil  # Windows; not required on Linux, which never comes here
+
+    return psutil.virtual_memory().total

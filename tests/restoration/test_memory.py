@@ -27,6 +27,17 @@ def test_what_is_not_a_memory_size_is_refused(text: str) -> None:
     assert caught.value.hint == "write it like 2G or 800M"
 
 
+def test_memory_is_known_where_the_system_has_no_sysconf(monkeypatch) -> None:
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setattr(memory, "_CONTROL_GROUP_LIMITS", ())
+    by_sysconf = total_memory()
+    monkeypatch.setattr(memory.os, "sysconf_names", {})
+    assert total_memory() == psutil.virtual_memory().total
+    assert abs(total_memory() - by_sysconf) < 2**20
+    monkeypatch.delattr(memory.os, "sysconf")
+    assert total_memory() == psutil.virtual_memory().total
+
+
 def test_a_container_s_limit_counts(tmp_path_factory, monkeypatch) -> None:
     limit = tmp_path_factory.mktemp("cgroup") / "memory.max"
     limit.write_text("1000000\n")
