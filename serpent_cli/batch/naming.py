@@ -82,7 +82,7 @@ class Naming:
             raise UsageError(f"--name {self.template} cannot be filled in: {error}") from error
         if "/" in name or "\\" in name or name.strip(". ") == "":
             raise UsageError(
-                f"--name {self.template} gives {name!r}, which is no name of a file",
+                f"--name {self.template} gives {name!r}, which is not a file name",
                 hint="folders belong to -o",
             )
         format_for(PurePosixPath(name))

@@ -42,7 +42,8 @@ class Change:
         infinite = math.isinf(self.likeness)
         much = "does not differ" if infinite else f"hardly differs ({self.likeness:.0f} dB)"
         return (
-            f"the result {much} from the input: it was sharp, or its flaw is not one of the model's"
+            f"the result {much} from the input: the picture was already sharp, or its fault is one"
+            " that this model was not trained to remove"
         )
 
 

@@ -143,7 +143,7 @@ def test_names_follow_a_template() -> None:
         ("{stem}_{colour}.png", "knows no {colour}"),
         ("{stem", "cannot be filled in"),
         ("{stem.__class__}.png", "knows no"),
-        ("../{stem}.png", "no name of a file"),
+        ("../{stem}.png", "not a file name"),
         ("{stem}.gif", "cannot be written as .gif"),
         ("{}.png", "knows no"),
     ):

@@ -96,7 +96,7 @@ def test_formats_that_are_not_written(
         (["--region", "1,2,3"], "is not four whole numbers"),
         (["--region", "1,2,3,-4"], "is not four whole numbers"),
         (["--region", "a,b,c,d"], "is not four whole numbers"),
-        (["--max-memory", "lots"], "'lots' is no amount of memory"),
+        (["--max-memory", "lots"], "invalid memory size 'lots'"),
         (["--unknown"], "--unknown"),
         (["--max-pixels", "0"], "--max-pixels"),
         (["--threads", "x"], "--threads"),

@@ -93,7 +93,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(packages.PACKAGES, "no_such_module", "no-such-package")
     with pytest.raises(DeviceError, match="needs no-such-package, which") as caught:
         packages.require_packages()
-    assert caught.value.hint == "pip install 'serpent-cli[eval]'"
+    assert caught.value.hint == "pip install 'serpent-restore[eval]'"
 
 
 def test_lpips_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
