@@ -103,7 +103,8 @@ Device = Annotated[
     typer.Option(
         "--device",
         "--devices",
-        help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1. A named one must exist.",
+        help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1. A named one must be"
+        " there.",
     ),
 ]
 Precision = Annotated[
