@@ -23,6 +23,7 @@ from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
 from serpent_cli.imaging.resample import resample
+from serpent_cli.restoration.change import Difference, RestoredPicture
 from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
@@ -89,6 +90,7 @@ class File:
         self.height, self.width, self.tiles = 0, 0, 0
         self.seconds, self.coding_bytes = 0.0, 0
         self._wanted: tuple[int, int] | None = None
+        self._difference: Difference | None = None
 
     @property
     def unread(self) -> bool:
@@ -160,7 +162,7 @@ class File:
                     )
                 )
 
-    def take(self, restored: Picture, seconds: float) -> None:
+    def take(self, restored: RestoredPicture, seconds: float) -> None:
         """Go on with the picture that was restored together with others, each in this time."""
         assert self.picture is not None
         picture, self.picture = self.picture, None
@@ -171,13 +173,13 @@ class File:
             self._count_tiles(1, 1)
             self._keep(restored)
 
-    def _keep(self, restored: Picture) -> None:
-        if self._wanted is not None:
-            restored = resample(restored, *self._wanted)
-        self.restored, self.warnings = restored, restored.warnings
-        self.height, self.width = restored.height, restored.width
-        alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes
-        self.coding_bytes = CODING_COPIES * (restored.pixels.nbytes + alpha_bytes)
+    def _keep(self, restored: RestoredPicture) -> None:
+        self._difference = restored.difference
+        result = restored if self._wanted is None else resample(restored, *self._wanted)
+        self.restored, self.warnings = result, result.warnings
+        self.height, self.width = result.height, result.width
+        alpha_bytes = 0 if result.alpha is None else result.alpha.nbytes
+        self.coding_bytes = CODING_COPIES * (result.pixels.nbytes + alpha_bytes)
 
     def _must_stream(self) -> bool:
         """Whether the picture only fits the memory by bands, and can be streamed."""
@@ -203,6 +205,7 @@ class File:
         )  # fmt: skip
         result = restore_file(self.job.source, self.job.target, self.restorer, options)
         self.width, self.height, self.warnings = result.width, result.height, result.warnings
+        self._difference = result.difference
 
     def _fit_size(self, picture: Picture) -> None:
         """Find the size to resample to, and that there is memory for it."""
@@ -232,8 +235,9 @@ class File:
         if (done := self.done) is not None:
             return skipped(self.job, done, self.seconds)
         return FileResult(
-            self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds
-        )
+            self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds,
+            difference=self._difference,
+        )  # fmt: skip
 
     def _note(self, encoded: BinaryIO) -> None:
         """Tell the manifest of a result before it is visible."""

@@ -18,6 +18,7 @@ from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
 from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, OnTile, Part
+from serpent_cli.restoration.change import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import out_of_memory
 from serpent_cli.restoration.memory import budget_or_default
@@ -39,6 +40,7 @@ class StreamedResult:
         tiles: Tiles it was restored in.
         peak_bytes: Predicted peak of the process's resident memory.
         warnings: What could not be kept.
+        difference: What restoring changed; None where the result has another size.
     """
 
     width: int
@@ -46,6 +48,7 @@ class StreamedResult:
     tiles: int
     peak_bytes: int
     warnings: tuple[str, ...]
+    difference: Difference | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _restore(
     """Restore a part of a picture and write a place of the result."""
     s = restorer.scale
     left, top, width, height = (value * s for value in place)
-    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile)
+    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile, place)
     head = resized(reader.head, height, width)
     with BandWriter(
         target, head, force=options.force, quality=options.quality, on_ready=options.on_ready
@@ -204,9 +207,12 @@ def _restore(
             # then find no room twice in the same place: a heap that grows with the picture.
             trim()
         warnings = reader.warnings
-    alike = run.change.warning if s == 1 else None
+    difference = run.change.difference() if s == 1 else None
+    alike = run.change.warning(restorer.forward.strength) if s == 1 else None
     warnings += (alike,) if alike else ()
-    return StreamedResult(width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes)
+    return StreamedResult(
+        width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes, difference
+    )
 
 
 def _decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
