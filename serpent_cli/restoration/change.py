@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from serpent_cli.imaging.colour import bands, to_unit
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.restoration.edges import BLURRED, edge_width
 
 HARDLY = 46.0
 """PSNR in dB of result against input from which on nobody sees a difference: an rms of 1.3/255."""
@@ -98,22 +99,22 @@ class Change:
             where=_where(rows) if changed else "",
         )
 
-    def warning(self, strength: float = 1.0) -> str | None:
+    def warning(self, strength: float = 1.0, width: float | None = None) -> str | None:
         """What to say if the result hardly differs from the input; None if it does.
 
         Args:
             strength: Share of the result that was blended into the input.
+            width: Of the input's sharpest edges, in pixels; None if it is not known.
         """
         if self.likeness < HARDLY:
             return None
-        reasons = ["it needs no restoring", "this model cannot help"]
-        if strength < 1:
-            reasons.append(f"a strength of {strength:g} is too little")
-        why = f"either {', '.join(reasons[:-1])} or {reasons[-1]}"
-        if math.isinf(self.likeness):
-            return f"the result does not differ from the input: {why}"
+        why = _why(strength)
         found = self.difference()
         if found.share < LEAST_SHARE:
+            if width is not None and width >= BLURRED:
+                why = _why_blurred(strength, width)
+            if math.isinf(self.likeness):
+                return f"the result does not differ from the input: {why}"
             return f"hardly changed ({found.mean_levels:.1f} levels of 255 on average): {why}"
         place = f", nearly all of that in the {found.where}" if found.where else ""
         much = f"{VISIBLE:g} levels of 255, by {found.mean_levels_there:.1f} on average{place}"
@@ -121,6 +122,24 @@ class Change:
             f"only {_percent(found.share)} of the picture changed by more than {much}:"
             f" for the rest, {why}"
         )
+
+
+def _why(strength: float) -> str:
+    if strength < 1:
+        return f"either it needs no restoring, this model cannot help or {_held_back(strength)}"
+    return "either it needs no restoring or this model cannot help"
+
+
+def _why_blurred(strength: float, width: float) -> str:
+    reason = f" or {_held_back(strength)}" if strength < 1 else ""
+    return (
+        f"its sharpest edges are about {width:.0f} pixels wide; if that is blur, this model cannot"
+        f" help{reason}"
+    )
+
+
+def _held_back(strength: float) -> str:
+    return f"a strength of {strength:g} is too little"
 
 
 def _percent(share: float) -> str:
@@ -140,7 +159,8 @@ def compared(given: Samples | None, restored: Picture, strength: float = 1.0) ->
         return RestoredPicture(**kept)
     change = Change()
     change.add(given, restored.pixels)
-    said = change.warning(strength)
+    hardly = change.likeness >= HARDLY
+    said = change.warning(strength, edge_width(given)) if hardly else None
     kept["warnings"] = (*restored.warnings, *([said] if said else ()))
     return RestoredPicture(**kept, difference=change.difference())
 

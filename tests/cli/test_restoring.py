@@ -84,6 +84,8 @@ def test_json_lines(serpent: Serpent, model: Model, photo_file: Path) -> None:
     assert good["output"] == str(photo_file.parent / "o" / "cup.png")
     assert (good["width"], good["height"], good["tiles"], good["warnings"]) == (35, 21, 1, [])
     assert good["seconds"] > 0
+    assert good["change"].keys() == {"mean_levels", "share", "mean_levels_there", "where"}
+    assert good["change"]["mean_levels"] > 0 and "change" not in bad
     assert "error" not in good
     assert "is empty" in bad["error"]
     seconds = summary.pop("seconds")

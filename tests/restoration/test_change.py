@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
@@ -61,6 +62,19 @@ def test_a_result_like_its_input_is_announced(
     picture = Picture(photo // 2, warnings=("read so",))
     restored = restorer_with(Adds(added)).restore(picture)
     assert restored.warnings == ("read so", said)
+
+
+def test_wide_edges_are_said_and_never_that_a_picture_was_sharp(
+    restorer_with: Make, photo: Photo
+) -> None:
+    step = np.repeat(np.arange(160)[None] >= 80, 120, 0) * 200.0
+    wide = np.repeat(gaussian_filter1d(step, 3.0, axis=1)[..., None], 3, 2).astype(np.uint8)
+    said = "its sharpest edges are about 8 pixels wide; if that is blur, this model cannot help"
+    assert restorer_with(Adds(0.0)).restore(Picture(wide)).warnings == (
+        f"the result does not differ from the input: {said}",
+    )
+    held = restorer_with(Adds(0.2), strength=0.0).restore(Picture(wide)).warnings
+    assert held[0].endswith(f"{said} or a strength of 0 is too little")
 
 
 def test_a_strength_that_holds_back_is_a_reason(restorer_with: Make, photo: Photo) -> None:
