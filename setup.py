@@ -71,6 +71,7 @@ setup(
     packages=[*find_packages(include=["serpent_cli", "serpent_cli.*"]), "serpent_cli.weights"],
     package_dir={"serpent_cli.weights": "weights"},
     package_data={
+        "serpent_cli": ["py.typed"],
         "serpent_cli.weights": ["*.safetensors", "*.json"],
         "serpent_cli.compare": ["*.html", "*.css", "*.js"],
     },

@@ -1,9 +1,10 @@
-"""Write the generated pages anew: docs/cli.md, docs/models.md and the models table of README.md.
+"""Write the generated pages anew: docs/cli.md, docs/models.md, and what README.md says of models.
 
 Run from anywhere: python docs/generate.py
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from typer.main import get_command
@@ -15,7 +16,6 @@ from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.locate import list_cards
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKS = "<!-- models -->", "<!-- /models -->"
 RUNS = (
     "## Runs",
     "",
@@ -24,6 +24,33 @@ RUNS = (
     "",
 )
 SCORES = ("## Scores", "", "`serpent eval SUITE --photos DIR` prints them again.", "")
+LICENCES = (
+    "## Photographs by licence",
+    "",
+    "The weights are under the MIT licence. The photographs they were trained on are not part of"
+    " the project, and are under the licences of their authors. They are counted here by what the"
+    " cards say; each card (`serpent models info NAME --json`) names every source.",
+    "",
+)
+FAMILIES = (  # the first whose words are found; the strictest first
+    (r"\bNC\b|non-?commercial", "CC, NonCommercial", "no commercial use"),
+    (r"\bND\b|no-?deriv", "CC, NoDerivatives", "no adapted copies"),
+    (
+        r"BY-SA|share-?alike",
+        "CC BY-SA",
+        "name the author; ShareAlike: same licence for adapted copies",
+    ),
+    (
+        r"unsplash",
+        "Unsplash License",
+        "free use; not for a competing service; not an open licence",
+    ),
+    (r"pexels", "Pexels License", "free use with limits; not an open licence"),
+    (r"pixabay", "Pixabay License", "free use with limits; not an open licence"),
+    (r"CC.BY|attribution", "CC BY", "name the author"),
+    (r"CC0|public domain|nasa|government", "CC0 or public domain", "nothing"),
+    (r"\bMIT\b|BSD|LGPL", "MIT, BSD, LGPL (of the repository)", "keep the notice"),
+)
 HEADLINE = ("deblur", "upscale")  # suites shown in README.md; docs/models.md shows all
 
 
@@ -74,6 +101,7 @@ def models_page(cards: list[Card]) -> str:
         page += [f"* scale ×{card.scale}, licence {card.licence}, margin {card.margin} pixels"]
         page += [f"* {sentence}" for sentence in card.limits]
         page += [""]
+    page += [*LICENCES, licences_table(cards), ""]
     return "\n".join([*page, *RUNS, runs_table(cards), "", *SCORES, models_table(cards), ""])
 
 
@@ -90,12 +118,70 @@ def runs_table(cards: list[Card]) -> str:
     return "\n".join(lines)
 
 
+def family(licence: str) -> int:
+    """Which of the families of licences the words of a card mean.
+
+    Raises:
+        ValueError: None of them; add it to FAMILIES.
+    """
+    for index, (words, _, _) in enumerate(FAMILIES):
+        if re.search(words, licence, re.IGNORECASE):
+            return index
+    raise ValueError(f"the licence {licence!r} belongs to no family in {Path(__file__).name}")
+
+
+def licences(card: Card) -> tuple[Counter[int], Counter[int]]:
+    """Photographs and sources of a card, by the family of their licence."""
+    photographs, sources = Counter[int](), Counter[int]()
+    for record in card.data:
+        photographs[family(record["licence"])] += record["images"]
+        sources[family(record["licence"])] += 1
+    return photographs, sources
+
+
+def licences_table(cards: list[Card]) -> str:
+    """One row for each family of licences and each set of photographs that models share."""
+    shared: dict[str, list[Card]] = {}
+    for card in cards:
+        shared.setdefault(repr(card.data), []).append(card)
+    lines = ["| models | licence | it asks for | photographs | sources |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for group in shared.values():
+        names = ", ".join(card.name for card in group)
+        photographs, sources = licences(group[0])
+        for index, (_, title, terms) in enumerate(FAMILIES):
+            if photographs[index]:
+                lines.append(
+                    f"| {names} | {title} | {terms} | {photographs[index]} | {sources[index]} |"
+                )
+        lines.append(f"| {names} | all | | {photographs.total()} | {sources.total()} |")
+    return "\n".join(lines)
+
+
+def licences_sentence(cards: list[Card]) -> str:
+    """The same, as README.md says it, of the model with the most photographs."""
+    photographs, _ = max((licences(card) for card in cards), key=lambda found: found[0].total())
+    counted = ", ".join(
+        f"{photographs[index]} {title}"
+        for index, (_, title, _) in enumerate(FAMILIES)
+        if photographs[index]
+    )
+    return f"Of {photographs.total()} photographs: {counted}."
+
+
+def between(text: str, mark: str, inside: str) -> str:
+    """A text with what stands between two marks replaced."""
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    assert start in text, f"README.md has lost its mark {start}"
+    pattern = f"{re.escape(start)}.*{re.escape(end)}"
+    return re.sub(pattern, lambda _: f"{start}\n{inside}\n{end}", text, flags=re.DOTALL)
+
+
 def readme(cards: list[Card]) -> str:
-    """README.md with the models table between its marks."""
+    """README.md with what the cards say between its marks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    start, end = (re.escape(mark) for mark in MARKS)
-    inside = f"{MARKS[0]}\n{models_table(cards, HEADLINE)}\n{MARKS[1]}"
-    return re.sub(f"{start}.*{end}", lambda _: inside, text, flags=re.DOTALL)
+    text = between(text, "models", models_table(cards, HEADLINE))
+    return between(text, "licences", licences_sentence(cards))
 
 
 def pages() -> dict[Path, str]:

@@ -21,23 +21,34 @@ class Setting:
         return os.environ.get(self.name) or None
 
 
-DEBUG = Setting("SERPENT_DEBUG", "set: errors show their traceback")
+DEBUG = Setting("SERPENT_DEBUG", "if set, errors show their traceback")
 BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table below)")
-NO_COLOR = Setting("NO_COLOR", "set: no colours")
+NO_COLOR = Setting("NO_COLOR", "if set, no colours")
 
-HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1: torch asks for huge pages, our default")
-SPINNING = Setting("GOMP_SPINCOUNT", "how long torch's idle threads spin; 10000 by default")
-WAITING = Setting("OMP_WAIT_POLICY", "set: torch's idle threads wait so, and nothing is chosen")
+HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1, our default: torch asks for huge memory pages")
+SPINNING = Setting(
+    "GOMP_SPINCOUNT", "how long torch's idle threads spin before they sleep; our default is 10000"
+)
+WAITING = Setting(
+    "OMP_WAIT_POLICY",
+    "how torch's idle threads wait, PASSIVE or ACTIVE; if set, serpent leaves it alone",
+)
 
 INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for proofs")
 
-HUB_REPO = Setting("SERPENT_HUB_REPO", "owner/repo on the Hub where further names are looked up")
-OFFLINE = Setting("HF_HUB_OFFLINE", "1: nothing is fetched from the Hub, as with --offline")
+HUB_REPO = Setting(
+    "SERPENT_HUB_REPO", "owner/repo on the Hub where model names are looked up that are not bundled"
+)
+OFFLINE = Setting("HF_HUB_OFFLINE", "1: nothing is downloaded, as with --offline")
 
-HUB_BARS = Setting("HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: we draw a bar of our own")
+HUB_BARS = Setting(
+    "HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: serpent draws its own progress bar"
+)
 
-RAY_REPORTS = Setting("RAY_USAGE_STATS_ENABLED", "1: Ray may report its use; our default is 0")
-RAY_LOGS = Setting("RAY_BACKEND_LOG_LEVEL", "what Ray's core says; our default is fatal")
+RAY_REPORTS = Setting(
+    "RAY_USAGE_STATS_ENABLED", "1: Ray may send usage statistics; our default is 0"
+)
+RAY_LOGS = Setting("RAY_BACKEND_LOG_LEVEL", "log level of Ray's core; our default is fatal")
 
 SETTINGS = (
     DEBUG,

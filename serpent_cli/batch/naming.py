@@ -1,5 +1,6 @@
 """Where each restored picture goes."""
 
+import os
 import string
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -81,7 +82,7 @@ class Naming:
             raise UsageError(f"--name {self.template} cannot be filled in: {error}") from error
         if "/" in name or "\\" in name or name.strip(". ") == "":
             raise UsageError(
-                f"--name {self.template} gives {name!r}, which is no name of a file",
+                f"--name {self.template} gives {name!r}, which is not a file name",
                 hint="folders belong to -o",
             )
         format_for(PurePosixPath(name))
@@ -93,12 +94,28 @@ def name_targets(sources: Sources, output: Place | None, naming: Naming) -> list
 
     Args:
         sources: What is to be restored.
+        output: As for `assign_targets`.
+        naming: How the results are called.
+
+    Raises:
+        UsageError: As of `assign_targets`; or two pictures have the same target, or a target is an
+            input.
+    """
+    jobs = assign_targets(sources, output, naming)
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> list[Job]:
+    """Give every source its target, whatever that is.
+
+    Args:
+        sources: What is to be restored.
         output: A file, a folder, standard output, or None for names beside the inputs.
         naming: How the results are called.
 
     Raises:
-        UsageError: Several inputs for one file, two with the same target, a target that is an
-            input, or one in a format that cannot be written.
+        UsageError: Several inputs for one file, or a target in a format that cannot be written.
     """
     pictures, first = sources.pictures, next(iter(sources.pictures))
     several = len(pictures) > 1 or first.folder is not None
@@ -115,25 +132,49 @@ def name_targets(sources: Sources, output: Place | None, naming: Naming) -> list
             raise UsageError(
                 f"{output} is a file, but there are several inputs", hint="give a folder to -o"
             )
+        if output.suffix.lower() in WRITABLE_SUFFIXES and not is_folder(output):
+            raise UsageError(
+                f"{output} is the name of one picture, but there may be several",
+                hint="give a folder to -o; one of that name must be there",
+            )
         jobs = [
             Job(each.place, join(output, naming.named(each, beside=False))) for each in pictures
         ]
     else:
         _check_format(output, naming)
         jobs = [Job(first.place, output)]
-    _refuse_collisions(jobs)
     return jobs
 
 
 def results_folder(sources: Sources, output: Place | None, naming: Naming) -> Path | None:
-    """The local folder that all results go to; None if there is not one for all."""
-    folders = {each.folder for each in sources.pictures}
-    folder = folders.pop()
+    """The local folder that holds all results of several pictures; None if there is not one.
+
+    Without an output it is the one that they lie in, or the next that holds them all if it is
+    beside one of them, or in the working folder.
+    """
+    pictures, first = sources.pictures, next(iter(sources.pictures))
+    several = len(pictures) > 1 or first.folder is not None
     if output is not None:
-        several = len(sources.pictures) > 1 or folder is not None
         shared = several or naming.template is not None or _means_folder_of(output)
         return output if isinstance(output, Path) and shared else None
-    return _sister(folder, naming) if isinstance(folder, Path) and not folders else None
+    if not several:
+        return None
+    tops: set[Path] = set()
+    near: set[Path] = set()
+    for each in pictures:
+        if not isinstance(each.place, Path) or isinstance(each.folder, Remote):
+            return None
+        top = each.place.parent if each.folder is None else _sister(each.folder, naming)
+        tops.add(top)
+        near.add(identity(top if each.folder is None else top.parent))
+    return _common(tops, near) if len(tops) > 1 else next(iter(tops))
+
+
+def _common(tops: set[Path], near: set[Path]) -> Path | None:
+    """The next folder above several, if it is one of those near, or in the working folder."""
+    common, here = Path(os.path.commonpath({identity(top) for top in tops})), identity(Path())
+    inside = common == here or here in common.parents
+    return common if (common in near or inside) and os.access(common, os.W_OK) else None
 
 
 def _means_folder_of(output: Place) -> bool:

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.settings import prepare_ray
+from serpent_cli.version import install
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def connected() -> Generator[None]:
     except ImportError as error:
         raise DeviceError(
             f"--engine ray needs a package that is not installed: {error.name}",
-            hint="pip install 'serpent-cli[ray]'",
+            hint=install("ray"),
         ) from error
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)

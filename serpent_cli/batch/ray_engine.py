@@ -101,7 +101,7 @@ def _stream(jobs: Sequence[Job], terms: Terms, keeper: Any, crew: _Crew) -> Iter
     except RayError as error:
         reason = str(error).strip().split("\n")[-1]
         raise DeviceError(
-            f"the Ray cluster broke down: {reason}", hint="run the same command again: it goes on"
+            f"the Ray cluster broke down: {reason}", hint="run the same command again to resume"
         ) from error
 
 

@@ -175,7 +175,7 @@ def read_list(content: bytes, name: str, *, separator: bytes) -> list[str]:
         lines and b"\0" in content
     ):
         raise UsageError(
-            f"{name} is no list of names in UTF-8", hint="write one path or URL per line"
+            f"{name} is not a list of names in UTF-8", hint="write one path or URL per line"
         )
     # Cut as bytes: what else breaks a line of text, such as U+2028, may be part of a name.
     names = content.removeprefix(codecs.BOM_UTF8).split(separator)

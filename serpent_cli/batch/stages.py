@@ -10,28 +10,23 @@ from typing import BinaryIO
 
 from serpent_cli.batch.manifest import Ledger
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Place, stream_digest
+from serpent_cli.batch.opened import Opened
+from serpent_cli.batch.places import stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
-from serpent_cli.batch.transfer import prepare, read_from, write_to
+from serpent_cli.batch.transfer import prepare, write_to
 from serpent_cli.errors import SerpentError
-from serpent_cli.imaging.bands import read_layout
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
 from serpent_cli.restoration.change import Difference, RestoredPicture
 from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
-
-DECODING_BYTES = 40
-"""Most bytes per pixel while a file is decoded; a header read by `read_size` tells no depth.
-Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
-"""
 
 THREAD_BYTES = 64 * 2**20
 """What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
@@ -104,11 +99,15 @@ class File:
             if not self.mark and self._is_done():
                 return
             prepare(self.job.target, force=self.force)
-            self.streamed = self._must_stream()
-            if self.streamed:
+            opened = Opened.of(self.job.source, self.restorer, ahead=room != math.inf)
+            if opened is None:
                 return
-            if room == math.inf or _decoding_bytes(self.job.source) <= room:
-                self.picture = read_from(self.job.source, max_pixels=self.options.max_pixels)
+            self.streamed = self._must_stream(opened)
+            if not self.streamed and opened.decoding <= room:
+                options = self.options
+                if opened.pixels <= options.max_pixels:  # or reading will say so
+                    opened.check_memory(self.restorer, options.region, options.size)
+                self.picture = read_picture(opened.content, max_pixels=options.max_pixels)
 
     def _is_done(self) -> bool:
         """Ask the manifest; a result of ours that is out of date may be replaced."""
@@ -181,18 +180,16 @@ class File:
         alpha_bytes = 0 if result.alpha is None else result.alpha.nbytes
         self.coding_bytes = CODING_COPIES * (result.pixels.nbytes + alpha_bytes)
 
-    def _must_stream(self) -> bool:
+    def _must_stream(self, opened: Opened) -> bool:
         """Whether the picture only fits the memory by bands, and can be streamed."""
-        source, options = self.job.source, self.options
-        if not isinstance(source, Path) or not isinstance(self.job.target, Path):
+        options, layout = self.options, opened.layout
+        if not isinstance(opened.content, Path) or not isinstance(self.job.target, Path):
             return False
-        if not source.is_file() or options.size is not None:
+        if options.size is not None or opened.pixels > options.max_pixels:
             return False
-        layout = read_layout(source)
-        height, width = layout.height, layout.width
-        if height * width > options.max_pixels:  # reading will say so
-            return False
-        return needs_streaming(self.restorer, height, width, layout.sample_bytes, layout.channels)
+        return needs_streaming(
+            self.restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
+        )
 
     def _restore_by_bands(self) -> None:
         assert isinstance(self.job.source, Path)
@@ -269,11 +266,3 @@ class File:
             self.error.__cause__ = error
         finally:
             self.seconds += time.perf_counter() - begun
-
-
-def _decoding_bytes(source: Place) -> float:
-    """Most bytes that decoding takes, by the header; no end to it if looking would use it up."""
-    if not isinstance(source, Path) or not source.is_file():  # a pipe gives its bytes once
-        return math.inf
-    height, width = read_size(source)
-    return height * width * DECODING_BYTES

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from itertools import pairwise
 from types import FrameType
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
 from serpent_cli.cli.models import models
 from serpent_cli.cli.train import train
-from serpent_cli.errors import SerpentError
+from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.settings import DEBUG, prepare_torch
 from serpent_cli.version import __version__
 
@@ -52,6 +53,20 @@ def _options(
     """Restore photographs: deblur and upscale, on any machine."""
 
 
+def _refuse_empty(words: list[str]) -> None:
+    """Refuse an empty word: as a path it would mean the whole working folder.
+
+    Raises:
+        UsageError: There is one, not as the text of a message.
+    """
+    for before, word in pairwise(["", *words]):
+        if not word and before != "--message":
+            after = f" after {before}" if before else ""
+            raise UsageError(
+                f"there is an empty word{after}", hint="is a variable of your script empty?"
+            )
+
+
 def _terminate(signum: int, frame: FrameType | None) -> None:
     # An exception, not the default sudden end: half-written files are cleaned up on the way out.
     del frame
@@ -65,6 +80,7 @@ def main(args: list[str] | None = None) -> None:
     prepare_torch()
     console.prepare()
     try:
+        _refuse_empty(sys.argv[1:] if args is None else args)
         app(args=args, prog_name="serpent")
     except SerpentError as error:
         if DEBUG.get():

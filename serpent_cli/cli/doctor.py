@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serpent_cli.cli import console
 from serpent_cli.settings import SETTINGS
-from serpent_cli.version import __version__
+from serpent_cli.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
     from serpent_cli.ops.cross_scan.request import ScanRequest
@@ -16,7 +16,7 @@ OPTIONAL = ("mamba_ssm", "causal_conv1d")
 # Both build with the torch that is there, which pip would hide from them.
 INSTALL = (
     "pip install setuptools wheel packaging ninja &&"
-    " pip install --no-build-isolation 'serpent-cli[cuda]'"
+    f" pip install --no-build-isolation '{DISTRIBUTION}[cuda]'"
 )
 PACKAGES = ("torch", "numpy", "pillow", "tifffile", "imagecodecs", "safetensors", "typer", "rich")
 
@@ -73,7 +73,7 @@ def _backends() -> None:
     if native.unavailable() is None:
         console.result(f"kernel     {native.library().cross_scan_instruction_set().decode()}")
     else:
-        console.result("kernel     missing; install a C++ compiler, then reinstall serpent-cli")
+        console.result(f"kernel     missing; install a C++ compiler, then reinstall {DISTRIBUTION}")
 
 
 def _request(device: str) -> "ScanRequest":
@@ -111,6 +111,6 @@ def _weights() -> None:
         state = (
             "missing"
             if not path.is_file()
-            else ("whole" if sha256(path) == card.sha256 else "CORRUPT: reinstall serpent-cli")
+            else ("whole" if sha256(path) == card.sha256 else f"CORRUPT: reinstall {DISTRIBUTION}")
         )
         console.result(f"weights    {card.name}: {state}")

@@ -9,6 +9,7 @@ from serpent_cli.cli import console, options
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
+from serpent_cli.version import DISTRIBUTION
 
 Names = Annotated[list[str], typer.Argument(help="Names, or hf://owner/repo[@revision][/file].")]
 
@@ -16,7 +17,7 @@ Names = Annotated[list[str], typer.Argument(help="Names, or hf://owner/repo[@rev
 def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet = False) -> None:
     """Fetch weights from the Hub into its cache, verified; a branch is looked up anew.
 
-    What has come is kept when the network fails: the same command goes on.
+    If the network fails, run the same command again to resume the download.
     """
     prepare_hub()
     if offline:
@@ -65,8 +66,9 @@ def verify(
         console.result(f"{'ok' if whole else 'WRONG'}  {entry.name}  {entry.path}")
     if wrong:
         raise ModelError(
-            f"{wrong} of {len(entries)} are missing, or not what their cards describe",
-            hint="fetched ones: serpent models rm NAME, then pull; bundled: reinstall serpent-cli",
+            f"{wrong} of {len(entries)} are missing or damaged",
+            hint="fetched ones: serpent models rm NAME, then pull;"
+            f" bundled: reinstall {DISTRIBUTION}",
         )
 
 
@@ -91,7 +93,7 @@ def push(
     """
     prepare_hub()
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise UsageError(f"{repo} is no repository", hint="write owner/name")
+        raise UsageError(f"{repo} is not a repository", hint="write owner/name")
     from serpent_cli.zoo.locate import locate
     from serpent_cli.zoo.publish import publish
 

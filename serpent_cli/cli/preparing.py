@@ -89,14 +89,21 @@ def _check_apart(path: "Path", group: "Group") -> None:
         )
 
 
+def manifest_path(folder: Path | None, request: Request) -> Path | None:
+    """Where results are noted: as demanded, or in the folder that they go to, if there is one."""
+    from serpent_cli.batch.manifest import NAME
+
+    if request.manifest is not None or folder is None:
+        return request.manifest
+    return folder / NAME
+
+
 def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
     """What the manifest of a group is made with."""
-    from serpent_cli.batch.manifest import NAME, ManifestTerms
+    from serpent_cli.batch.manifest import ManifestTerms
     from serpent_cli.zoo.locate import locate
 
-    path = request.manifest
-    if path is None and group.folder is not None:
-        path = group.folder / NAME
+    path = manifest_path(group.folder, request)
     card = locate(request.model_for(group.scale))[1]
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,

@@ -1,6 +1,5 @@
 """What `deblur` and `upscale` share: pictures in, restored pictures out, results shown."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
@@ -11,8 +10,9 @@ import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.cli.gathering import gather
 from serpent_cli.cli.options import parse_region
-from serpent_cli.cli.outcome import Outcome, announcement, tell_left_alone
+from serpent_cli.cli.outcome import Outcome, announcement
 from serpent_cli.cli.preparing import (
     check,
     check_scale,
@@ -22,7 +22,6 @@ from serpent_cli.cli.preparing import (
     run_options,
 )
 from serpent_cli.cli.request import Request
-from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
     from serpent_cli.batch.result import FileResult
-    from serpent_cli.batch.sources import Lost
     from serpent_cli.restoration.restorer import Restorer
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
@@ -46,7 +44,8 @@ def restore_files(request: Request) -> None:
     check(request)
     if request.model is not None:
         fetch_model(request.model, offline=request.offline, quiet=request.quiet)
-    groups, lost = _groups(request)
+    found = gather(request)
+    groups, lost = found.groups, found.lost
     for group in groups:
         check_scale(group, request)
     outcome = Outcome(request, sum(len(group.jobs) for group in groups))
@@ -66,42 +65,6 @@ def restore_files(request: Request) -> None:
                     if result.error is not None and request.fail_fast:
                         raise typer.Exit(outcome.finish())
     raise typer.Exit(outcome.finish())
-
-
-def _groups(request: Request) -> "tuple[list[Group], tuple[Lost, ...]]":
-    """The jobs, by the scale that the network must have, and what could not be looked at."""
-    from serpent_cli.batch.groups import group_jobs
-    from serpent_cli.batch.naming import Naming, name_targets, results_folder
-    from serpent_cli.batch.places import parse_place
-    from serpent_cli.batch.sources import expand_words, find_sources, read_list
-    from serpent_cli.imaging.formats import format_named
-    from serpent_cli.imaging.geometry import Geometry
-
-    geometry = Geometry.parse(request.size) if request.size else None
-    places = expand_words(request.inputs or [])
-    if request.from0:
-        listed = read_list(sys.stdin.buffer.read(), "standard input", separator=b"\0")
-        places += [parse_place(name) for name in listed]
-    if not places:
-        raise UsageError("no picture is named", hint=f"for instance serpent {request.task} in.png")
-    output = None if request.output is None else parse_place(request.output)
-    listed = request.from0 or any(word.startswith("@") for word in request.inputs or [])
-    sources = find_sources(places, recursive=request.recursive, output=output, lenient=listed)
-    if not request.quiet:
-        tell_left_alone(sources)
-    scale = request.wanted_scale()
-    naming = Naming(
-        request.tag(scale or 0), request.task, scale or 1, request.name,
-        format_named(request.format) if request.format else None,
-    )  # fmt: skip
-    jobs = name_targets(sources, output, naming)
-    if str(output) == "-" or any(str(job.target) == "-" for job in jobs):
-        console.refuse_terminal()
-    groups = group_jobs(
-        jobs, size=geometry, scale=scale, chosen=naming.format,
-        folder=results_folder(sources, output, naming),
-    )  # fmt: skip
-    return groups, sources.lost
 
 
 def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serpent_cli.cli import console, options
+from serpent_cli.errors import NoInputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from serpent_cli.training.loop import Trainer
     from serpent_cli.training.report import StepReport
     from serpent_cli.zoo.card import Card
 
@@ -55,7 +57,7 @@ def train(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Train weights by a recipe; the same command goes on after a kill.
+    """Train weights by a recipe; run the same command again to resume.
 
     The run's folder receives the log (log.jsonl), a picture of it (progress.png), the state to go
     on from, and at the end the weights and their card. See docs/training.md, also for several GPUs.
@@ -63,6 +65,8 @@ def train(
     from serpent_cli.restoration.device_names import check_device
 
     check_device(device)
+    _check_folders("--photos", photos)
+    _check_folders("--val-photos", [val_photos] if val_photos else [])
     import torch
 
     from serpent_cli.restoration.device import choose_device
@@ -82,11 +86,41 @@ def train(
     held_out = _decoded([val_photos], side, quiet) if val_photos else None
     folder = out or Path("runs") / plan.name
     trainer = Trainer(plan, pictures, folder, chosen, start, held_out=held_out, processes=processes)
+    if not quiet:
+        console.note(_beginning(trainer, init))
     trainer.run(lambda report: _show(report, quiet, json), minutes)
     processes.leave()
     if processes.rank == 0:
-        command = f"serpent train {recipe} --photos DIR" + (f" --init {init}" if init else "")
+        named = "".join(
+            f" {option} {word}" for option, word in (("--out", out), ("--init", init)) if word
+        )
+        command = f"serpent train {recipe} --photos DIR{named}"
         console.result(str(folder / export(trainer, photos, command, before).file))
+
+
+def _check_folders(option: str, sources: list[Path]) -> None:
+    """Refuse photographs that are not there, before torch loads and others are decoded."""
+    for source in sources:
+        if not source.exists():
+            raise NoInputError(
+                f"{option} {source} does not exist",
+                hint="it takes a folder of photographs, or a .tar of them",
+            )
+
+
+def _beginning(trainer: "Trainer", init: str | None) -> str:
+    """Where the run stands, in words."""
+    step, steps, where = trainer.state.step, trainer.recipe.optim.steps, trainer.out
+    if step == 0:
+        after = f"from the weights {init}" if init else "from nothing"
+        return f"training {where} {after}: {steps} steps on {trainer.device}"
+    ignored = "; --init is not used again" if init else ""
+    if step >= steps:
+        return f"{where} is finished at step {step}: its weights are only written again{ignored}"
+    return (
+        f"resuming {where} at step {step} of {steps}, from {trainer.checkpoint.name},"
+        f" on {trainer.device}{ignored}"
+    )
 
 
 def _weights(init: str | None) -> "tuple[dict[str, Tensor] | None, Card | None]":

@@ -3,6 +3,7 @@
 import importlib.util
 
 from serpent_cli.errors import DeviceError
+from serpent_cli.version import install
 
 PACKAGES = {"torchmetrics": "torchmetrics", "skimage": "scikit-image"}
 """Module to import, and the package that brings it."""
@@ -18,5 +19,5 @@ def require_packages() -> None:
     if missing:
         raise DeviceError(
             f"evaluation needs {' and '.join(missing)}, which this environment lacks",
-            hint="pip install 'serpent-cli[eval]'",
+            hint=install("eval"),
         )

@@ -63,7 +63,7 @@ class _Bands:
 
     def __init__(self, stream: BinaryIO, page: Page, icc: bytes | None, name: str) -> None:
         self.stream, self.page, self.icc, self.name = stream, page, icc, name
-        self.planes = page.samples if page.separate else 1
+        self.planes = page.planes
         self.dtype = _dtype(page)
         if page.plain:
             row_bytes = page.width * page.samples * self.dtype.itemsize

@@ -14,6 +14,7 @@ from serpent_cli.imaging.damage import CutOffError, DamageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 TEXTS = (b"iTXt", b"zTXt", b"tEXt")
 NO_END = "Its end mark is missing: all of the picture was there"
 
@@ -80,6 +81,8 @@ def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
     for kind, length in walk(stream):
         if header is None:
             header = _first(stream, kind, length)
+        elif kind == b"IHDR" or (kind == b"PLTE" and kind in header.chunks):
+            raise DamageError("PNG chunk that is there twice")
         elif kind == b"IEND":
             stream.seek(length + 4, 1)
             header.tail = stream.read(_MAX_BEHIND)
@@ -107,7 +110,9 @@ def _first(stream: BinaryIO, kind: bytes, length: int) -> Header:
     data = _checked(stream, kind, length)
     if data is None:
         raise DamageError("PNG header with a wrong checksum")
-    width, height, bits, colour, _, _, interlace = struct.unpack(">IIBBBBB", data)
+    width, height, bits, colour, packing, filtering, interlace = struct.unpack(">IIBBBBB", data)
+    if bits not in _DEPTHS.get(colour, ()) or packing or filtering or interlace > 1:
+        raise DamageError("senseless PNG header")
     return Header(height, width, bits, colour, interlace != 0)
 
 

@@ -52,8 +52,7 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, page: Page, name: str) 
     with decoder():
         samples = page.raw.asarray(squeeze=False).reshape(page.raw.shaped)
         # (planes, depth, h, w, samples): one of the two sample axes has length 1.
-        one = page.raw.shaped[0] == 1
-        samples = samples[0, 0] if one else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
+        samples = samples[0, 0] if page.planes == 1 else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
     samples, more = interpret(page, samples, metadata.icc, name)
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
     return finished(page, metadata).picture(pixels, alpha, grey, format="TIFF", notes=notes + more)

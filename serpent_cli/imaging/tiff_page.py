@@ -27,7 +27,7 @@ _LAYOUT_TAGS = frozenset(
 )
 _ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _LZW, _OLD_JPEG = 5, 6
-_MAX_TILE = 1 << 22
+_MAX_TILE, _HEADER = 1 << 22, 8
 _MAX_CHANNELS = 32
 
 
@@ -43,7 +43,8 @@ class Page:
         photometric: What the samples mean, as TIFF numbers it.
         compression: As TIFF numbers it.
         extra: What each sample beside the colours is, as TIFF numbers it; empty where untold.
-        separate: Each channel is a plane of its own.
+        planes: Number of planes that the channels are stored in, one each; 1 where they lie
+            side by side.
         tile: Rows and columns of a tile; None where there are strips.
         rows_per_strip: As it says.
         dtype: Of the decoded samples, in this machine's byte order; None where nobody knows.
@@ -61,7 +62,7 @@ class Page:
     photometric: int
     compression: int
     extra: tuple[int, ...]
-    separate: bool
+    planes: int
     tile: tuple[int, int] | None
     rows_per_strip: int
     dtype: np.dtype[Any] | None
@@ -70,6 +71,14 @@ class Page:
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     raw: tifffile.TiffPage
+
+    @property
+    def segments(self) -> int:
+        """Number of strips or tiles."""
+        if self.tile:
+            across, down = -(-self.width // self.tile[1]), -(-self.height // self.tile[0])
+            return self.planes * across * down
+        return self.planes * -(-self.height // self.rows_per_strip)
 
     def palette(self) -> NDArray[Any] | None:
         """Colours by index, (3, entries), if there are any."""
@@ -129,7 +138,7 @@ def _taken_over(raw: tifffile.TiffPage) -> Page:
         photometric=int(raw.photometric or 0),
         compression=int(raw.compression),
         extra=tuple(int(each) for each in raw.extrasamples),
-        separate=int(raw.planarconfig or 1) == 2,  # as `planes` of one sample would be
+        planes=int(raw.shaped[0]),
         tile=(int(raw.tilelength), int(raw.tilewidth)) if raw.is_tiled else None,
         rows_per_strip=int(raw.rowsperstrip or 0) or int(raw.imagelength),
         dtype=dtype,
@@ -174,8 +183,10 @@ def check_page(stream: BinaryIO, page: Page, name: str) -> None:
     _check_colours(page, name)
     size = stream.seek(0, 2)
     ends = [offset + count for offset, count in zip(page.offsets, page.counts, strict=False)]
-    if not ends or 0 in page.counts or max(ends) > size:
+    if not ends or 0 in page.counts or min(page.offsets) < _HEADER or max(ends) > size:
         raise CutOffError("TIFF pixel data cut off")
+    if not page.plain and min(len(page.offsets), len(page.counts)) < page.segments:
+        raise CutOffError("TIFF strips or tiles are missing")
     if page.tile and page.tile[0] * page.tile[1] > _MAX_TILE + 4 * page.height * page.width:
         raise DamageError("TIFF tiles far larger than the picture")
     if page.compression == _LZW:

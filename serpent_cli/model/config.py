@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, cast, get_args, get_type_hints
 
 from serpent_cli.errors import ModelError
+from serpent_cli.version import DISTRIBUTION
 
 FORMAT_VERSION = 1
 
@@ -77,7 +78,7 @@ class ModelConfig:
         if self.version != FORMAT_VERSION:
             raise ModelError(
                 f"the model has format version {self.version}, this program reads {FORMAT_VERSION}",
-                hint="update serpent-cli, or take weights made for this version",
+                hint=f"update {DISTRIBUTION}, or take weights made for this version",
             )
         if len(self.widths) != 4 or len(self.depths_down) != 3 or len(self.depths_up) != 3:
             raise ModelError("the model needs four widths and three depths on either side")

@@ -1,10 +1,16 @@
 """Choosing where a network runs, and in which type."""
 
+import functools
+import math
+import time
+
 import torch
 
 from serpent_cli.restoration.device_names import KINDS, absent, check_precision, split_device
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+TRIALS = 7  # the fastest counts: other programs only ever slow one down
 
 VRAM_SHARE = 0.8
 """Share of a device's own memory that is planned for, when no budget is given."""
@@ -39,17 +45,39 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The type that matrix products run in.
 
     Args:
-        name: `auto`, `fp32` or `bf16`; `auto` is bf16 where the device multiplies it in hardware.
-        device: Where the network runs. Few CPUs are faster in bf16: there `auto` is fp32.
+        name: `auto`, `fp32` or `bf16`; `auto` is bf16 where the device multiplies it in hardware,
+            and on a CPU, where a tiny trial shows that it is faster there.
+        device: Where the network runs.
 
     Raises:
         UsageError: None of these.
     """
     if name == "auto":
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        native = native or (device.type == "cpu" and cpu_is_faster_in_bf16())
         return torch.bfloat16 if native else torch.float32
     check_precision(name)
     return PRECISIONS[name]
+
+
+@functools.cache
+def cpu_is_faster_in_bf16() -> bool:
+    """Whether this CPU has instructions for products of bf16, and they save a fifth of the time.
+
+    The trial is a product as the network has them. Where the instructions exist it takes a half to
+    a tenth of fp32's time, so that it comes out the same every time.
+    """
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    if not (known.get("amx_bf16") or known.get("avx512_bf16")):
+        return False
+    seconds = dict.fromkeys(PRECISIONS.values(), math.inf)
+    for _ in range(TRIALS):
+        for dtype in seconds:
+            tokens, weight = torch.ones(4096, 64, dtype=dtype), torch.ones(128, 64, dtype=dtype)
+            begun = time.perf_counter()
+            torch.mm(tokens, weight.T)
+            seconds[dtype] = min(seconds[dtype], time.perf_counter() - begun)
+    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
 def device_memory(device: torch.device) -> int | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from serpent_cli.errors import DeviceError, UsageError
 
 KINDS = ("cpu", "cuda", "mps", "xpu")
+TITLES = {"cuda": "CUDA GPU", "mps": "Apple GPU (MPS)", "xpu": "Intel GPU (XPU)", "cpu": "CPU"}
 PRECISION_NAMES = ("auto", "fp32", "bf16")
 
 _BUILD = re.compile(r"^(cuda|hip|xpu)\b[^=\n]*=\s*(.+?)\s*$", re.MULTILINE)
@@ -34,9 +35,17 @@ def split_device(name: str) -> tuple[str, str]:
 def absent(name: str, count: int) -> DeviceError:
     """The error for a device that this machine does not offer; it has `count` of its kind."""
     return DeviceError(
-        f"the device {name} is not available: this machine offers {count} of that kind",
-        hint="leave --device out, or see `serpent doctor`",
+        f"the device {name} is not available: {_count(split_device(name)[0], count)}",
+        hint="leave out --device to run on what is there, or see `serpent doctor`",
     )
+
+
+def _count(kind: str, count: int) -> str:
+    """How many devices of a kind were found, as a clause."""
+    title = TITLES.get(kind, kind)
+    if count == 0:
+        return f"no {title} found"
+    return f"only {count} {title}{'s' if count > 1 else ''} found, counted from {kind}:0"
 
 
 def check_device(name: str) -> None:

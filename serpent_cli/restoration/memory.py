@@ -18,11 +18,11 @@ def parse_memory(text: str) -> int:
     """Bytes of a budget such as `2G`, `1.5GiB` or `800M`; G is 2^30.
 
     Raises:
-        UsageError: It is no amount of memory.
+        UsageError: It is not a memory size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
     if match is None or float(match[1]) == 0:
-        raise UsageError(f"{text!r} is no amount of memory", hint="write it like 2G or 800M")
+        raise UsageError(f"invalid memory size {text!r}", hint="write it like 2G or 800M")
     return int(float(match[1]) * _UNITS[match[2]])
 
 
@@ -38,16 +38,18 @@ def total_memory() -> int:
 
 
 def default_budget() -> int:
-    """Bytes the process may use when nothing is said: a fixed share of the total."""
+    """Bytes the process may use by default: a fixed share of the total."""
     return int(total_memory() * DEFAULT_SHARE)
 
 
 def budget_or_default(budget: int | None) -> int:
-    """A budget, or what counts where none is set, as with a tile that is taken at its word."""
+    """A budget, or the default if none is set."""
     return default_budget() if budget is None else budget
 
 
 def _physical_memory() -> int:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 8 * 2**30  # no way to ask without a further dependency: assume a modest machine
+    import psutil  # Windows; not required on Linux, which never comes here
+
+    return psutil.virtual_memory().total

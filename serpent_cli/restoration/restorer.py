@@ -82,11 +82,13 @@ class Restorer:
         default = default_budget() if tile == "auto" else None
         self.budget = default if max_memory is None else max_memory
         self.vram = self._vram_budget(max_vram)
+        # A CPU keeps what is not a product in fp32: it is planned for, whatever the type.
+        held = torch.float32 if self.device.type == "cpu" else dtype
         self.costs = Costs(
             scale=card.scale,
             multiple=size_multiple(card.config),
             margin=card.margin,
-            bytes_per_pixel=inference_bytes_per_pixel(card.config, dtype),
+            bytes_per_pixel=inference_bytes_per_pixel(card.config, held),
             weight_bytes=4 * sum(p.numel() for p in model.parameters()),
         )
         self.forward = Forward(

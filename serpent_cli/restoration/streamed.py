@@ -99,7 +99,7 @@ def needs_streaming(
             return False
         return True
 
-    decoding = _decoding_bytes(height, width, sample_bytes, channels)
+    decoding = decoding_bytes(height, width, sample_bytes, channels)
     return (decoding > budget or not fits(None)) and fits(Streams())
 
 
@@ -144,13 +144,14 @@ def restore_file(
 def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
     """Tiles for a part of a picture; the target's format counts with what it holds whole."""
     _, _, width, height = part
+    picture = reader.head.height, reader.head.width
 
     def plan(*, whole_output: bool) -> Plan:
         return make_plan(
             height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
             sample_bytes=reader.head.pixels.itemsize,
             channels=3 if reader.head.alpha is None else 4,
-            streams=Streams(reader.step, reader.whole, whole_output),
+            streams=Streams(reader.step, reader.whole, whole_output, picture),
         )  # fmt: skip
 
     banded = written_by_bands(target)
@@ -215,7 +216,7 @@ def _restore(
     )
 
 
-def _decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
+def decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
     """Peak of the process's resident memory while a picture is decoded whole."""
     return BASE_BYTES + int(DECODING * height * width * sample_bytes * channels)
 
@@ -225,7 +226,7 @@ def _check_decoding(source: Path, restorer: Restorer) -> None:
     if restorer.budget is None or not source.is_file():
         return
     layout = read_layout(source)
-    needed = _decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
+    needed = decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
     if layout.whole and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(

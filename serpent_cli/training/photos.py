@@ -62,7 +62,7 @@ def _files(source: Path) -> Generator[tuple[Path, tarfile.TarInfo | None]]:
                     members = sorted(archive.getmembers(), key=lambda member: member.name)
             except tarfile.TarError as error:
                 raise PictureError(
-                    f"cannot read {path}: it is no tar archive, or a damaged one",
+                    f"cannot read {path}: it is not a tar archive, or it is damaged",
                     hint="it must be uncompressed; copy, download or pack it again",
                 ) from error
             for member in members:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.errors import DeviceError, UsageError
+from serpent_cli.version import install
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def join_processes(device: torch.device) -> tuple[Processes, torch.device]:
     except ImportError as error:
         raise DeviceError(
             "training in several processes needs accelerate, which is not installed",
-            hint="pip install 'serpent-cli[train]', or start serpent without a launcher",
+            hint=f"{install('train')}, or start serpent without a launcher",
         ) from error
     state = PartialState(cpu=device.type == "cpu")
     return Processes(state.num_processes, state.process_index), state.device or device

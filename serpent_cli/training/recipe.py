@@ -44,8 +44,8 @@ class OptimSection:
         weight_decay: AdamW's decoupled decay, on matrices only.
         clip: Largest gradient norm; larger ones are scaled down.
         ema: Decay of the averaged weights, which are the ones exported.
-        precision: `fp32`, `bf16` for autocast with fp32 weights, or `auto`: bf16 where a GPU
-            multiplies it in hardware, fp32 elsewhere.
+        precision: `fp32`, `bf16` for autocast with fp32 weights, or `auto`: bf16 where the hardware
+            multiplies it faster, fp32 elsewhere.
         accumulate: Micro-batches into which a batch is cut, for less memory.
         checkpointing: Compute blocks anew for their gradients, for less memory.
     """

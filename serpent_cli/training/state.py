@@ -59,7 +59,7 @@ class TrainingState:
         """Go on from a saved state.
 
         Raises:
-            UsageError: The file is no training state, or another recipe's.
+            UsageError: The file is not a training state, or another recipe's.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -67,7 +67,7 @@ class TrainingState:
                 tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise UsageError(
-                f"{path} is no training state", hint="train with another --out to start anew"
+                f"{path} is not a training state", hint="train with another --out to start anew"
             ) from error
         if facts["recipe"] != self.recipe:
             raise UsageError(

@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo.names import HubReference
 
 
@@ -30,7 +31,7 @@ def partial_path(digest: str) -> Path:
     """
     from huggingface_hub import cached_assets_path
 
-    folder = cached_assets_path("serpent-cli", namespace="weights", subfolder="partial")
+    folder = cached_assets_path(DISTRIBUTION, namespace="weights", subfolder="partial")
     return Path(folder) / f"{digest}.part"
 
 

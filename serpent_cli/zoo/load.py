@@ -4,6 +4,7 @@ import torch
 
 from serpent_cli.errors import ModelError
 from serpent_cli.model.unet import Serpent, build_model
+from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.checkpoint import read_weights, sha256
 from serpent_cli.zoo.locate import locate
@@ -18,7 +19,7 @@ def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
     path, card = locate(name_or_path)
     if not path.is_file():
         raise ModelError(
-            f"the weights {path} of {card.name} are missing", hint="reinstall serpent-cli"
+            f"the weights {path} of {card.name} are missing", hint=f"reinstall {DISTRIBUTION}"
         )
     if sha256(path) != card.sha256:
         raise ModelError(

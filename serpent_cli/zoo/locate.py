@@ -6,6 +6,7 @@ from pathlib import Path
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import HUB_REPO
+from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.hub_cache import find_cached
@@ -91,7 +92,7 @@ def locate(name: str, on_bytes: hub.OnBytes | None = None) -> tuple[Path, Card]:
             assert source.card is not None
             raise ModelError(
                 f"the weights {source.where} of {source.card.name} are missing",
-                hint="reinstall serpent-cli",
+                hint=f"reinstall {DISTRIBUTION}",
             )
         path = hub.fetch(source.where, source.card.sha256 if source.card else None, on_bytes)
     return path, source.card or _card_beside(path)

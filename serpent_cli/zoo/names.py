@@ -1,6 +1,6 @@
 """How weights are named: `deblur`, `hf://owner/repo[@revision][/file]`, `./file.safetensors`.
 
-The form alone decides which of the three a text is; nothing is tried out.
+Which of the three a text is follows from how it is written; no file or repository is looked for.
 """
 
 import re

@@ -7,12 +7,13 @@ from huggingface_hub import PyTorchModelHubMixin
 
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import Serpent as Network
+from serpent_cli.version import DISTRIBUTION
 
 
 class Serpent(
     Network,
     PyTorchModelHubMixin,
-    library_name="serpent-cli",
+    library_name=DISTRIBUTION,
     repo_url="https://arxiv.org/abs/2403.17902",
     pipeline_tag="image-to-image",
     coders={ModelConfig: (dataclasses.asdict, ModelConfig.from_dict)},

@@ -7,7 +7,7 @@ from typing import Any
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import __version__
+from serpent_cli.version import DISTRIBUTION, __version__
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.digest import sha256
 from serpent_cli.zoo.hub_errors import hub_errors
@@ -37,7 +37,7 @@ def publish(path: Path, card: Card, repo: str, *, private: bool = False, message
         raise ModelError(f"{path} is not the file that its card describes (sha256 differs)")
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    api = HfApi(library_name="serpent-cli", library_version=__version__)
+    api = HfApi(library_name=DISTRIBUTION, library_version=__version__)
     files: dict[str, bytes | Path] = {
         DEFAULT_FILE: path,
         target.card_file: dataclasses.replace(card, file=DEFAULT_FILE, hub="").to_json().encode(),
@@ -75,7 +75,7 @@ def page(card: Card, repo: str) -> str:
         if value is not None
     ]  # fmt: skip
     data = ModelCardData(
-        library_name="serpent-cli", license=card.licence.lower(), pipeline_tag="image-to-image",
+        library_name=DISTRIBUTION, license=card.licence.lower(), pipeline_tag="image-to-image",
         tags=["image-restoration", card.task, "state-space-model"], metrics=["psnr", "ssim"],
         datasets=sorted({str(record["source"]) for record in card.data}),
         model_name=card.name, eval_results=scores,

@@ -143,7 +143,7 @@ def test_names_follow_a_template() -> None:
         ("{stem}_{colour}.png", "knows no {colour}"),
         ("{stem", "cannot be filled in"),
         ("{stem.__class__}.png", "knows no"),
-        ("../{stem}.png", "no name of a file"),
+        ("../{stem}.png", "not a file name"),
         ("{stem}.gif", "cannot be written as .gif"),
         ("{}.png", "knows no"),
     ):
@@ -176,11 +176,18 @@ def test_standard_streams_and_urls() -> None:
     assert job.target == Remote("s3://c/new/x/a.png")
 
 
-def test_the_folder_of_all_results(tmp_path: Path) -> None:
+def test_the_folder_of_all_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     naming, tree = Naming("x2"), files("t/a.png", folder=Path("t"))
     assert results_folder(tree, None, naming) == Path("t_x2")
     assert results_folder(tree, tmp_path, naming) == tmp_path
     assert results_folder(files("a.png"), None, naming) is None
+    assert results_folder(files("d/a.png", "d/b.png"), None, naming) == Path("d")
+    mixed = files(str(tmp_path / "d" / "a.png"), str(tmp_path / "a.png"))
+    assert results_folder(mixed, None, naming) == tmp_path
+    apart = files(str(tmp_path / "d" / "a.png"), str(tmp_path / "e" / "a.png"))
+    assert results_folder(apart, None, naming) is None, "neither is in it"
+    monkeypatch.chdir(tmp_path)
+    assert results_folder(apart, None, naming) == tmp_path, "but in the working folder"
     assert results_folder(files("a.png"), tmp_path / "o.png", naming) is None
     assert results_folder(files("a.png"), tmp_path, naming) == tmp_path
     assert results_folder(tree, Remote("s3://b"), naming) is None

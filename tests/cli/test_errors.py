@@ -96,7 +96,7 @@ def test_formats_that_are_not_written(
         (["--region", "1,2,3"], "is not four whole numbers"),
         (["--region", "1,2,3,-4"], "is not four whole numbers"),
         (["--region", "a,b,c,d"], "is not four whole numbers"),
-        (["--max-memory", "lots"], "'lots' is no amount of memory"),
+        (["--max-memory", "lots"], "invalid memory size 'lots'"),
         (["--unknown"], "--unknown"),
         (["--max-pixels", "0"], "--max-pixels"),
         (["--threads", "x"], "--threads"),
@@ -206,3 +206,36 @@ def test_debugging_shows_the_traceback(
     monkeypatch.setenv("SERPENT_DEBUG", "1")
     with pytest.raises(ModelError):
         main(["deblur", str(photo_file), "--model", "debler"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deblur", ""],
+        ["deblur", "", "-o", "q1.png"],
+        ["deblur", "cup.png", "-o", ""],
+        ["deblur", "cup.png", "--manifest", ""],
+        ["compare", "", "cup.png", "-o", "page.html"],
+        ["eval", "deblur", "--photos", ""],
+        ["train", "", "--photos", "."],
+    ],
+)
+def test_an_empty_word_is_not_the_working_folder(
+    words: list[str], serpent: Serpent, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo_file.parent)
+    serpent(*words).failed(2, "there is an empty word")
+    assert [path.name for path in photo_file.parent.iterdir()] == ["cup.png"]
+
+
+@pytest.mark.parametrize("options", [["--name", "{stem}.png"], []])
+def test_several_results_make_no_folder_that_is_called_a_picture(
+    options: list[str], serpent: Serpent, model: Model, photos: Path, tmp_path: Path
+) -> None:
+    shutil.copy(photos / "cup.png", photos / "b.png")
+    for inputs in ([photos], sorted(photos.iterdir())):
+        outcome = serpent("deblur", *inputs, *model, *options, "-o", tmp_path / "q1.png")
+        outcome.failed(2, "q1.png is the name of one picture")
+        assert not (tmp_path / "q1.png").exists()
+    (tmp_path / "q1.png").mkdir()
+    assert serpent("deblur", photos, *model, *options, "-o", tmp_path / "q1.png").code == 0

@@ -109,4 +109,4 @@ def test_missing_packages_end_with_the_command_that_installs_them(
     monkeypatch.setitem(packages.PACKAGES, "no_such_module", "no-such-package")
     outcome = serpent("eval", "deblur", "--photos", photos, *model)
     outcome.failed(5, "evaluation needs no-such-package")
-    assert outcome.hint == "hint: pip install 'serpent-cli[eval]'"
+    assert outcome.hint == "hint: pip install 'serpent-restore[eval]'"

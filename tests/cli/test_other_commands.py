@@ -102,7 +102,7 @@ def test_the_doctor_offers_mamba_and_says_it_is_not_needed(serpent: Serpent) -> 
     assert "backend    cpu  mamba     no: it needs an NVIDIA GPU" in lines
     for package in ("mamba_ssm", "causal_conv1d"):
         assert f"optional   {package}: not installed; not needed" in lines
-    assert any("pip install --no-build-isolation 'serpent-cli[cuda]'" in line for line in lines)
+    assert any("pip install --no-build-isolation 'serpent-restore[cuda]'" in line for line in lines)
 
 
 @pytest.mark.usefixtures("mamba_there")
@@ -155,7 +155,7 @@ def test_training_makes_weights_that_restore(
     again = tmp_path / "again"
     outcome = serpent("train", recipe, "--photos", photos, "--out", again, "--init", weights)
     assert outcome.code == 0
-    assert len(outcome.err) == 3
+    assert len(outcome.err) == 4, "how it begins, and three steps"
     first, second = Card.read(again / "mini.json").trained["runs"]
     assert "--init" not in first["command"]
     assert "--init" in second["command"]

@@ -97,4 +97,4 @@ def test_what_the_engine_cannot_do(
     monkeypatch.setitem(sys.modules, "ray", None)
     outcome = serpent(*command)
     outcome.failed(5, "needs a package that is not installed: ray")  # pyright: ignore
-    assert "serpent-cli[ray]" in outcome.hint  # pyright: ignore
+    assert "serpent-restore[ray]" in outcome.hint  # pyright: ignore

@@ -116,3 +116,69 @@ def test_linked_pictures_are_pictures(serpent: Serpent, model: Model, tree: Path
     (tree / "link.png").symlink_to("a.png")
     assert serpent("deblur", tree, *model).code == 0
     assert results(tree) == ["a.png", "link.png"]
+
+
+def again(serpent: Serpent, *command: str | Path) -> list[str]:
+    """Run it, then again with whatever lies there by then; returns what the second run says."""
+    first, second = command, command
+    if command[-1] == "*":
+        folder = Path(command[-2])
+        first = (*command[:-2], *sorted(folder.glob("*.png")))
+    outcome = serpent(*first)
+    assert outcome.code == 0, outcome.err
+    before = {path: path.read_bytes() for path in Path(outcome.out[0]).parent.rglob("*.*")}
+    if command[-1] == "*":
+        second = (*command[:-2], *sorted(Path(command[-2]).glob("*.png")))
+    for _ in range(2):
+        outcome = serpent(*second)
+        assert (outcome.code, outcome.out) == (0, []), outcome.err
+        after = {path: path.read_bytes() for path in before}
+        assert after == before
+    return outcome.err
+
+
+def test_the_same_pattern_again(serpent: Serpent, model: Model, tree: Path) -> None:
+    (tree / "b.png").write_bytes((tree / "a.png").read_bytes())
+    assert again(serpent, "deblur", *model, tree, "*") == [
+        "2 of the files are results of an earlier run, and no inputs",
+        "2 of 2 pictures had been done before",
+    ]
+    assert sorted(path.name for path in tree.glob("*.png")) == [
+        "a.png", "a_deblurred.png", "b.png", "b_deblurred.png",
+    ]  # fmt: skip
+
+
+def test_a_tree_into_itself_again(serpent: Serpent, model: Model, tree: Path) -> None:
+    serpent("deblur", "-r", tree, *model, "-o", tree).failed(2, "is an input")
+    for options in (["--name", "{stem}_d.{ext}"], ["--format", "jpg"]):
+        said = again(serpent, "deblur", "-r", tree, *model, "-o", tree, *options)
+        assert said[-1] == "2 of 2 pictures had been done before"
+        for path in [*tree.rglob("*_d.png"), *tree.rglob("*.jpg"), tree / ".serpent.jsonl"]:
+            path.unlink()
+
+
+def test_folders_side_by_side_again(
+    serpent: Serpent, model: Model, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "other").mkdir()
+    (tree / "other" / "a.png").write_bytes((tree / "a.png").read_bytes())
+    command = ("deblur", "-q", *model)
+    assert serpent(*command, tree / "deeper", tree / "other").code == 0
+    folders = sorted(path for path in tree.iterdir() if path.is_dir())
+    assert len(folders) == 4
+    outcome = serpent(*command, *folders, "--json")
+    assert outcome.code == 0
+    assert [json.loads(line).get("status") for line in outcome.out] == ["skipped"] * 2 + [None]
+
+
+def test_a_file_of_the_users_is_never_taken_for_a_result(
+    serpent: Serpent, model: Model, tree: Path
+) -> None:
+    for name in ("b.png", "a_deblurred.png"):
+        (tree / name).write_bytes((tree / "a.png").read_bytes())
+    serpent("deblur", *model, *sorted(tree.glob("*.png"))).failed(2, "is an input")
+    (tree / "a_deblurred.png").unlink()
+    assert serpent("deblur", *model, *sorted(tree.glob("*.png"))).code == 0
+    (tree / "a_deblurred.png").write_bytes((tree / "a.png").read_bytes())
+    serpent("deblur", "-q", *model, *sorted(tree.glob("*.png"))).failed(2, "is an input")
+    serpent("deblur", "-qf", *model, *sorted(tree.glob("*.png"))).failed(2, "is an input")

@@ -92,4 +92,4 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(packages.PACKAGES, "no_such_module", "no-such-package")
     with pytest.raises(DeviceError, match="needs no-such-package, which") as caught:
         packages.require_packages()
-    assert caught.value.hint == "pip install 'serpent-cli[eval]'"
+    assert caught.value.hint == "pip install 'serpent-restore[eval]'"

@@ -1,8 +1,16 @@
+import time
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from serpent_cli.errors import DeviceError, UsageError
-from serpent_cli.restoration.device import choose_device, choose_precision, device_memory
+from serpent_cli.restoration.device import (
+    choose_device,
+    choose_precision,
+    cpu_is_faster_in_bf16,
+    device_memory,
+)
 
 CPU = torch.device("cpu")
 
@@ -40,7 +48,7 @@ def test_an_index_counts_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda", 1)
     assert choose_device("cuda") == torch.device("cuda", 0)
-    with pytest.raises(DeviceError, match="offers 2 of that kind"):
+    with pytest.raises(DeviceError, match=r"only 2 CUDA GPUs found, counted from cuda:0"):
         choose_device("cuda:2")
 
 
@@ -50,8 +58,39 @@ def test_unknown_devices(name: str) -> None:
         choose_device(name)
 
 
-def test_precision_is_what_the_hardware_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def untried() -> Iterator[None]:
+    cpu_is_faster_in_bf16.cache_clear()
+    yield
+    cpu_is_faster_in_bf16.cache_clear()
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize("flag", ["amx_bf16", "avx512_bf16"])
+@pytest.mark.parametrize(("slower", "expected"), [(2.0, torch.float32), (0.5, torch.bfloat16)])
+def test_a_cpu_is_tried_where_it_has_the_instructions(
+    flag: str, slower: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def product(tokens: torch.Tensor, weight: torch.Tensor) -> None:
+        del weight
+        clock[0] += slower if tokens.dtype == torch.bfloat16 else 1.0
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flag: True}, raising=False)
+    monkeypatch.setattr(torch, "mm", product)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert choose_precision("auto", CPU) == expected
+
+
+@pytest.mark.usefixtures("untried")
+def test_a_cpu_without_the_instructions_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    monkeypatch.setattr(torch, "mm", None)
     assert choose_precision("auto", CPU) == torch.float32
+
+
+def test_precision_is_what_the_hardware_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_precision("bf16", CPU) == torch.bfloat16
     for native, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)

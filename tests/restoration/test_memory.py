@@ -21,10 +21,21 @@ def test_amounts_of_memory(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "0", "0.0G", "2X", "2 G G", "1e9", "nan"])
-def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory") as caught:
+def test_what_is_not_a_memory_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="invalid memory size") as caught:
         parse_memory(text)
     assert caught.value.hint == "write it like 2G or 800M"
+
+
+def test_memory_is_known_where_the_system_has_no_sysconf(monkeypatch) -> None:
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setattr(memory, "_CONTROL_GROUP_LIMITS", ())
+    by_sysconf = total_memory()
+    monkeypatch.setattr(memory.os, "sysconf_names", {})
+    assert total_memory() == psutil.virtual_memory().total
+    assert abs(total_memory() - by_sysconf) < 2**20
+    monkeypatch.delattr(memory.os, "sysconf")
+    assert total_memory() == psutil.virtual_memory().total
 
 
 def test_a_container_s_limit_counts(tmp_path_factory, monkeypatch) -> None:

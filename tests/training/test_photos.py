@@ -74,7 +74,7 @@ def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"deep/broken\.png"):
         load_photos(tmp_path / "a.tar", 32)
     (tmp_path / "a.tar").write_bytes(b"nonsense" * 200)
-    with pytest.raises(PictureError, match="no tar archive"):
+    with pytest.raises(PictureError, match="not a tar archive"):
         load_photos(tmp_path, 32)
 
 

@@ -118,7 +118,7 @@ def test_a_run_that_needs_less_memory_may_go_on(tmp_path: Path, photos: list[Ten
 
 def test_a_broken_state_is_refused(tmp_path: Path, photos: list[Tensor]) -> None:
     (tmp_path / "state.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(UsageError, match="no training state"):
+    with pytest.raises(UsageError, match="not a training state"):
         Trainer(recipe(), photos, tmp_path, CPU)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.version import DISTRIBUTION
 
 LIBRARY_STEM = "_cross_scan"
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
@@ -68,7 +69,7 @@ def library() -> ctypes.CDLL:
         getattr(lib, name).restype = None
         getattr(lib, name).argtypes = [ctypes.POINTER(_Scan), ctypes.c_int64, ctypes.c_int64]
     if lib.cross_scan_size() != ctypes.sizeof(_Scan):
-        raise OSError("the compiled kernel is of another version: reinstall serpent-cli")
+        raise OSError(f"the compiled kernel is of another version: reinstall {DISTRIBUTION}")
     return lib
 
 

@@ -63,7 +63,7 @@ def test_a_pushed_model_is_loaded_again(
     target = photo_file.with_name("out.png")
     assert serpent("deblur", photo_file, "--model", name, "-o", target).code == 0
     facts = python(CARD).splitlines()
-    assert facts[0] == "serpent-cli mit image-to-image deblur"
+    assert facts[0] == "serpent-restore mit image-to-image deblur"
     count, metric, value = facts[1].split()
     assert int(count) > 10
     assert metric == "psnr"
@@ -73,7 +73,7 @@ def test_a_pushed_model_is_loaded_again(
 
 
 def test_what_cannot_be_pushed(serpent: Serpent, hub: Any, tmp_path: Path) -> None:
-    serpent("models", "push", "deblur", "nowhere").failed(2, "nowhere is no repository")
+    serpent("models", "push", "deblur", "nowhere").failed(2, "nowhere is not a repository")
     serpent("models", "push", "nothing", "me/sharp").failed(4, "there is no model named")
     offline = {"HF_HUB_OFFLINE": "1"}
     serpent("models", "push", "deblur", "me/sharp", **offline).failed(4, "this is offline")
