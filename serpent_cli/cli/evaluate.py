@@ -146,7 +146,7 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
 
     path = weights.with_suffix(".json")
     card = Card.read(path)
-    others = [score for score in card.scores if score["suite"] != suite]
+    others = [score for score in card.scores if score.get("suite") != suite]
     write_card(dataclasses.replace(card, scores=others + records(means, suite, photos)), path)
     console.note(f"scores written to {path}")
 
