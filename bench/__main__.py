@@ -19,6 +19,7 @@ from bench import (
     batch,
     cross_scan,
     device_scan,
+    edges,
     fuzz,
     gigapixel,
     kills,
@@ -42,6 +43,7 @@ HERE = {
 }
 PHOTOS = {
     "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
+    "edges": lambda given, device: edges.rows(given.photos),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
@@ -59,7 +61,7 @@ def main() -> int:
     parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
-    parser.add_argument("--photos", type=Path, help="sharp photographs, for ablation and tiles")
+    parser.add_argument("--photos", type=Path, help="sharp photographs: ablation, edges, tiles")
     parser.add_argument("--count", type=int, help="damaged files of fuzz or weights_fuzz")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")

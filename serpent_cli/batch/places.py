@@ -138,16 +138,36 @@ def expand(pattern: str) -> list[Place]:
     return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
 
 
-def fetch(place: Remote | Standard) -> BinaryIO:
+def fetch(place: Place, limit: int | None = None) -> BinaryIO:
     """The whole content as a stream in memory that goes by the place's name.
 
+    Args:
+        place: A URL, standard input, or a pipe that has a path.
+        limit: Most bytes that there is memory for; None for any number.
+
     Raises:
-        PictureError: It cannot be fetched.
+        PictureError: It cannot be fetched, or is larger.
     """
     if isinstance(place, Standard):
-        return _Named(sys.stdin.buffer.read(), "standard input")
-    with remote_errors(place):
-        return _Named(place.system.cat_file(place.path), str(place))
+        return _read_whole(sys.stdin.buffer, "standard input", limit)
+    if isinstance(place, Path):
+        with _disk_errors(place), place.open("rb") as stream:
+            return _read_whole(stream, str(place), limit)
+    with remote_errors(place), place.system.open(place.path, "rb") as stream:
+        return _read_whole(stream, str(place), limit)
+
+
+def _read_whole(stream: BinaryIO, name: str, limit: int | None) -> BinaryIO:
+    content = _Named(name)
+    while chunk := stream.read(_CHUNK):
+        content.write(chunk)
+        if limit is not None and content.tell() > limit:
+            raise PictureError(
+                f"cannot read {name}: it is larger than the {limit} bytes that there is memory for",
+                hint="raise --max-memory, or save it as a file first",
+            )
+    content.seek(0)
+    return content
 
 
 def change_mark(place: Place) -> str:
@@ -169,7 +189,8 @@ def file_digest(place: Path | Remote) -> str:
         PictureError: It cannot be read.
     """
     if isinstance(place, Remote):
-        return stream_digest(fetch(place))
+        with remote_errors(place), place.system.open(place.path, "rb") as stream:
+            return stream_digest(stream)
     try:
         with place.open("rb") as stream:
             return stream_digest(stream)
@@ -191,8 +212,8 @@ def stream_digest(stream: BinaryIO) -> str:
 class _Named(io.BytesIO):
     """Bytes in memory that error messages call by a name."""
 
-    def __init__(self, content: bytes, name: str) -> None:
-        super().__init__(content)
+    def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.errors import SerpentError
+from serpent_cli.restoration.change import Difference
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class FileResult:
         tiles: Tiles it was restored in.
         seconds: Seconds of reading, restoring and writing it, without waiting between them. Files
             overlap: their sum is more than a run's duration.
+        difference: What restoring changed; None where the result has another size, and where
+            nothing was restored.
         skipped: An earlier run had written it, with the same options and from the same input.
     """
 
@@ -30,3 +33,4 @@ class FileResult:
     tiles: int = 0
     seconds: float = 0.0
     skipped: bool = False
+    difference: Difference | None = None

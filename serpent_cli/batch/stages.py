@@ -10,27 +10,23 @@ from typing import BinaryIO
 
 from serpent_cli.batch.manifest import Ledger
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Place, stream_digest
+from serpent_cli.batch.opened import Opened
+from serpent_cli.batch.places import stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
-from serpent_cli.batch.transfer import prepare, read_from, write_to
+from serpent_cli.batch.transfer import prepare, write_to
 from serpent_cli.errors import SerpentError
-from serpent_cli.imaging.bands import read_layout
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_size
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
+from serpent_cli.restoration.change import Difference, RestoredPicture
 from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
-
-DECODING_BYTES = 40
-"""Most bytes per pixel while a file is decoded; a header read by `read_size` tells no depth.
-Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
-"""
 
 THREAD_BYTES = 64 * 2**20
 """What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
@@ -89,6 +85,7 @@ class File:
         self.height, self.width, self.tiles = 0, 0, 0
         self.seconds, self.coding_bytes = 0.0, 0
         self._wanted: tuple[int, int] | None = None
+        self._difference: Difference | None = None
 
     @property
     def unread(self) -> bool:
@@ -102,11 +99,15 @@ class File:
             if not self.mark and self._is_done():
                 return
             prepare(self.job.target, force=self.force)
-            self.streamed = self._must_stream()
-            if self.streamed:
+            opened = Opened.of(self.job.source, self.restorer, ahead=room != math.inf)
+            if opened is None:
                 return
-            if room == math.inf or _decoding_bytes(self.job.source) <= room:
-                self.picture = read_from(self.job.source, max_pixels=self.options.max_pixels)
+            self.streamed = self._must_stream(opened)
+            if not self.streamed and opened.decoding <= room:
+                options = self.options
+                if opened.pixels <= options.max_pixels:  # or reading will say so
+                    opened.check_memory(self.restorer, options.region, options.size)
+                self.picture = read_picture(opened.content, max_pixels=options.max_pixels)
 
     def _is_done(self) -> bool:
         """Ask the manifest; a result of ours that is out of date may be replaced."""
@@ -160,7 +161,7 @@ class File:
                     )
                 )
 
-    def take(self, restored: Picture, seconds: float) -> None:
+    def take(self, restored: RestoredPicture, seconds: float) -> None:
         """Go on with the picture that was restored together with others, each in this time."""
         assert self.picture is not None
         picture, self.picture = self.picture, None
@@ -171,26 +172,24 @@ class File:
             self._count_tiles(1, 1)
             self._keep(restored)
 
-    def _keep(self, restored: Picture) -> None:
-        if self._wanted is not None:
-            restored = resample(restored, *self._wanted)
-        self.restored, self.warnings = restored, restored.warnings
-        self.height, self.width = restored.height, restored.width
-        alpha_bytes = 0 if restored.alpha is None else restored.alpha.nbytes
-        self.coding_bytes = CODING_COPIES * (restored.pixels.nbytes + alpha_bytes)
+    def _keep(self, restored: RestoredPicture) -> None:
+        self._difference = restored.difference
+        result = restored if self._wanted is None else resample(restored, *self._wanted)
+        self.restored, self.warnings = result, result.warnings
+        self.height, self.width = result.height, result.width
+        alpha_bytes = 0 if result.alpha is None else result.alpha.nbytes
+        self.coding_bytes = CODING_COPIES * (result.pixels.nbytes + alpha_bytes)
 
-    def _must_stream(self) -> bool:
+    def _must_stream(self, opened: Opened) -> bool:
         """Whether the picture only fits the memory by bands, and can be streamed."""
-        source, options = self.job.source, self.options
-        if not isinstance(source, Path) or not isinstance(self.job.target, Path):
+        options, layout = self.options, opened.layout
+        if not isinstance(opened.content, Path) or not isinstance(self.job.target, Path):
             return False
-        if not source.is_file() or options.size is not None:
+        if options.size is not None or opened.pixels > options.max_pixels:
             return False
-        layout = read_layout(source)
-        height, width = layout.height, layout.width
-        if height * width > options.max_pixels:  # reading will say so
-            return False
-        return needs_streaming(self.restorer, height, width, layout.sample_bytes, layout.channels)
+        return needs_streaming(
+            self.restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
+        )
 
     def _restore_by_bands(self) -> None:
         assert isinstance(self.job.source, Path)
@@ -203,6 +202,7 @@ class File:
         )  # fmt: skip
         result = restore_file(self.job.source, self.job.target, self.restorer, options)
         self.width, self.height, self.warnings = result.width, result.height, result.warnings
+        self._difference = result.difference
 
     def _fit_size(self, picture: Picture) -> None:
         """Find the size to resample to, and that there is memory for it."""
@@ -232,8 +232,9 @@ class File:
         if (done := self.done) is not None:
             return skipped(self.job, done, self.seconds)
         return FileResult(
-            self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds
-        )
+            self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds,
+            difference=self._difference,
+        )  # fmt: skip
 
     def _note(self, encoded: BinaryIO) -> None:
         """Tell the manifest of a result before it is visible."""
@@ -265,11 +266,3 @@ class File:
             self.error.__cause__ = error
         finally:
             self.seconds += time.perf_counter() - begun
-
-
-def _decoding_bytes(source: Place) -> float:
-    """Most bytes that decoding takes, by the header; no end to it if looking would use it up."""
-    if not isinstance(source, Path) or not source.is_file():  # a pipe gives its bytes once
-        return math.inf
-    height, width = read_size(source)
-    return height * width * DECODING_BYTES

@@ -6,22 +6,15 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from serpent_cli.batch.places import Place, Remote, Standard, exists, fetch, remote_errors
+from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.encode import encode
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
 
 Ready = Callable[[BinaryIO], None]
 """Called with a result's encoded bytes, complete but not yet visible under their name."""
-
-
-def read_from(place: Place, *, max_pixels: int) -> Picture:
-    """Read the picture at a place; see `imaging.read.read_picture`."""
-    source = place if isinstance(place, Path) else fetch(place)
-    return read_picture(source, max_pixels=max_pixels)
 
 
 def refuse_existing(target: Place, *, force: bool) -> None:

@@ -146,7 +146,7 @@ Device = Annotated[
         "--devices",
         metavar="DEVICE",
         help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1."
-        " Stops if one is missing.",
+        " A named one must be there.",
         autocompletion=completing.one_of("auto", "cpu", "cuda", "mps", "xpu"),
         rich_help_panel=RESOURCES,
     ),

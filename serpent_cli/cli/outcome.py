@@ -10,6 +10,7 @@ from serpent_cli.errors import SerpentError
 if TYPE_CHECKING:
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.sources import Lost, Sources
+    from serpent_cli.restoration.change import Difference
     from serpent_cli.restoration.restorer import Restorer
 
 LISTED = 20
@@ -96,7 +97,17 @@ def record(result: "FileResult") -> dict[str, Any]:
     }
     if result.error is not None:
         return {**facts, "error": result.error.message, "hint": result.error.hint}
-    return {**facts, "width": result.width, "height": result.height, "tiles": result.tiles}
+    facts |= {"width": result.width, "height": result.height, "tiles": result.tiles}
+    return facts if result.difference is None else {**facts, "change": _change(result.difference)}
+
+
+def _change(difference: "Difference") -> dict[str, Any]:
+    return {
+        "mean_levels": round(difference.mean_levels, 2),
+        "share": round(difference.share, 4),
+        "mean_levels_there": round(difference.mean_levels_there, 2),
+        "where": difference.where or None,
+    }
 
 
 def record_lost(lost: "Lost") -> dict[str, Any]:

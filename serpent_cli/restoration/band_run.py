@@ -65,12 +65,21 @@ class BandRun:
         part: What to restore.
         plan: In which tiles.
         on_tile: Called with (tiles done, tiles in all), alpha's included.
+        place: What of the part is wanted; the rest is context. All of it by default.
 
     Attributes:
-        change: How the result differs from the input, where both are equally large.
+        change: How the result differs from the input there, where both are equally large.
     """
 
-    def __init__(self, forward: Forward, part: Part, plan: Plan, on_tile: OnTile | None) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        part: Part,
+        plan: Plan,
+        on_tile: OnTile | None,
+        place: Region | None = None,
+    ) -> None:
+        self._place = place or (0, 0, part.width, part.height)
         self.forward, self.part, self.plan = forward, part, plan
         self.change = Change()
         self._on_tile, self._done = on_tile, 0
@@ -140,8 +149,14 @@ class BandRun:
 
     def _compare(self, row: int, band: Samples) -> None:
         given = self._given.pop(row, None)
-        if given is not None:
-            self.change.add(given[: len(band)], band[..., : given.shape[2]])
+        if given is None:
+            return
+        left, top, width, height = self._place
+        start = self._rows[row].start
+        wanted = np.s_[max(0, top - start) : max(0, top + height - start), left : left + width]
+        before, after = given[: len(band)][wanted], band[..., : given.shape[2]][wanted]
+        if before.size:
+            self.change.add(before, after)
 
     def _step(self) -> None:
         self._done += 1

@@ -34,11 +34,13 @@ class Streams:
         step: Input rows that are decoded at one time.
         whole_input: The input is decoded whole all the same.
         whole_output: The result is collected and encoded whole all the same.
+        picture: Rows and columns of the picture, if only a part of it is restored.
     """
 
     step: int = 256
     whole_input: bool = False
     whole_output: bool = False
+    picture: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,22 @@ def streamed_bytes(
     """
     enlarged, high = sizes.scale**2, rows[0].length
     # Rows as they were decoded, and as they are given to the network.
-    read = min(sizes.height, high + 2 * FILL_CONTEXT) * (3 * sizes.pixel_bytes + sizes.fill_bytes)
-    # The step that is held, the next one, and how it was stored.
-    decoded = 3 * min(sizes.height, streams.step) * sizes.pixel_bytes
+    rows_read = min(sizes.height, high + 2 * FILL_CONTEXT)
+    read = rows_read * (3 * sizes.pixel_bytes + sizes.fill_bytes)
+    # The step that is held, the next one, and how it was stored: of all columns, also of a part.
+    all_rows, all_columns = streams.picture or (sizes.height, sizes.width)
+    decoded = 3 * min(all_rows, streams.step) * sizes.pixel_bytes
     if streams.whole_input:
-        decoded = sizes.height * sizes.pixel_bytes
+        decoded = all_rows * sizes.pixel_bytes
+    # Beside a part: the pieces as they were decoded, those rows in one, and what lies scattered.
+    beside = 3 * (all_columns - sizes.width) * rows_read * sizes.pixel_bytes
     shared = max((a.stop - b.start for a, b in pairwise(rows)), default=0)
     below = shared * enlarged * sizes.channels * FLOAT
     finished = high * enlarged * sizes.pixel_bytes
     tile = high * columns[0].length * enlarged * sizes.channels * FLOAT
     used = int(2 * tile * FRAGMENTS) + network + ENCODING_BYTES
-    used += int(SCATTERED * sizes.width * (read + decoded + below + finished))
+    used += int(SCATTERED * sizes.width * (read + below + finished))
+    used += int(SCATTERED * all_columns * decoded) + beside
     if not streams.whole_output:
         return used
     result = sizes.height * sizes.width * enlarged * sizes.pixel_bytes

@@ -15,8 +15,8 @@ from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
-from serpent_cli.restoration import change
 from serpent_cli.restoration.allocator import return_memory, reused_memory
+from serpent_cli.restoration.change import RestoredPicture, compared
 from serpent_cli.restoration.device import (
     VRAM_SHARE,
     choose_device,
@@ -175,7 +175,7 @@ class Restorer:
 
     def restore(
         self, picture: Picture, *, region: Region | None = None, on_tile: OnTile | None = None
-    ) -> Picture:
+    ) -> RestoredPicture:
         """Restore one picture.
 
         Args:
@@ -184,8 +184,8 @@ class Restorer:
             on_tile: Called with (tiles done, tiles in all), alpha's included.
 
         Returns:
-            The restored picture, `scale` times as large as the input or its region; with a warning
-            if it hardly differs from the input.
+            The restored picture, `scale` times as large as the input or its region; where that is
+            the same size, with what was changed, and a warning if that is hardly anything.
 
         Raises:
             UsageError: The region does not lie inside the picture.
@@ -193,13 +193,14 @@ class Restorer:
             SerpentError: Memory ran out even with the smallest tile.
         """
         if region is None:
-            return self._restore(picture, on_tile)
+            return self._compared(picture.pixels, self._restore(picture, on_tile))
         around, (x, y, w, h) = region_part(picture.height, picture.width, region, self.costs)
         part = cut(picture, around)
         restored, s = self._restore(part, on_tile), self.scale
         window = slice(y * s, (y + h) * s), slice(x * s, (x + w) * s)
         alpha = None if restored.alpha is None else restored.alpha[window].copy()
-        return dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
+        wanted = dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
+        return self._compared(part.pixels[y : y + h, x : x + w], wanted)
 
     def goes_together(self, picture: Picture) -> bool:
         """Whether a picture may be one of those that `restore_together` restores."""
@@ -216,7 +217,7 @@ class Restorer:
         multiple = self.costs.multiple
         return -(-picture.height // multiple) * multiple, -(-picture.width // multiple) * multiple
 
-    def restore_together(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def restore_together(self, pictures: Sequence[Picture]) -> list[RestoredPicture]:
         """Restore at most `TOGETHER` small pictures at once, to the same bits as one by one.
 
         Args:
@@ -228,7 +229,10 @@ class Restorer:
         with reused_memory(hand_back=False):
             restored = self.forward.together([visible_samples(picture) for picture in pictures])
         return [
-            self._finished(picture, pixels[..., 0] if picture.grey else pixels, None)
+            self._compared(
+                picture.pixels,
+                _finished(picture, pixels[..., 0] if picture.grey else pixels, None),
+            )
             for picture, pixels in zip(pictures, restored, strict=True)
         ]
 
@@ -248,14 +252,12 @@ class Restorer:
                 alpha = self._restore_samples(alpha, plan, progress)
             elif alpha is not None:  # a constant plane needs no network
                 alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
-        return self._finished(picture, pixels, alpha)
+        return _finished(picture, pixels, alpha)
 
-    def _finished(self, picture: Picture, pixels: Samples, alpha: Samples | None) -> Picture:
-        """The result, with a warning if it hardly differs from the input."""
-        pixels = grey_to_rgb(pixels) if picture.grey else pixels
-        alike = change.warning(picture.pixels, pixels) if self.scale == 1 else None
-        warnings = (*picture.warnings, alike) if alike else picture.warnings
-        return dataclasses.replace(picture, pixels=pixels, alpha=alpha, warnings=warnings)
+    def _compared(self, given: Samples, restored: Picture) -> RestoredPicture:
+        """With what was changed, where the sizes allow to say it."""
+        like = given if self.scale == 1 else None
+        return compared(like, restored, self.forward.strength)
 
     def _restore_samples(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
@@ -298,3 +300,9 @@ class Restorer:
                 result[place] = to_depth(block, samples.dtype)
                 progress.step()
         return result
+
+
+def _finished(picture: Picture, pixels: Samples, alpha: Samples | None) -> Picture:
+    """The input with the result in its place."""
+    pixels = grey_to_rgb(pixels) if picture.grey else pixels
+    return dataclasses.replace(picture, pixels=pixels, alpha=alpha)

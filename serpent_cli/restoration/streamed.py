@@ -18,6 +18,7 @@ from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
 from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, OnTile, Part
+from serpent_cli.restoration.change import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import out_of_memory
 from serpent_cli.restoration.memory import budget_or_default
@@ -39,6 +40,7 @@ class StreamedResult:
         tiles: Tiles it was restored in.
         peak_bytes: Predicted peak of the process's resident memory.
         warnings: What could not be kept.
+        difference: What restoring changed; None where the result has another size.
     """
 
     width: int
@@ -46,6 +48,7 @@ class StreamedResult:
     tiles: int
     peak_bytes: int
     warnings: tuple[str, ...]
+    difference: Difference | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +99,7 @@ def needs_streaming(
             return False
         return True
 
-    decoding = _decoding_bytes(height, width, sample_bytes, channels)
+    decoding = decoding_bytes(height, width, sample_bytes, channels)
     return (decoding > budget or not fits(None)) and fits(Streams())
 
 
@@ -141,13 +144,14 @@ def restore_file(
 def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
     """Tiles for a part of a picture; the target's format counts with what it holds whole."""
     _, _, width, height = part
+    picture = reader.head.height, reader.head.width
 
     def plan(*, whole_output: bool) -> Plan:
         return make_plan(
             height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
             sample_bytes=reader.head.pixels.itemsize,
             channels=3 if reader.head.alpha is None else 4,
-            streams=Streams(reader.step, reader.whole, whole_output),
+            streams=Streams(reader.step, reader.whole, whole_output, picture),
         )  # fmt: skip
 
     banded = written_by_bands(target)
@@ -189,7 +193,7 @@ def _restore(
     """Restore a part of a picture and write a place of the result."""
     s = restorer.scale
     left, top, width, height = (value * s for value in place)
-    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile)
+    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile, place)
     head = resized(reader.head, height, width)
     with BandWriter(
         target, head, force=options.force, quality=options.quality, on_ready=options.on_ready
@@ -204,12 +208,15 @@ def _restore(
             # then find no room twice in the same place: a heap that grows with the picture.
             trim()
         warnings = reader.warnings
-    alike = run.change.warning if s == 1 else None
+    difference = run.change.difference() if s == 1 else None
+    alike = run.change.warning(restorer.forward.strength) if s == 1 else None
     warnings += (alike,) if alike else ()
-    return StreamedResult(width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes)
+    return StreamedResult(
+        width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes, difference
+    )
 
 
-def _decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
+def decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
     """Peak of the process's resident memory while a picture is decoded whole."""
     return BASE_BYTES + int(DECODING * height * width * sample_bytes * channels)
 
@@ -219,7 +226,7 @@ def _check_decoding(source: Path, restorer: Restorer) -> None:
     if restorer.budget is None or not source.is_file():
         return
     layout = read_layout(source)
-    needed = _decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
+    needed = decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
     if layout.whole and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(

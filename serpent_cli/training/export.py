@@ -31,7 +31,8 @@ def export(
         trainer: The run; its averaged weights are the ones exported.
         folders: Where its photographs lie; each ATTRIBUTION.tsv there is summed up in the card.
         command: The command line that repeats the run.
-        before: Card of the weights that the run began with: its runs are part of the history.
+        before: Card of the weights that the run began with: if they have the same name, its runs
+            are part of the history; else the command names them.
 
     Returns:
         The card written, without scores: `serpent eval --write-card` adds them.
@@ -60,7 +61,7 @@ def export(
         margin=measure_margin(recipe, state.average, trainer.sampler.photos),
         trained={
             "degradation": dataclasses.asdict(recipe.degrade),
-            "runs": [*_history(before), run],
+            "runs": [*_history(before, recipe.name), run],
         },
         data=attribution(folders),
         limits=list(recipe.limits),
@@ -69,8 +70,10 @@ def export(
     return card
 
 
-def _history(before: Card | None) -> list[Any]:
-    return [] if before is None else list(before.trained.get("runs", []))
+def _history(before: Card | None, name: str) -> list[Any]:
+    if before is None or before.name != name:
+        return []
+    return list(before.trained.get("runs", []))
 
 
 def write_card(card: Card, path: Path) -> None:

@@ -10,7 +10,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from serpent_cli.batch import runner, stages
+from serpent_cli.batch import opened, runner, stages
 from serpent_cli.batch.naming import Job
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
@@ -31,7 +31,7 @@ card = Card("t", "deblur", 1, "t", "", "MIT", "", config, 8)
 restorer = Restorer(build_model(config).eval(), card, tile=512)
 plan = restorer.plan(side, side, sample_bytes=4, channels=4)
 decoded = 4 * 4 * side**2
-beside = stages.DECODING_BYTES * side**2 + stages.CODING_COPIES * decoded
+beside = opened.DECODING_BYTES * side**2 + stages.CODING_COPIES * decoded
 restorer.budget = plan.peak_bytes + stages.THREAD_BYTES + beside
 results = list(runner.run(jobs, restorer, stages.RunOptions()))
 assert all(result.error is None for result in results), results

@@ -13,13 +13,9 @@ from PIL import Image
 
 from serpent_cli.batch import stages
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.opened import DECODING_BYTES
 from serpent_cli.batch.runner import run
-from serpent_cli.batch.stages import (
-    CODING_COPIES,
-    DECODING_BYTES,
-    THREAD_BYTES,
-    RunOptions,
-)
+from serpent_cli.batch.stages import CODING_COPIES, THREAD_BYTES, RunOptions
 from serpent_cli.restoration.restorer import Restorer
 
 PATIENCE = 20  # seconds until what should happen counts as not happening
@@ -32,7 +28,7 @@ Watch = Callable[..., RunOptions]
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """watch(read=..., restore=..., write=...): each is called first thing with the file's stem."""
-    read_picture, write_picture = stages.read_from, stages.write_to
+    read_picture, write_picture = stages.read_picture, stages.write_to
 
     def install(**called: Stage) -> RunOptions:
         def begin(stage: str, name: str) -> None:
@@ -47,7 +43,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
             begin("write", path.stem)
             return write_picture(picture, path, **options)  # pyright: ignore
 
-        monkeypatch.setattr(stages, "read_from", reading)
+        monkeypatch.setattr(stages, "read_picture", reading)
         monkeypatch.setattr(stages, "write_to", writing)
         return RunOptions(on_size=lambda job, height, width: begin("restore", job.source.stem))
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from serpent_cli.batch import opened as opened_files
 from serpent_cli.batch import stages
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
@@ -29,7 +30,7 @@ def check_folder(folder: Path, names: str) -> None:
         Image.open(path).load()
 
 
-@pytest.mark.parametrize("stage", ["read_from", "write_to", "restore"])
+@pytest.mark.parametrize("stage", ["read_picture", "write_to", "restore"])
 @pytest.mark.parametrize("failure", [PictureError("cannot"), ZeroDivisionError("by nought")])
 def test_a_failure_of_any_stage_is_the_result_of_its_own_file(
     stage: str,
@@ -72,8 +73,8 @@ def test_an_existing_target_is_refused_before_its_source_is_read(
         opened.append(path.stem)
         return works(path, **options)
 
-    for name in ("read_from", "read_size", "read_layout"):
-        monkeypatch.setattr(stages, name, functools.partial(spy, getattr(stages, name)))
+    for module, name in ((stages, "read_picture"), (opened_files, "read_layout")):
+        monkeypatch.setattr(module, name, functools.partial(spy, getattr(module, name)))
     results = list(run(four_jobs, restorer, RunOptions()))
     assert [result.error is None for result in results] == [True, False, True, True]
     assert set(opened) == set("acd")

@@ -14,10 +14,11 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Remote, Standard, change_mark, file_digest, parse_place
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
-from serpent_cli.batch.transfer import read_from, write_to
+from serpent_cli.batch.transfer import write_to
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.formats import format_named
-from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
+from serpent_cli.imaging.read import read_picture
+from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Restorer
 
 
@@ -69,7 +70,7 @@ def test_damage_names_the_url(memory_url: str) -> None:
     place = Remote(f"{memory_url}/bad.png")
     place.system.pipe_file(place.path, b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(PictureError, match=f"cannot read {place}"):
-        read_from(place, max_pixels=DEFAULT_MAX_PIXELS)
+        read_picture(places.fetch(place))
 
 
 def test_unknown_schemes_are_a_usage_error() -> None:
@@ -102,7 +103,7 @@ def test_standard_streams_keep_the_format(
     for wanted, chosen in (("JPEG", None), ("TIFF", format_named("tif"))):
         monkeypatch.setattr(sys, "stdin", Stream(content.getvalue()))
         monkeypatch.setattr(sys, "stdout", Stream())
-        picture = read_from(Standard(), max_pixels=DEFAULT_MAX_PIXELS)
+        picture = read_picture(places.fetch(Standard()))
         assert write_to(picture, Standard(), chosen=chosen) == ()
         assert isinstance(sys.stdout, Stream)
         assert Image.open(sys.stdout.buffer).format == wanted
@@ -115,6 +116,54 @@ def test_pictures_of_formats_that_cannot_be_written_become_png(
     Image.fromarray(photo).save(content, "GIF")
     monkeypatch.setattr(sys, "stdin", Stream(content.getvalue()))
     monkeypatch.setattr(sys, "stdout", Stream())
-    write_to(read_from(Standard(), max_pixels=DEFAULT_MAX_PIXELS), Standard())
+    write_to(read_picture(places.fetch(Standard())), Standard())
     assert isinstance(sys.stdout, Stream)
     assert Image.open(sys.stdout.buffer).format == "PNG"
+
+
+def test_no_more_is_fetched_than_there_is_memory_for(
+    memory_url: str, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            assert size > 0, "in pieces"
+            self.given += size
+            return bytes(size)
+
+    restorer.budget = BASE_BYTES + 8 * 2**20
+    endless = Endless()
+    monkeypatch.setattr(sys, "stdin", Stream())
+    monkeypatch.setattr(sys.stdin, "buffer", endless)
+    place = Remote(f"{memory_url}/long.png")
+    place.system.pipe_file(place.path, bytes(9 * 2**20))
+    for source in (Standard(), place):
+        (result,) = run([Job(source, tmp_path / "out.png")], restorer, RunOptions())
+        assert isinstance(result.error, PictureError)
+        assert "larger than the 8388608 bytes that there is memory for" in result.error.message
+    assert endless.given <= 10 * 2**20
+
+
+def test_what_does_not_fit_is_refused_before_it_is_decoded(
+    memory_url: str, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4000 x 4000 pixels: 120 MB while they are decoded, and 48 MB to be held."""
+    content = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(content, "JPEG")
+    place, file = Remote(f"{memory_url}/a.jpg"), tmp_path / "a.jpg"
+    place.system.pipe_file(place.path, content.getvalue())
+    file.write_bytes(content.getvalue())
+    restorer.tile = "auto"
+    monkeypatch.setattr("serpent_cli.batch.stages.read_picture", lambda *_, **__: 1 / 0)
+    for budget, words in ((100, "whole: that takes"), (140, "needs at least")):
+        restorer.budget = BASE_BYTES + budget * 2**20
+        for source in (place, file):
+            (result,) = run([Job(source, tmp_path / "out.jpg")], restorer, RunOptions())
+            assert result.error is not None
+            assert words in result.error.message, (budget, source)
+            assert "--max-memory" in str(result.error.hint)
+    region = RunOptions(region=(0, 0, 3900, 3900))
+    (result,) = run([Job(file, tmp_path / "out.jpg")], restorer, region)
+    assert result.error is not None
+    assert "needs at least" in result.error.message

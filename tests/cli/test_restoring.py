@@ -84,6 +84,8 @@ def test_json_lines(serpent: Serpent, model: Model, photo_file: Path) -> None:
     assert good["output"] == str(photo_file.parent / "o" / "cup.png")
     assert (good["width"], good["height"], good["tiles"], good["warnings"]) == (35, 21, 1, [])
     assert good["seconds"] > 0
+    assert good["change"].keys() == {"mean_levels", "share", "mean_levels_there", "where"}
+    assert good["change"]["mean_levels"] > 0 and "change" not in bad
     assert "error" not in good
     assert "is empty" in bad["error"]
     seconds = summary.pop("seconds")
@@ -161,7 +163,10 @@ def test_no_change_is_announced_and_strength_is_kept(
     outcome = serpent("deblur", photo_file, *model, "--strength", "0", "-o", target)
     assert outcome.code == 0
     assert len(outcome.err) == 1
-    assert outcome.err[0].startswith(f"warning: {photo_file}: the result does not differ from the")
+    assert outcome.err[0] == (
+        f"warning: {photo_file}: the result does not differ from the input: either it needs no"
+        " restoring, this model cannot help or a strength of 0 is too little"
+    )
     assert np.array_equal(Image.open(photo_file), Image.open(target))
     serpent("deblur", photo_file, *model, "--strength", "1.5").failed(2, "--strength")
 

@@ -162,6 +162,23 @@ def test_a_result_that_hardly_differs_is_said(
     write_picture(Picture(photo), source)
     result = restore_file(source, target, restorer_with(nn.Identity(), tile=40))
     assert any("does not differ" in warning for warning in result.warnings)
+    assert result.difference is not None and result.difference.share == 0
+
+
+@pytest.mark.parametrize("region", [None, (20, 10, 60, 50)])
+def test_bands_tell_of_the_change_what_the_whole_tells(
+    region: tuple[int, int, int, int] | None, blur_network: Network, restorer_with: Make,
+    photo: Photo, tmp_path: Path,
+) -> None:  # fmt: skip
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    write_picture(Picture(photo), source)
+    restorer = restorer_with(blur_network(), tile=40)
+    streamed = restore_file(source, target, restorer, StreamOptions(region=region)).difference
+    whole = restorer.restore(Picture(photo), region=region).difference
+    assert streamed is not None and whole is not None
+    assert whole.share > 0.1
+    assert (streamed.share, streamed.where) == (whole.share, whole.where)
+    assert streamed.mean_levels == pytest.approx(whole.mean_levels)
 
 
 def test_a_failure_leaves_no_file(restorer_with: Make, photo: Photo, tmp_path: Path) -> None:

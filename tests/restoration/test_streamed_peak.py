@@ -31,7 +31,8 @@ del pixels, alpha
 config = ModelConfig(widths=(8, 8, 8, 8), scale=scale)
 card = Card("t", "deblur", scale, "t", "", "MIT", "", config, 8)
 restorer = Restorer(build_model(config).eval(), card, max_memory=budget)
-result = streamed.restore_file(source, target, restorer)
+region = tuple(map(int, sys.argv[9].split(","))) if sys.argv[9:] else None
+result = streamed.restore_file(source, target, restorer, streamed.StreamOptions(region=region))
 lines = open("/proc/self/status").read().splitlines()
 peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 print(result.tiles, result.peak_bytes, peak)
@@ -58,3 +59,15 @@ def test_the_peak_stays_within_plan_and_budget(
     tiles, predicted, measured = (int(word) for word in result.stdout.split())
     assert tiles > 1
     assert measured <= predicted <= mebibytes * 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+def test_a_small_part_of_a_wide_picture_counts_with_the_rows_it_lies_in(tmp_path: Path) -> None:
+    """60000 columns are read for 64 of them."""
+    values = (tmp_path, ".tif", 1, 960 * 2**20, 1200, 60000, "uint16", "opaque")
+    command = [sys.executable, "-c", PROGRAM, *map(str, values)]
+    subprocess.run(command, check=True)
+    command.append("100,100,64,900")
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    _, predicted, measured = (int(word) for word in result.stdout.split())
+    assert measured <= predicted <= 960 * 2**20

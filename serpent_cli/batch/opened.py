@@ -1,0 +1,100 @@
+"""A picture that is about to be read: its header, and whether there is memory for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from serpent_cli.batch.places import Place, exists, fetch
+from serpent_cli.batch.resizing import resampled_size
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.bands import Layout, read_layout
+from serpent_cli.imaging.geometry import Geometry
+from serpent_cli.restoration.memory import budget_or_default
+from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
+from serpent_cli.restoration.region import Region, region_part
+from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.streamed import decoding_bytes
+
+DECODING_BYTES = 40
+"""Most bytes per pixel while a file is decoded; a header read by `read_size` tells no depth.
+Measured: 37 for a float TIFF with alpha, 8 for a JPEG.
+"""
+
+LEAST_CONTENT = 2**20
+"""Bytes of a file that may be fetched however small the budget is: it is said of the picture then
+that it does not fit."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture before it is decoded.
+
+    Attributes:
+        content: The file itself, or what was fetched.
+        held: Bytes that were fetched into memory.
+        layout: What its header says.
+    """
+
+    content: Path | BinaryIO
+    held: int
+    layout: Layout
+
+    @classmethod
+    def of(cls, source: Place, restorer: Restorer, *, ahead: bool) -> Self | None:
+        """Look at a picture; what is no file is fetched, as far as the budget allows.
+
+        Args:
+            source: Where it lies.
+            restorer: What is to restore it, with its budget.
+            ahead: Another one is at work: nothing is fetched then, and the answer is None.
+
+        Raises:
+            PictureError: It cannot be read, or is too large.
+        """
+        if isinstance(source, Path) and (source.is_file() or not exists(source)):
+            return cls(source, 0, read_layout(source))
+        if ahead:
+            return None
+        limit = max(LEAST_CONTENT, budget_or_default(restorer.budget) - BASE_BYTES)
+        content = fetch(source, limit)
+        held = content.seek(0, 2)
+        content.seek(0)
+        return cls(content, held, read_layout(content))
+
+    @property
+    def pixels(self) -> int:
+        """Number of them."""
+        return self.layout.height * self.layout.width
+
+    @property
+    def decoding(self) -> int:
+        """Most bytes that decoding takes."""
+        return self.pixels * DECODING_BYTES
+
+    def check_memory(
+        self, restorer: Restorer, region: Region | None, size: Geometry | None
+    ) -> None:
+        """Refuse, before it is decoded, a picture that there is not enough memory for.
+
+        Raises:
+            SerpentError: Decoding it whole, or restoring it, exceeds the restorer's budget.
+            UsageError: The region does not lie in it.
+        """
+        layout, budget = self.layout, restorer.budget
+        sample_bytes, channels = layout.sample_bytes, layout.channels
+        if layout.whole and (sample_bytes, channels) == (2, 4):
+            sample_bytes, channels = 1, 3  # its header tells neither: what it has at least
+        height, width = layout.height, layout.width
+        needed = self.held + decoding_bytes(height, width, sample_bytes, channels)
+        if budget is not None and needed > budget:
+            least = gibibytes(needed)
+            raise PictureError(
+                f"cannot read the {width} x {height} picture whole: that takes {least} of memory",
+                hint=f"give --max-memory {least} or more",
+            )
+        if region is not None:
+            (_, _, width, height), _ = region_part(height, width, region, restorer.costs)
+        if size is not None:
+            inside = (height, width) if region is None else (region[3], region[2])
+            resampled_size(size, *inside, restorer, sample_bytes * channels)
+        restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
