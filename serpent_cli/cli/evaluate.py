@@ -1,13 +1,13 @@
 """`serpent eval`."""
 
 import dataclasses
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --s
 SuiteName = Annotated[
     str,
     typer.Argument(
-        help="deblur, gaussian, gaussian-61, blur, partial, shake, defocus, beyond, upscale,"
-        " upscale-real, pairs or flat."
+        help=f"{', '.join(completing.SUITES[:-1])} or {completing.SUITES[-1]}.",
+        autocompletion=completing.one_of(*completing.SUITES),
     ),
 ]
 Photos = Annotated[
     Path | None,
     typer.Option(
-        "--photos", help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat."
+        "--photos",
+        metavar="FOLDER",
+        help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat.",
     ),
 ]
 Scale = Annotated[
@@ -36,11 +38,19 @@ Scale = Annotated[
         "-s",
         "--scale",
         min=1,
+        metavar="N",
+        autocompletion=completing.scales,
         help="Of the bundled model for upscale, upscale-real (8), pairs or flat (1).",
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="Name or path; by default the suite's own.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Name or path; by default the suite's own.",
+        autocompletion=completing.models,
+    ),
 ]
 Oracles = Annotated[
     bool,
@@ -57,7 +67,9 @@ Perceptual = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for results.json, .csv, .md and contact-sheet.png."),
+    typer.Option(
+        "--out", metavar="FOLDER", help="Folder for results.json, .csv, .md and contact-sheet.png."
+    ),
 ]
 WriteCard = Annotated[
     bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
@@ -146,12 +158,13 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
 
     path = weights.with_suffix(".json")
     card = Card.read(path)
-    others = [score for score in card.scores if score["suite"] != suite]
+    others = [score for score in card.scores if score.get("suite") != suite]
     write_card(dataclasses.replace(card, scores=others + records(means, suite, photos)), path)
     console.note(f"scores written to {path}")
 
 
-evaluate.__doc__ = f"{inspect.getdoc(evaluate)}\n\n" + options.examples(
+show_examples(
+    evaluate,
     ("serpent eval deblur --photos val/", "the bundled model"),
     ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
     ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),

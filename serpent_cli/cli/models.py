@@ -1,28 +1,32 @@
 """`serpent models`."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.convert import convert
 from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.cli.help_pages import Commands
 from serpent_cli.cli.hub import pull, push, remove, verify
+from serpent_cli.filenames import json_text
 
 if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
 
-models = typer.Typer(
-    name="models",
-    help="Weights: what is here, what is known about them, and the Hugging Face Hub.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+models = Commands(
+    "models", "Weights: what is here, what is known about them, and the Hugging Face Hub."
 )
-Name = Annotated[str, typer.Argument(help="A name, hf://owner/repo, or path to .safetensors.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A name, hf://owner/repo, or path to .safetensors.", autocompletion=completing.models
+    ),
+]
 
 
-@models.command("list")
 def list_models(json: options.Json = False) -> None:
     """List the bundled weights, and the fetched ones in the cache."""
     from serpent_cli.zoo.inventory import inventory
@@ -43,7 +47,6 @@ def list_models(json: options.Json = False) -> None:
     console.table(rows)
 
 
-@models.command("info")
 def info(model: Name, json: options.Json = False, offline: options.Offline = False) -> None:
     """Show parameters, operations, margin, trained range, licence and scores of a model."""
     fetch_model(model, offline=offline)
@@ -64,17 +67,19 @@ def info(model: Name, json: options.Json = False, offline: options.Offline = Fal
         _show(card, facts)
 
 
-@models.command("path")
 def path(model: Name, offline: options.Offline = False) -> None:
     """Print where the file of weights lies; what is not here is fetched."""
     console.result(str(fetch_model(model, offline=offline)[0]))
 
 
-models.command("pull")(pull)
-models.command("verify")(verify)
-models.command("rm")(remove)
-models.command("push")(push)
-models.command("convert")(convert)
+models.add("list", list_models)
+models.add("info", info)
+models.add("path", path)
+models.add("pull", pull)
+models.add("verify", verify)
+models.add("rm", remove)
+models.add("push", push)
+models.add("convert", convert)
 
 
 def _show(card: "Card", facts: dict[str, Any]) -> None:
@@ -93,11 +98,13 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("sha256", card.sha256),
     ]  # fmt: skip
     rows += [("trained", f"{key}: {value}") for key, value in _flat(card.trained)]
-    rows += [("run", _run(record)) for record in card.trained.get("runs", [])]
-    images = sum(int(record.get("images", 0)) for record in card.data)
+    runs = card.trained.get("runs")
+    rows += [("run", _told(_run, record)) for record in (runs if isinstance(runs, list) else [])]
+    counts = [record.get("images") for record in card.data]
+    images = sum(count for count in counts if isinstance(count, int))
     rows.append(("photographs", f"{images} from {len(card.data)} sources, licences in the card"))
-    rows += [("score", _score(record)) for record in card.scores]
-    rows += [("limit", sentence) for sentence in card.limits]
+    rows += [("score", _told(_score, record)) for record in card.scores]
+    rows += [("limit", str(sentence)) for sentence in card.limits]
     console.facts(rows)
 
 
@@ -107,6 +114,14 @@ def _flat(record: dict[str, Any]) -> list[tuple[str, Any]]:
         if key != "runs":
             flat += _flat(value) if isinstance(value, dict) else [(key, value)]
     return flat
+
+
+def _told(sentence: Callable[[dict[str, Any]], str], record: Any) -> str:
+    """A record as a sentence, or as it is where somebody else's card has other entries."""
+    try:
+        return sentence(record)
+    except (LookupError, TypeError, ValueError):
+        return json_text(record)
 
 
 def _run(record: dict[str, Any]) -> str:
