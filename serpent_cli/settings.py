@@ -45,6 +45,7 @@ HUB_BARS = Setting(
     "HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: serpent draws its own progress bar"
 )
 
+RAY_CLUSTER = Setting("RAY_ADDRESS", "host:port of the Ray cluster that --engine ray works on")
 RAY_REPORTS = Setting(
     "RAY_USAGE_STATS_ENABLED", "1: Ray may send usage statistics; our default is 0"
 )
@@ -59,6 +60,7 @@ SETTINGS = (
     WAITING,
     HUB_REPO,
     OFFLINE,
+    RAY_CLUSTER,
     RAY_REPORTS,
     RAY_LOGS,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serpent_cli.batch.manifest import Manifest
 from serpent_cli.batch.naming import Job, Naming, assign_targets
-from serpent_cli.batch.places import Place, identity
+from serpent_cli.batch.places import Place, exists, identity
 from serpent_cli.batch.sources import Sources
 
 
@@ -30,7 +30,7 @@ def without_results(
     Raises:
         UsageError: As of `name_targets`, or the manifest is something else.
     """
-    if manifest is None or not manifest.is_file():
+    if manifest is None or not exists(manifest):
         return sources, 0
     jobs = assign_targets(sources, output, naming)
     sources_of = {identity(job.target): job.source for job in jobs if isinstance(job.target, Path)}

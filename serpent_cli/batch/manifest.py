@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Protocol, Self
 from filelock import FileLock, Timeout
 
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import Standard, exists, file_digest, identity
+from serpent_cli.batch.places import Standard, exists, file_digest, identity, noted
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
@@ -168,7 +168,7 @@ class Manifest:
             facts: `width`, `height`, `tiles`, `seconds`, `warnings` of the record.
         """
         record = Record(
-            str(job.source), self._key(job), self.run, input_digest, output_digest, **facts
+            noted(job.source), self._key(job), self.run, input_digest, output_digest, **facts
         )
         self._append(asdict(record))
         self._keep(record)
@@ -179,7 +179,7 @@ class Manifest:
 
     def _key(self, job: Job) -> str:
         if not isinstance(job.target, Path):
-            return str(job.target)
+            return noted(job.target)
         target, folder = identity(job.target), identity(self.path.parent)
         return target.relative_to(folder).as_posix() if folder in target.parents else str(target)
 

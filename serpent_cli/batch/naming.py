@@ -1,6 +1,7 @@
 """Where each restored picture goes."""
 
 import os
+import re
 import string
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from serpent_cli.imaging.formats import WRITABLE, Format, format_for
 
 WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
 FIELDS = ("stem", "task", "scale", "ext")
+LONGEST_NAME = 255  # of most file systems
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,11 @@ class Naming:
 
     def _filled(self, stem: str, ext: str) -> str:
         assert self.template is not None
-        unknown = [f for _, f, _, _ in _fields(self.template) if f is not None and f not in FIELDS]
-        if unknown:
-            raise UsageError(
-                f"--name knows no {{{unknown[0]}}}",
-                hint="it knows " + ", ".join(f"{{{field}}}" for field in FIELDS),
-            )
+        _check_template(self.template)
         scale = str(self.scale) if self.scale > 1 else ""
         try:
             name = self.template.format(stem=stem, task=self.task, scale=scale, ext=ext)
-        except (ValueError, IndexError, AttributeError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
             raise UsageError(f"--name {self.template} cannot be filled in: {error}") from error
         if "/" in name or "\\" in name or name.strip(". ") == "":
             raise UsageError(
@@ -193,6 +190,28 @@ def _fields(template: str) -> list[tuple[str, str | None, str | None, str | None
         return list(string.Formatter().parse(template))
     except ValueError as error:
         raise UsageError(f"--name {template} cannot be filled in: {error}") from error
+
+
+def _check_template(template: str) -> None:
+    """Refuse fields that there are not, and widths that would fill the memory."""
+    specs: list[str] = []
+    for _, field, spec, _ in _fields(template):
+        if field is not None and field not in FIELDS:
+            raise UsageError(
+                f"--name knows no {{{field}}}",
+                hint="it knows " + ", ".join(f"{{{each}}}" for each in FIELDS),
+            )
+        specs.append(spec or "")
+    if any("{" in spec for spec in specs):
+        raise UsageError(
+            f"--name {template} has a field within a field", hint="write its width out"
+        )
+    widths = [number for spec in specs for number in re.findall(r"\d+", spec)]
+    if any(len(width) > 3 or int(width) > LONGEST_NAME for width in widths):
+        raise UsageError(
+            f"--name {template} gives names that are too long",
+            hint=f"a name has at most {LONGEST_NAME} characters",
+        )
 
 
 def _check_format(output: Path | Remote, naming: Naming) -> None:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from serpent_cli.errors import PictureError, SerpentError, UsageError
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")  # two letters or more: C:/ is a drive
+_LOCAL = re.compile(r"(?:file|local)://", re.IGNORECASE)
 _CHUNK = 2**20
 
 
@@ -57,6 +58,15 @@ class Remote:
         """Its path as the file system writes it."""
         return _system(self.url)[1]
 
+    @property
+    def public(self) -> str:
+        """The URL without what may be secret: a user's name and password, and a query."""
+        scheme, rest = self.url.split("://", 1)
+        if scheme.lower() in ("http", "https"):
+            rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+        host, slash, path = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
     def below(self, relative: str) -> "Remote":
         """The place at a relative path under this folder."""
         return Remote(f"{self.url.rstrip('/')}/{relative}")
@@ -81,10 +91,17 @@ Place = Path | Remote | Standard
 
 
 def parse_place(text: str) -> Place:
-    """What a word on the command line means: `-`, a URL, or else a path."""
+    """What a word on the command line means: `-`, a URL, or else a path, as what file:// names."""
     if text == "-":
         return Standard()
+    if found := _LOCAL.match(text):
+        return Path(text[found.end() :])
     return Remote(text.rstrip("/")) if _SCHEME.match(text) else Path(text)
+
+
+def noted(place: Place) -> str:
+    """How a place is written down for later: as it was named, without secrets of a URL."""
+    return place.public if isinstance(place, Remote) else str(place)
 
 
 def join(folder: Path | Remote, relative: str) -> Path | Remote:
@@ -135,7 +152,7 @@ def expand(pattern: str) -> list[Place]:
             hidden = posixpath.basename(pattern).startswith(".")
             named = [path for path in sorted(found) if hidden or "/." not in f"/{path}"]
             return [Remote(_with_scheme(scheme, path)) for path in named]
-    return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    return [Path(name) for name in sorted(glob.glob(str(place), recursive=True))]
 
 
 def fetch(place: Place, limit: int | None = None) -> BinaryIO:

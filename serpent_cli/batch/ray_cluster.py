@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -12,8 +13,11 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
 from serpent_cli.errors import DeviceError
-from serpent_cli.settings import prepare_ray
+from serpent_cli.settings import RAY_CLUSTER, prepare_ray
 from serpent_cli.version import install
+
+PATIENCE = 10.0
+"""Seconds in which a cluster must take a connection."""
 
 
 @contextmanager
@@ -24,6 +28,7 @@ def connected() -> Generator[None]:
         DeviceError: Ray is not installed, or the cluster cannot be reached.
     """
     prepare_ray()
+    _reach(RAY_CLUSTER.get() or "")
     try:
         import ray
         import ray.data
@@ -58,6 +63,27 @@ def connected() -> Generator[None]:
         if ours:
             with redirect_stdout(sys.stderr):  # it lets go of what it has held back
                 ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """See that somebody listens at a cluster's address: Ray itself tries for a quarter of an hour.
+
+    Args:
+        address: As RAY_ADDRESS has it; what is no host and port is left to Ray.
+
+    Raises:
+        DeviceError: Nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise DeviceError(
+            f"no Ray cluster can be reached at {address}: {error}",
+            hint="check RAY_ADDRESS, or unset it",
+        ) from error
 
 
 @contextmanager

@@ -81,9 +81,21 @@ def write_to(
     if isinstance(target, Remote):
         _upload(stream, target, force=force)
     else:
+        _print(stream)
+    return notes
+
+
+def _print(stream: io.BytesIO) -> None:
+    try:
         sys.stdout.buffer.write(stream.getbuffer())
         sys.stdout.buffer.flush()
-    return notes
+    except BrokenPipeError:  # whoever read it has gone
+        raise
+    except OSError as error:
+        raise PictureError(
+            f"cannot write to standard output: {error.strerror or error}",
+            hint="is the disk full that it goes to?",
+        ) from error
 
 
 def _format_of(picture: Picture) -> Format:

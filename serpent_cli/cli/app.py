@@ -1,7 +1,6 @@
 """The command `serpent`: its commands, and the one place where errors become exit codes."""
 
 import contextlib
-import os
 import signal
 import sys
 from itertools import pairwise
@@ -85,7 +84,8 @@ def main(args: list[str] | None = None) -> None:
     console.prepare()
     try:
         _refuse_empty(sys.argv[1:] if args is None else args)
-        app(args=args, prog_name="serpent")
+        with console.output():
+            app(args=args, prog_name="serpent")
     except SerpentError as error:
         if DEBUG.get():
             raise
@@ -95,7 +95,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone: say nothing, and let no late flush complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.silence()
         sys.exit(1)
 
 

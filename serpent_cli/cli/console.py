@@ -2,6 +2,8 @@
 
 import codecs
 import contextlib
+import errno
+import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -41,8 +43,45 @@ def result(text: str) -> None:
 
     A name of a file goes into a pipe as it is; on a terminal nothing in it steers that.
     """
-    sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has gone
+        raise
+    except OSError as failure:
+        raise _refused(failure) from failure
+
+
+@contextmanager
+def output() -> Generator[None]:
+    """At the end send out what others have written to standard output, such as typer's help.
+
+    Raises:
+        SerpentError: It is full.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as failure:
+        if failure.errno not in (errno.ENOSPC, errno.EDQUOT) or failure.filename is not None:
+            raise
+        raise _refused(failure) from failure
+
+
+def _refused(failure: OSError) -> SerpentError:
+    silence()
+    return SerpentError(
+        f"cannot write to standard output: {failure.strerror or failure}",
+        hint="is the disk full that it goes to?",
+    )
+
+
+def silence() -> None:
+    """Send the rest of standard output nowhere, so that no late flush complains."""
+    with contextlib.suppress(OSError, ValueError):  # it may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def json_line(record: dict[str, Any]) -> None:
@@ -61,6 +100,22 @@ def refuse_terminal() -> None:
     if sys.stdout.isatty():
         raise UsageError(
             "a picture would go to the terminal", hint="redirect it (> out.png), or give -o FILE"
+        )
+
+
+def refuse_typing(what: str) -> None:
+    """End rather than wait in silence for what nobody types.
+
+    Args:
+        what: What is to be read, and its verb: "a picture does".
+
+    Raises:
+        UsageError: Standard input is a terminal.
+    """
+    if sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError(
+            f"standard input is the terminal, and {what} not come from there",
+            hint="redirect it (< in.png), or put a pipe before it",
         )
 
 

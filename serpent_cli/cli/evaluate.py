@@ -58,6 +58,13 @@ Oracles = Annotated[
         "--oracles", help="Compare with deconvolution that knows the true Gaussian (slow)."
     ),
 ]
+Perceptual = Annotated[
+    bool,
+    typer.Option(
+        "--perceptual",
+        help="Also ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -75,6 +82,7 @@ def evaluate(
     scale: Scale = None,
     model: Model = None,
     oracles: Oracles = False,
+    perceptual: Perceptual = False,
     out: Out = None,
     device: options.Device = "auto",
     tile: options.Tile = "auto",
@@ -99,7 +107,10 @@ def evaluate(
     restorer = _load(name, device, side, threads)
     with console.progress_bar(1, suite, quiet=quiet) as bar:
         bar.file("pictures" if photos is None else "photographs")
-        means = run.evaluate(restorer, suite, photos, oracles=oracles, out=out, on_file=bar.tile)
+        means = run.evaluate(
+            restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,
+            on_file=bar.tile,
+        )  # fmt: skip
     _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
         _keep(Path(model), suite, "colours" if photos is None else photos.name, means)
@@ -126,7 +137,7 @@ def _load(model: str, device: str, tile: str | int, threads: int | None) -> "Res
 
 
 def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> None:
-    from serpent_cli.evaluation import perceptual, table
+    from serpent_cli.evaluation import table
 
     if json:
         for mean in means:
@@ -135,9 +146,6 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
         console.table(table.rows(means))
         console.result("")
         console.result(table.caption(means))
-    lacking = perceptual.why_not()
-    if lacking and not quiet:
-        console.note(f"LPIPS is skipped: {lacking}")
     if out is not None and not quiet:
         console.note(f"results and contact sheet written to {out}")
 
@@ -150,7 +158,7 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
 
     path = weights.with_suffix(".json")
     card = Card.read(path)
-    others = [score for score in card.scores if score["suite"] != suite]
+    others = [score for score in card.scores if score.get("suite") != suite]
     write_card(dataclasses.replace(card, scores=others + records(means, suite, photos)), path)
     console.note(f"scores written to {path}")
 

@@ -60,11 +60,15 @@ def gather(request: Request) -> Gathered:
 
 def _sources(request: Request, output: "Place | None") -> "Sources":
     """The pictures that are meant; what is passed over is told."""
-    from serpent_cli.batch.places import parse_place
+    from serpent_cli.batch.places import Standard, parse_place
     from serpent_cli.batch.sources import expand_words, find_sources, read_list
 
     words = request.inputs or []
+    if request.from0:
+        console.refuse_typing("names, each ended by a NUL byte, do")
     places = expand_words(words)
+    if any(isinstance(place, Standard) for place in places):
+        console.refuse_typing("a picture does")
     if request.from0:
         listed = read_list(sys.stdin.buffer.read(), "standard input", separator=b"\0")
         places += [parse_place(name) for name in listed]

@@ -1,6 +1,7 @@
 """`serpent models`."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from serpent_cli.cli.convert import convert
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.help_pages import Commands
 from serpent_cli.cli.hub import pull, push, remove, verify
+from serpent_cli.filenames import json_text
 
 if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
@@ -96,11 +98,13 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("sha256", card.sha256),
     ]  # fmt: skip
     rows += [("trained", f"{key}: {value}") for key, value in _flat(card.trained)]
-    rows += [("run", _run(record)) for record in card.trained.get("runs", [])]
-    images = sum(int(record.get("images", 0)) for record in card.data)
+    runs = card.trained.get("runs")
+    rows += [("run", _told(_run, record)) for record in (runs if isinstance(runs, list) else [])]
+    counts = [record.get("images") for record in card.data]
+    images = sum(count for count in counts if isinstance(count, int))
     rows.append(("photographs", f"{images} from {len(card.data)} sources, licences in the card"))
-    rows += [("score", _score(record)) for record in card.scores]
-    rows += [("limit", sentence) for sentence in card.limits]
+    rows += [("score", _told(_score, record)) for record in card.scores]
+    rows += [("limit", str(sentence)) for sentence in card.limits]
     console.facts(rows)
 
 
@@ -110,6 +114,14 @@ def _flat(record: dict[str, Any]) -> list[tuple[str, Any]]:
         if key != "runs":
             flat += _flat(value) if isinstance(value, dict) else [(key, value)]
     return flat
+
+
+def _told(sentence: Callable[[dict[str, Any]], str], record: Any) -> str:
+    """A record as a sentence, or as it is where somebody else's card has other entries."""
+    try:
+        return sentence(record)
+    except (LookupError, TypeError, ValueError):
+        return json_text(record)
 
 
 def _run(record: dict[str, Any]) -> str:

@@ -19,7 +19,12 @@ def photographs(folder: Path) -> list[Path]:
     Raises:
         NoInputError: There is none.
     """
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    try:
+        paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise NoInputError(
+            f"cannot look into {folder}: {error.strerror}", hint="check the name of the folder"
+        ) from error
     if not paths:
         raise NoInputError(
             f"there is no photograph in {folder}", hint="--photos takes a folder of sharp pictures"

@@ -82,6 +82,12 @@ class Card:
         words = (self.name, self.file, self.sha256, self.licence, self.description)
         if not all(isinstance(cast("object", word), str) for word in words):
             raise ValueError("name, file, sha256, licence and description must be text")
+        for name in ("data", "scores", "limits"):
+            if not isinstance(getattr(self, name), list):
+                raise ValueError(f"{name} must be a list")
+        records: list[object] = [self.trained, *self.data, *self.scores]
+        if not all(isinstance(record, dict) for record in records):
+            raise ValueError("trained, and the entries of data and scores, must be tables")
         if self.task not in get_args(Task) or self.scale != self.config.scale:
             raise ValueError("task must be deblur or upscale, and scale that of config")
         if type(self.margin) is not int or self.margin < 0:

@@ -43,7 +43,7 @@ class Source:
         """The local file, if there is one."""
         if isinstance(self.where, HubReference):
             return find_cached(self.where)
-        return self.where if self.where.is_file() else None
+        return self.where if _is_file(self.where) else None
 
 
 def resolve(name: str) -> Source:
@@ -59,7 +59,7 @@ def resolve(name: str) -> Source:
     if is_hub(name):
         return Source(HubReference.parse(name))
     if is_path(name):
-        if not Path(name).is_file():
+        if not _is_file(Path(name)):
             raise ModelError(f"there are no weights at {name}", hint=_forms(name))
         return Source(Path(name))
     cards = {card.name: card for card in list_cards()}
@@ -96,6 +96,14 @@ def locate(name: str, on_bytes: hub.OnBytes | None = None) -> tuple[Path, Card]:
             )
         path = hub.fetch(source.where, source.card.sha256 if source.card else None, on_bytes)
     return path, source.card or _card_beside(path)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot look up is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def upscaler(scale: int) -> str:

@@ -38,11 +38,18 @@ def publish(path: Path, card: Card, repo: str, *, private: bool = False, message
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(library_name=DISTRIBUTION, library_version=__version__)
+    try:
+        shown = page(card, repo).encode()
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the card of {card.name} lacks what its page needs: {error}",
+            hint="its scores and data must have the entries that `serpent train` writes",
+        ) from error
     files: dict[str, bytes | Path] = {
         DEFAULT_FILE: path,
         target.card_file: dataclasses.replace(card, file=DEFAULT_FILE, hub="").to_json().encode(),
         "config.json": configuration(card).encode(),
-        "README.md": page(card, repo).encode(),
+        "README.md": shown,
     }
     operations = [
         CommitOperationAdd(name, str(content) if isinstance(content, Path) else content)

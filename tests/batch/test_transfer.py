@@ -1,6 +1,7 @@
 """Pictures at URLs and in standard streams."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from serpent_cli.batch import places
+from serpent_cli.batch.manifest import Manifest
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Remote, Standard, change_mark, file_digest, parse_place
 from serpent_cli.batch.runner import run
@@ -167,3 +169,30 @@ def test_what_does_not_fit_is_refused_before_it_is_decoded(
     (result,) = run([Job(file, tmp_path / "out.jpg")], restorer, region)
     assert result.error is not None
     assert "needs at least" in result.error.message
+
+
+def test_a_local_file_is_a_path_however_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a b?.png"
+    path.write_bytes(b"x")
+    for scheme in ("file://", "FILE://", "local://"):
+        assert parse_place(f"{scheme}{path}") == path
+        assert places.expand(f"{scheme}{tmp_path}/*.png") == [path]
+    assert parse_place("file://a.png") == Path("a.png")
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://me:pw@host/a.png?token=1#x", "https://host/a.png"),
+        ("http://host?token=1", "http://host"),
+        ("s3://key:secret@bucket/odd?.png", "s3://bucket/odd?.png"),
+        ("s3://bucket/me@home.png", "s3://bucket/me@home.png"),
+    ],
+)
+def test_secrets_of_urls_are_not_noted(url: str, public: str, tmp_path: Path) -> None:
+    job = Job(Remote(url), Remote(url))
+    with Manifest(tmp_path / "notes", {}) as manifest:
+        manifest.add(job, "mark", "sha256:1")
+    noted = json.loads((tmp_path / "notes").read_text().splitlines()[1])
+    assert (noted["input"], noted["output"]) == (public, public)
+    assert str(job.source) == url, "as it is needed"

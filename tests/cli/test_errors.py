@@ -1,7 +1,10 @@
 """Whatever is wrong: one sentence, its own exit code, no traceback, nothing half-written."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,3 +242,133 @@ def test_several_results_make_no_folder_that_is_called_a_picture(
         assert not (tmp_path / "q1.png").exists()
     (tmp_path / "q1.png").mkdir()
     assert serpent("deblur", photos, *model, *options, "-o", tmp_path / "q1.png").code == 0
+
+
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["deblur", LONG],
+        ["deblur", f"{LONG}*.png"],
+        ["deblur", f"@{LONG}"],
+        ["deblur", "cup.png", "-o", f"{LONG}.png"],
+        ["deblur", "cup.png", "-o", LONG],
+        ["deblur", "cup.png", "-o", f"{LONG}/"],
+        ["deblur", "cup.png", "--name", f"{LONG}.png"],
+        ["deblur", "cup.png", "--manifest", LONG],
+        ["deblur", "cup.png", "--model", f"./{LONG}.safetensors"],
+        ["deblur", "cup.png", "--model", LONG],
+        ["deblur", "cup.png", "--dry-run", "-o", f"{LONG}.png"],
+        ["models", "info", f"./{LONG}.safetensors"],
+        ["models", "verify", f"./{LONG}.safetensors"],
+        ["compare", LONG, "cup.png", "-o", "page.html"],
+        ["compare", "cup.png", "cup.png", "-o", f"{LONG}.html"],
+        ["train", f"{LONG}.toml", "--photos", "."],
+        ["eval", "deblur", "--photos", LONG],
+    ],
+)
+def test_names_that_are_too_long(
+    words: list[str], serpent: Serpent, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo_file.parent)
+    outcome = serpent(*words)
+    assert outcome.code in (1, 2, 3, 4)
+    outcome.failed(outcome.code, "nnnn")
+    left = [path.name for path in photo_file.parent.iterdir() if ".lock" not in path.name]
+    assert left == ["cup.png"]
+
+
+def test_a_folder_that_cannot_be_gone_through(
+    serpent: Serpent, model: Model, photo_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    stat = Path.stat
+
+    def locked(path: Path, **options: bool) -> os.stat_result:
+        if "locked" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", locked)
+    inside = tmp_path / "locked" / "in.png"
+    serpent("deblur", inside, *model).failed(1, f"cannot look for {inside}: Permission denied")
+    for target in (inside, inside.parent / "out"):
+        serpent("deblur", photo_file, *model, "-o", target).failed(1, "Permission denied")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    "words",
+    [["models", "list"], ["--help"], ["deblur", "cup.png", "-o", "-"], ["deblur", "cup.png"],
+     ["deblur", "cup.png", "--json"], ["models", "info", "deblur"], ["--version"]],
+)  # fmt: skip
+def test_standard_output_that_is_full(words: list[str], photo_file: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "serpent_cli.cli.app", *words], stdout=full,
+            stderr=subprocess.PIPE, text=True, cwd=photo_file.parent, timeout=60,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )  # fmt: skip
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "error: cannot write to standard output: No space left on device"
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{stem:>99999999999}.png", "{stem:256}.png", "{stem:>{scale}}.png", "{stem!x}.png",
+     "{stem:.99999999999999999999}.png", "{stem[0]}.png", "{0}.png", "{stem:d}.png"],
+)  # fmt: skip
+def test_templates_of_names_that_cannot_be_filled_in(
+    template: str, serpent: Serpent, model: Model, photo_file: Path
+) -> None:
+    serpent("deblur", photo_file, *model, "--name", template).failed(2, "--name")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"scores": [{}]},
+        {"scores": [{"suite": "a", "case": "b", "files": "x", "after_db": "high"}]},
+        {"trained": {"runs": [{}]}},
+        {"trained": {"runs": 5}},
+        {"trained": {"runs": [{"command": 1, "steps": 2, "crops": 3, "seconds": "x"}]}},
+        {"data": [{"images": "many"}, {}]},
+        {"limits": [5, None]},
+    ],
+)
+def test_odd_cards_are_shown(odd: dict[str, Any], serpent: Serpent, model: Model) -> None:
+    card = model[1].with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | odd))
+    outcome = serpent("models", "info", model[1])
+    assert (outcome.code, outcome.err) == (0, [])
+    assert serpent("models", "info", model[1], "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"scores": {}}, {"scores": [5]}, {"trained": []}, {"data": [None]}, {"limits": "none"}],
+)
+def test_malformed_cards_are_one_sentence(
+    odd: dict[str, Any], serpent: Serpent, model: Model
+) -> None:
+    card = model[1].with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | odd))
+    serpent("models", "info", model[1]).failed(4, "malformed")
+
+
+@pytest.mark.parametrize("words", [["-"], ["--from0"]])
+def test_nobody_types_a_picture(
+    words: list[str], serpent: Serpent, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    outcome = serpent("deblur", *words, *model, "-o", "out.png")
+    outcome.failed(2, "standard input is the terminal")
+    assert "redirect" in outcome.hint

@@ -98,3 +98,14 @@ def test_what_the_engine_cannot_do(
     outcome = serpent(*command)
     outcome.failed(5, "needs a package that is not installed: ray")  # pyright: ignore
     assert "serpent-restore[ray]" in outcome.hint  # pyright: ignore
+
+
+def test_a_cluster_that_nobody_answers_for_is_told_at_once(
+    serpent: Serpent, model: Model, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.monotonic()
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999999", "no.invalid:6379"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        outcome = serpent("deblur", photo_file, *model, "--engine", "ray", "-o", "out.png")
+        outcome.failed(5, f"no Ray cluster can be reached at {address}")  # pyright: ignore
+    assert time.monotonic() - begun < 60

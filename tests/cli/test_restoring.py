@@ -203,3 +203,13 @@ def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
         shown[name] = stream.getvalue()
     assert "cup.png" in shown["terminal"]
     assert shown["quiet"] == shown["file"] == ""
+
+
+def test_a_file_url_is_guarded_as_a_path(serpent: Serpent, model: Model, photo_file: Path) -> None:
+    before = photo_file.read_bytes()
+    url = f"file://{photo_file}"
+    serpent("deblur", photo_file, *model, "-o", url).failed(2, "is an input")
+    serpent("deblur", url, *model, "-o", photo_file, "--force").failed(2, "is an input")
+    assert photo_file.read_bytes() == before
+    outcome = serpent("deblur", url, *model)
+    assert outcome.out == [str(photo_file.with_name("cup_deblurred.png"))]
