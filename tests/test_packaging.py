@@ -20,7 +20,8 @@ SPOKEN = (".py", ".md", ".toml", ".txt", ".yml", ".html", ".json", "Makefile", "
 # Tools that build something; PyTorch from its own index, for those without an NVIDIA GPU; and the
 # weights of a metric, for those who ask for it.
 OTHERS = {
-    "setuptools", "wheel", "packaging", "ninja", "build", "cibuildwheel", "torch", "stlpips-pytorch",
+    "setuptools", "wheel", "packaging", "ninja", "build", "cibuildwheel", "torch",
+    "stlpips-pytorch",
 }  # fmt: skip
 WORD = r"(?:-c|--index-url) \S+|--?[\w-]+|'[^']+'|\.(?:\[\w+\])?(?=\W|$)|[\w-]+(?:\[\w+\])?"
 COMMAND = re.compile(rf"\b(?:pip|pipx|uv tool) install((?: (?:{WORD}))+)")
