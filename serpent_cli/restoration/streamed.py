@@ -163,7 +163,7 @@ def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) ->
         plan(whole_output=False)  # or the sentence is about the input
         raise PictureError(
             f"cannot write {target}: {error.message}, since its format is encoded as a whole",
-            "Name the result .tif or .png: these are written by bands",
+            "Name the result .tif or .png: these are written in parts",
         ) from None
 
 
@@ -230,7 +230,7 @@ def _check_decoding(source: Path, restorer: Restorer) -> None:
     if layout.whole and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(
-            f"cannot read {source}: decoding it, which cannot be done by bands, takes {least} of"
+            f"cannot read {source}: it cannot be decoded in parts, and whole it takes {least} of"
             " memory",
             f"Give --max-memory {least}, or convert it to an upright TIFF first",
         )
