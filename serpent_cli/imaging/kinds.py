@@ -126,8 +126,14 @@ def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
 
 def _jpeg_metadata(image: eight_bit.ImageFile, segments: jpeg.Jpeg) -> Metadata:
     metadata = eight_bit.image_metadata(image, segments.density)
-    notes = segments.notes(metadata.xmp, metadata.icc)
+    notes = segments.notes(_packet(image), metadata.icc)
     return replace(metadata, warnings=metadata.warnings + notes)
+
+
+def _packet(image: eight_bit.ImageFile) -> bytes | None:
+    """XMP as the file has it, with what it claims of things beside the picture."""
+    xmp = image.info.get("xmp")
+    return xmp.encode() if isinstance(xmp, str) else xmp
 
 
 def _samples_by_pillow(data: bytes) -> Samples:
@@ -212,7 +218,7 @@ def _by_pillow(
     metadata = replace(
         metadata,
         icc=icc or metadata.icc,
-        warnings=metadata.warnings + beside.behind(tail, metadata.xmp),
+        warnings=metadata.warnings + beside.behind(tail, _packet(image)),
     )
     decode = partial(eight_bit.read_eight_bit, image, kind, 8, name, metadata, lossless=lossless)
     sample_bytes = 2 if image.mode.startswith("I") else 1
