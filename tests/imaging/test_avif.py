@@ -158,3 +158,15 @@ def test_boxes_alone_turn_an_avif_and_exif_stays_whole(astronaut, tmp_path):
     assert bytes(range(200)) in picture.exif
     with Image.open(io.BytesIO(data)) as image:
         np.testing.assert_array_equal(np.asarray(ImageOps.exif_transpose(image)), astronaut)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_no_more_bits_are_lost_than_the_file_has(astronaut, tmp_path, bits):
+    deep = astronaut.astype(np.uint16) << (bits - 8)
+    data = bytes(imagecodecs.avif_encode(deep, level=90, bitspersample=bits, speed=9))
+    picture = read_picture(data)
+    assert write_picture(picture, tmp_path / "a.avif") == ()
+    (note,) = write_picture(picture, tmp_path / "a.jpg")
+    assert f"the {bits}-bit picture was rounded" in note
+    (note,) = write_picture(Picture(picture.pixels), tmp_path / "b.avif")
+    assert "the 16-bit picture was rounded" in note

@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -76,6 +77,28 @@ def test_claims_go_whatever_their_form():
         assert claims(beside.without_claims(claim)) == [], claim
     plain = b'<a:B dc:format="image/jpeg" Iptc4xmpCore:Location="a"><c:D/></a:B>'
     assert beside.without_claims(plain) == plain
+
+
+def test_claims_stay_where_nothing_was_left_out(astronaut):
+    for data in (jpeg(astronaut, GAIN), jpeg(astronaut, MOTION)):
+        picture = read_picture(data)
+        assert picture.warnings == ()
+        assert picture.xmp in (GAIN, MOTION)
+
+
+def test_xmp_in_packed_text_of_a_png_is_kept(astronaut):
+    data = bytes(imagecodecs.png_encode(astronaut))
+    digits = f"\nxmp\n{len(GAIN):8d}\n{GAIN.hex()}\n".encode()
+    for kind, body in (
+        (b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(GAIN)),
+        (b"tEXt", b"XML:com.adobe.xmp\0" + GAIN),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0x\0" + zlib.compress(GAIN)),
+        (b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(digits)),
+    ):
+        part = struct.pack(">I", len(body)) + kind + body
+        part += struct.pack(">I", zlib.crc32(kind + body))
+        picture = read_picture(data[:33] + part + data[33:])
+        assert (picture.xmp, picture.warnings) == (GAIN, ())
 
 
 def test_other_pictures_and_other_bytes_are_named(astronaut):
