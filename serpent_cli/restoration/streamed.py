@@ -25,6 +25,7 @@ from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.written import before_coding
 
 DECODING = 2.5
 """Peak bytes of decoding a picture whole over the bytes of its samples."""
@@ -210,6 +211,8 @@ def _restore(
         warnings = reader.warnings
     difference = run.change.difference() if s == 1 else None
     alike = run.change.warning(restorer.forward.strength) if s == 1 else None
+    if alike and not written_by_bands(target):
+        alike = before_coding(alike)
     warnings += (alike,) if alike else ()
     return StreamedResult(
         width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes, difference
