@@ -90,3 +90,13 @@ def test_what_clang_builds_is_about_as_fast(with_clang, make_case):
     installed = fastest(both)
     with_clang()
     assert fastest(both) < SLOWER * installed
+
+
+def test_the_wheel_is_of_this_platform_and_any_python_3(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "bdist_wheel", "--skip-build"]
+    folders = ["--bdist-dir", str(tmp_path / "tree"), "--dist-dir", str(tmp_path / "wheels")]
+    subprocess.run(command + folders, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    *_, python, abi, platform = wheel.stem.split("-")
+    assert (python, abi) == ("py3", "none")
+    assert platform != "any"
