@@ -25,7 +25,7 @@ from serpent_cli.batch.places import Standard, exists, file_digest, identity, no
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
-from serpent_cli.imaging.write import part_stem
+from serpent_cli.imaging.write import held, part_stem
 from serpent_cli.version import __version__
 
 _GLANCE = 2**20  # bytes in which a manifest must have shown itself as one
@@ -243,14 +243,21 @@ def _check_regular(path: Path) -> None:
 
 
 def sweep(jobs: Iterable[Job]) -> None:
-    """Remove what a killed run left beside the targets of jobs; it must be known to be dead."""
+    """Remove what a killed run left beside the targets of jobs; what is being written stays."""
     targets = [job.target for job in jobs if isinstance(job.target, Path)]
     names = {part_stem(target) for target in targets}
     for folder in {target.parent for target in targets if target.parent.is_dir()}:
         for path in folder.glob(".*.part"):
             found = _PART.fullmatch(path.name)
             if found and found[1] in names:
-                path.unlink(missing_ok=True)
+                _remove_dead(path)
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove an unfinished file that nobody writes any more."""
+    with suppress(OSError), path.open("rb") as stream:
+        if held(stream):
+            path.unlink()
 
 
 def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from serpent_cli.batch.manifest import Manifest
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.places import Place
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.runner import run
@@ -47,10 +48,17 @@ class Keeper:
         path: See `Manifest`.
         options: See `Manifest`.
         plan: See `Manifest`.
+        named: Sources as the user named them, by the absolute paths that workers know.
     """
 
-    def __init__(self, path: Path, options: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
-        self._path, self._options, self._plan = path, options, plan
+    def __init__(
+        self,
+        path: Path,
+        options: Mapping[str, Any],
+        plan: Mapping[str, Any],
+        named: Mapping[Place, Place],
+    ) -> None:
+        self._path, self._options, self._plan, self._named = path, options, plan, named
         self._new: set[Job] = set()
 
     def open(self) -> dict[str, Any]:
@@ -72,7 +80,8 @@ class Keeper:
 
     def add(self, job: Job, input_digest: str, output_digest: str, facts: dict[str, Any]) -> None:
         """See `Manifest.add`."""
-        self._manifest.add(job, input_digest, output_digest, **facts)
+        named = replace(job, source=self._named.get(job.source, job.source))
+        self._manifest.add(named, input_digest, output_digest, **facts)
         self._new.add(job)
 
     def is_new(self, job: Job) -> bool:

@@ -34,7 +34,7 @@ def connected() -> Generator[None]:
         import ray.data
     except ImportError as error:
         raise DeviceError(
-            f"--engine ray needs a package that is not installed: {error.name}",
+            f"--engine ray needs a package that is not installed: {error.name or error}",
             hint=install("ray"),
         ) from error
     for name in ("ray", "ray.data"):

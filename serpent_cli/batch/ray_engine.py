@@ -62,7 +62,7 @@ def run_on_ray(
     with tempfile.TemporaryDirectory() as forgotten:
         path = (manifest.path or Path(forgotten) / NAME).absolute()
         try:
-            with connected(), _kept(path, manifest) as (keeper, plan):
+            with connected(), _kept(path, manifest, jobs) as (keeper, plan):
                 sweep(jobs)
                 memory = share_memory(plan.get("memory"), jobs_each)
                 terms = replace(terms, restorer=replace(terms.restorer, max_memory=memory))
@@ -127,14 +127,17 @@ def _crew(device: str, jobs_each: int) -> _Crew:
 
 
 @contextmanager
-def _kept(path: Path, manifest: ManifestTerms) -> Generator[tuple[Any, dict[str, Any]]]:
+def _kept(
+    path: Path, manifest: ManifestTerms, jobs: Sequence[Job]
+) -> Generator[tuple[Any, dict[str, Any]]]:
     """The keeper of the manifest, an actor on this machine, and the plan to follow."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
-    keeper = actor.remote(path, dict(manifest.options), dict(manifest.plan))
+    named = {_absolute(job).source: job.source for job in jobs}
+    keeper = actor.remote(path, dict(manifest.options), dict(manifest.plan), named)
     plan = answer(keeper.open.remote())
     try:
         yield keeper, plan

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -153,7 +154,8 @@ def expand_words(words: Sequence[str]) -> list[Place]:
 
     Args:
         words: Each a file, a folder, a pattern with *, ? or [...], a URL, `-` for standard input,
-            or @FILE: a list with one path or URL per line, taken literally.
+            @FILE: a list with one path or URL per line, taken literally, or @- for such a list in
+            standard input.
 
     Raises:
         NoInputError: A list cannot be read, or nothing matches a pattern.
@@ -188,6 +190,9 @@ def read_list(content: bytes, name: str, *, separator: bytes) -> list[str]:
 
 
 def _expanded(word: str) -> list[Place]:
+    if word == "@-":
+        listed = read_list(sys.stdin.buffer.read(), "standard input", separator=b"\n")
+        return [parse_place(each) for each in listed]
     if word.startswith("@") and len(word) > 1:
         try:
             content = Path(word[1:]).read_bytes()

@@ -87,6 +87,7 @@ class File:
         self.height, self.width, self.tiles = 0, 0, 0
         self.seconds, self.coding_bytes = 0.0, 0
         self._wanted: tuple[int, int] | None = None
+        self._begun = 0.0
         self._difference: Difference | None = None
 
     @property
@@ -199,12 +200,17 @@ class File:
         options = StreamOptions(
             force=self.force, quality=self.options.quality, max_pixels=self.options.max_pixels,
             region=self.options.region, on_tile=self._count_tiles,
-            on_size=lambda height, width: self.options.on_size(self.job, height, width),
-            on_ready=self._note,
+            on_size=self._begin_by_bands, on_ready=self._note,
         )  # fmt: skip
         result = restore_file(self.job.source, self.job.target, self.restorer, options)
         self.width, self.height, self.warnings = result.width, result.height, result.warnings
         self._difference = result.difference
+
+    def _begin_by_bands(self, height: int, width: int) -> None:
+        self.options.on_size(self.job, height, width)
+        if self.options.region is not None:
+            width, height = self.options.region[2:]
+        self.height, self.width = height * self.restorer.scale, width * self.restorer.scale
 
     def _fit_size(self, picture: Picture) -> None:
         """Find the size to resample to, and that there is memory for it."""
@@ -239,17 +245,18 @@ class File:
             difference=self._difference,
         )  # fmt: skip
 
-    def _written(self, restored: Picture, encoded: BinaryIO) -> None:
+    def _written(self, restored: Picture, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
         """Judge the result on what was written, and tell the manifest."""
         self.warnings = as_written(self.warnings, restored, encoded)
-        self._note(encoded)
+        self._note(encoded, notes)
 
-    def _note(self, encoded: BinaryIO) -> None:
+    def _note(self, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
         """Tell the manifest of a result before it is visible."""
         if self.options.manifest is not None:
+            seconds = self.seconds + time.perf_counter() - self._begun
             self.options.manifest.add(
                 self.job, self.mark, stream_digest(encoded), width=self.width, height=self.height,
-                tiles=self.tiles, seconds=round(self.seconds, 3), warnings=self.warnings,
+                tiles=self.tiles, seconds=round(seconds, 3), warnings=self.warnings + notes,
             )  # fmt: skip
 
     def _count_tiles(self, done: int, total: int) -> None:
@@ -259,7 +266,7 @@ class File:
     @contextmanager
     def _stage(self) -> Generator[None]:
         """Count the seconds of a stage, and keep what ends it."""
-        begun = time.perf_counter()
+        begun = self._begun = time.perf_counter()
         try:
             yield
         except SerpentError as error:

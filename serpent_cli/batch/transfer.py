@@ -13,8 +13,9 @@ from serpent_cli.imaging.formats import WRITABLE, Format, format_for
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
 
-Ready = Callable[[BinaryIO], None]
-"""Called with a result's encoded bytes, complete but not yet visible under their name."""
+Ready = Callable[[BinaryIO, tuple[str, ...]], None]
+"""Called with a result's encoded bytes, complete but not yet visible under their name, and with one
+sentence for each thing that their format cannot hold."""
 
 
 def refuse_existing(target: Place, *, force: bool) -> None:
@@ -61,7 +62,8 @@ def write_to(
         force: Replace an existing file.
         quality: Of JPEG, WebP and AVIF, 1 to 100; None for the input's, or a high one.
         chosen: Format for standard output; by default that of the picture's file.
-        on_ready: Called once with the encoded bytes before they are visible.
+        on_ready: Called once with the encoded bytes, and what will be returned, before they are
+            visible.
 
     Returns:
         One sentence for each thing that the format cannot hold.
@@ -77,7 +79,7 @@ def write_to(
         picture, chosen or named or format_for(PurePosixPath(target.name)), stream, quality=quality
     )
     if on_ready is not None:
-        on_ready(stream)
+        on_ready(stream, notes)
     if isinstance(target, Remote):
         _upload(stream, target, force=force)
     else:

@@ -80,6 +80,10 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; always ends in SystemExit with one of the documented codes."""
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, _terminate)
+        # A terminal that closes; with nohup the user wants that ignored.
+        hangup = getattr(signal, "SIGHUP", None)
+        if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
+            signal.signal(hangup, _terminate)
     prepare_torch()
     console.prepare()
     try:

@@ -53,6 +53,10 @@ def gather(request: Request) -> Gathered:
         console.note(f"{ours} of the files are results of an earlier run, and no inputs")
     jobs = name_targets(sources, output, naming)
     if str(output) == "-" or any(str(job.target) == "-" for job in jobs):
+        if request.json:
+            raise UsageError(
+                "--json and the picture would both go to standard output", hint="give -o FILE"
+            )
         console.refuse_terminal()
     groups = group_jobs(jobs, size=geometry, scale=scale, chosen=naming.format, folder=folder)
     return Gathered(groups, sources.lost)
@@ -66,6 +70,8 @@ def _sources(request: Request, output: "Place | None") -> "Sources":
     words = request.inputs or []
     if request.from0:
         console.refuse_typing("names, each ended by a NUL byte, do")
+    if "@-" in words:
+        console.refuse_typing("a list of names does")
     places = expand_words(words)
     if any(isinstance(place, Standard) for place in places):
         console.refuse_typing("a picture does")

@@ -76,7 +76,7 @@ def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[F
         manifest = manifest_of(group, request, read_only=ray)
         if manifest is not None:
             stack.enter_context(manifest)
-        if manifest is not None and not ray:
+        if not ray:
             sweep(group.jobs)
         yield from settled(jobs, manifest, force=request.force)
         if not jobs:

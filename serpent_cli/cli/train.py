@@ -7,9 +7,10 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
-from serpent_cli.errors import NoInputError
+from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from torch import Tensor
 
     from serpent_cli.training.loop import Trainer
@@ -93,11 +94,12 @@ def train(
     quiet = quiet or processes.rank > 0
     if threads:
         torch.set_num_threads(threads)
+    folder = out or Path("runs") / plan.name
+    lock = _alone(folder) if processes.rank == 0 else None
     (start, before), halo = _weights(init), 2 * plan.data.halo
     pictures = _decoded(photos, plan.data.crop + halo, quiet)
     side = plan.validation.crop + halo
     held_out = _decoded([val_photos], side, quiet) if val_photos else None
-    folder = out or Path("runs") / plan.name
     trainer = Trainer(plan, pictures, folder, chosen, start, held_out=held_out, processes=processes)
     if not quiet:
         console.note(_beginning(trainer, init))
@@ -109,6 +111,33 @@ def train(
         )
         command = f"serpent train {recipe} --photos DIR{named}"
         console.result(str(folder / export(trainer, photos, command, before).file))
+    if lock is not None:
+        lock.release()
+
+
+def _alone(folder: Path) -> "FileLock":
+    """Make the folder of a run, and keep a second run out of it until this one ends.
+
+    Raises:
+        UsageError: Another run is at work there.
+        SerpentError: The folder cannot be used.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".train.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(
+            f"another training run is at work in {folder}",
+            hint="wait until it has ended, or give another --out",
+        ) from None
+    except OSError as error:
+        raise SerpentError(
+            f"cannot use the folder {folder}: {error.strerror or error}", hint="give another --out"
+        ) from error
+    return lock
 
 
 def _check_folders(option: str, sources: list[Path]) -> None:

@@ -1,6 +1,6 @@
 """What evaluation needs beyond the program itself: the packages of the extra `eval`."""
 
-import importlib.util
+import importlib
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.version import install
@@ -15,7 +15,15 @@ def require_packages() -> None:
     Raises:
         DeviceError: A package is missing; the hint is the command that installs it.
     """
-    missing = [name for module, name in PACKAGES.items() if not importlib.util.find_spec(module)]
+    missing: list[str] = []
+    for module, package in PACKAGES.items():
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            whole = error.name != module  # it is there, and lacks something itself
+            missing.append(f"{package} ({error})" if whole else package)
+        except ImportError as error:
+            missing.append(f"{package} ({error})")
     if missing:
         raise DeviceError(
             f"evaluation needs {' and '.join(missing)}, which this environment lacks",

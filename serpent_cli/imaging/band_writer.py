@@ -68,7 +68,7 @@ class BandWriter:
         force: Replace an existing file.
         quality: As for `write_picture`.
         level: Of deflate, for PNG and TIFF.
-        on_ready: Called with the encoded file before it takes its name.
+        on_ready: Called with the encoded file and the notes before it takes its name.
 
     Raises:
         UsageError: No format goes by the suffix, or `quality` lies outside 1 to 100.
@@ -82,7 +82,7 @@ class BandWriter:
         force: bool = False,
         quality: int | None = None,
         level: int = LEVEL,
-        on_ready: Callable[[BinaryIO], None] | None = None,
+        on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None,
     ) -> None:
         check_quality(quality)
         self.head, self.notes = head, ()
@@ -152,7 +152,7 @@ class BandWriter:
                 self._encoder.finish()
                 if self._on_ready is not None:
                     self._stream.flush()
-                    self._on_ready(self._stream)
+                    self._on_ready(self._stream, self.notes)
             except BaseException:
                 self._encoder.cancel()
                 raise

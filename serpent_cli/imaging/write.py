@@ -19,6 +19,11 @@ from serpent_cli.imaging.encode import check_quality, encode
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 _REASONS = {
     errno.ENOENT: ("the folder does not exist", "Create the folder first"),
     errno.ENOTDIR: ("the folder is a file", "Choose another folder"),
@@ -39,7 +44,7 @@ def write_picture(
     *,
     force: bool = False,
     quality: int | None = None,
-    on_ready: Callable[[BinaryIO], None] | None = None,
+    on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None,
 ) -> tuple[str, ...]:
     """Write a picture in the format of the path's suffix.
 
@@ -48,7 +53,7 @@ def write_picture(
         path: The file; its folder must exist.
         force: Replace an existing file.
         quality: 1 to 100, for JPEG, WebP and AVIF; by default as `encode` chooses it.
-        on_ready: Called with the encoded file before it takes its name.
+        on_ready: Called with the encoded file, and what will be returned, before it takes its name.
 
     Returns:
         One sentence for each thing that the format cannot hold.
@@ -66,7 +71,7 @@ def write_picture(
         with replacing(target, force=force) as stream:
             notes = encode(picture, chosen, stream, quality=quality)
             if on_ready is not None:
-                on_ready(stream)
+                on_ready(stream, notes)
             return notes
 
 
@@ -127,6 +132,9 @@ def replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
     stream = part.open("x+b")
     try:
         with stream:
+            held(stream)
+            if force:
+                _keep_permissions(stream, final)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -136,6 +144,28 @@ def replacing(target: Path, *, force: bool) -> Generator[BinaryIO]:
             part.unlink()
         raise
     _sync_folder(final.parent)
+
+
+def held(stream: BinaryIO) -> bool:
+    """Hold an unfinished file, so that others see that its writer lives; False if another does.
+
+    Systems without such locks do not remove a file that is open.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nobody can tell
+        return True
+    return True
+
+
+def _keep_permissions(stream: BinaryIO, final: Path) -> None:
+    """Give a file that replaces another who may read and write that one."""
+    with suppress(OSError):
+        os.chmod(stream.fileno(), stat.S_IMODE(final.stat().st_mode))
 
 
 def part_stem(target: Path) -> str:

@@ -26,6 +26,21 @@ def parse_memory(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def memory_of(budget: int | str | None) -> int | None:
+    """Bytes of a budget, whether it is a number of them or text as `parse_memory` takes it.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if isinstance(budget, str):
+        return parse_memory(budget)
+    if budget is not None and (type(budget) is not int or budget <= 0):
+        raise UsageError(
+            f"{budget!r} is no amount of memory", hint="give bytes, or text like '2G' or '800M'"
+        )
+    return budget
+
+
 def total_memory() -> int:
     """Bytes of memory that this machine, or this container, has in all, free or not."""
     limits = [_physical_memory()]

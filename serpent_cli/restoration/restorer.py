@@ -25,8 +25,9 @@ from serpent_cli.restoration.device import (
     limit_device_memory,
 )
 from serpent_cli.restoration.forward import Forward, out_of_memory
-from serpent_cli.restoration.memory import default_budget
+from serpent_cli.restoration.memory import default_budget, memory_of
 from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans, smaller
+from serpent_cli.restoration.plan_terms import check_terms
 from serpent_cli.restoration.progress import OnTile, Progress
 from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.tensors import visible_samples
@@ -102,8 +103,8 @@ class Restorer:
         *,
         device: str = "auto",
         precision: str = "auto",
-        max_memory: int | None = None,
-        max_vram: int | None = None,
+        max_memory: int | str | None = None,
+        max_vram: int | str | None = None,
         tile: str | int = "auto",
         strength: float = 1.0,
     ) -> Self:
@@ -114,7 +115,8 @@ class Restorer:
                 here is fetched.
             device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`.
             precision: `auto`, `fp32` or `bf16`.
-            max_memory: Bytes that the process may reach; None for most of the machine's.
+            max_memory: Bytes that the process may reach, also as text such as `2G`; None for most
+                of the machine's.
             max_vram: The same of a device's own memory.
             tile: `auto`, `whole`, or the side of a tile in input pixels.
             strength: Share of the change to make, 0 to 1.
@@ -122,13 +124,15 @@ class Restorer:
         Raises:
             ModelError: Unknown, missing or corrupt weights.
             DeviceError: A forced device that this machine does not have.
-            UsageError: An unknown precision.
+            UsageError: An unknown precision, or a number or text that makes no sense.
         """
+        memory, vram = memory_of(max_memory), memory_of(max_vram)
+        check_terms(tile, strength)
         chosen = choose_device(device)
         dtype = choose_precision(precision, chosen)
         network, card = load_model(model, chosen)
         return cls(
-            network, card, device=chosen, max_memory=max_memory, max_vram=max_vram, tile=tile,
+            network, card, device=chosen, max_memory=memory, max_vram=vram, tile=tile,
             dtype=dtype, strength=strength,
         )  # fmt: skip
 

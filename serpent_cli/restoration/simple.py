@@ -12,18 +12,30 @@ from serpent_cli.zoo.locate import upscaler
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DEFAULT_SCALE = 8
+
 Task = Literal["deblur", "upscale"]
 
 
 @overload
 def restore(
-    image: "Image", task: Task = ..., *, scale: int = ..., model: str | None = ..., **options: Any
+    image: "Image",
+    task: Task = ...,
+    *,
+    scale: int | None = ...,
+    model: str | None = ...,
+    **options: Any,
 ) -> "Image": ...
 
 
 @overload
 def restore(
-    image: Samples, task: Task = ..., *, scale: int = ..., model: str | None = ..., **options: Any
+    image: Samples,
+    task: Task = ...,
+    *,
+    scale: int | None = ...,
+    model: str | None = ...,
+    **options: Any,
 ) -> Samples: ...
 
 
@@ -32,7 +44,7 @@ def restore(
     image: str | Path | Picture,
     task: Task = ...,
     *,
-    scale: int = ...,
+    scale: int | None = ...,
     model: str | None = ...,
     **options: Any,
 ) -> Picture: ...
@@ -42,7 +54,7 @@ def restore(
     image: Any,
     task: Task = "deblur",
     *,
-    scale: int = 8,
+    scale: int | None = None,
     model: str | None = None,
     **options: Any,
 ) -> Any:
@@ -54,7 +66,7 @@ def restore(
         image: A Pillow image, an array (H, W) or (H, W, 1 to 4) of uint8, uint16, or float32 in
             [0, 1], a path, or a Picture.
         task: What to do.
-        scale: Output pixels per input pixel and axis, of `upscale`.
+        scale: Output pixels per input pixel and axis, of `upscale`: by default 8, or the model's.
         model: Other weights: a name, hf://owner/repo, or a path to .safetensors.
         options: Of `Restorer.from_pretrained`: device, precision, max_memory, tile, strength.
 
@@ -62,13 +74,22 @@ def restore(
         A Pillow image for one, an array for one, otherwise a Picture, which `write_picture` writes.
 
     Raises:
-        UsageError: An unknown task.
+        UsageError: An unknown task, or a scale that the task or the model does not have.
         SerpentError: What `Restorer.from_pretrained` and `Restorer.restore` raise.
     """
     if task not in ("deblur", "upscale"):
         raise UsageError(f"there is no task {task!r}", hint="deblur or upscale")
-    name = model or (upscaler(scale) if task == "upscale" else "deblur")
-    return _loaded(name, tuple(sorted(options.items())))(image)
+    if task == "deblur" and scale not in (None, 1):
+        raise UsageError(f"deblur does not enlarge by {scale}", hint="task='upscale' does")
+    name = model or (upscaler(scale or DEFAULT_SCALE) if task == "upscale" else "deblur")
+    restorer = _loaded(name, tuple(sorted(options.items())))
+    wanted = 1 if task == "deblur" else scale
+    if wanted is not None and restorer.scale != wanted:
+        raise UsageError(
+            f"the model {restorer.card.name} enlarges by {restorer.scale}, not by {wanted}",
+            hint="`serpent models list` shows what each model does",
+        )
+    return restorer(image)
 
 
 @lru_cache(maxsize=2)

@@ -64,7 +64,7 @@ class StreamOptions:
         on_size: Called with (input height, input width) before the picture is restored.
         on_tile: Called with (tiles done, tiles in all), alpha's included; after memory ran out it
             begins anew.
-        on_ready: Called with the encoded file before it takes its name.
+        on_ready: Called with the encoded file, and all warnings, before it takes its name.
     """
 
     force: bool = False
@@ -73,7 +73,7 @@ class StreamOptions:
     region: Region | None = None
     on_size: Callable[[int, int], None] = lambda height, width: None
     on_tile: OnTile | None = None
-    on_ready: Callable[[BinaryIO], None] | None = None
+    on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None
 
 
 def needs_streaming(
@@ -196,8 +196,19 @@ def _restore(
     left, top, width, height = (value * s for value in place)
     run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile, place)
     head = resized(reader.head, height, width)
+
+    def warnings() -> tuple[str, ...]:
+        alike = run.change.warning(restorer.forward.strength) if s == 1 else None
+        if alike and not written_by_bands(target):
+            alike = before_coding(alike)
+        return reader.warnings + ((alike,) if alike else ())
+
+    def ready(stream: BinaryIO, notes: tuple[str, ...]) -> None:
+        if options.on_ready is not None:
+            options.on_ready(stream, warnings() + notes)
+
     with BandWriter(
-        target, head, force=options.force, quality=options.quality, on_ready=options.on_ready
+        target, head, force=options.force, quality=options.quality, on_ready=ready
     ) as writer:
         row = 0
         for band in run.bands():
@@ -208,14 +219,10 @@ def _restore(
             # Pieces under way to the file lie scattered between the network's large maps, which
             # then find no room twice in the same place: a heap that grows with the picture.
             trim()
-        warnings = reader.warnings
+        said = warnings()
     difference = run.change.difference() if s == 1 else None
-    alike = run.change.warning(restorer.forward.strength) if s == 1 else None
-    if alike and not written_by_bands(target):
-        alike = before_coding(alike)
-    warnings += (alike,) if alike else ()
     return StreamedResult(
-        width, height, plan.tiles, plan.peak_bytes, warnings + writer.notes, difference
+        width, height, plan.tiles, plan.peak_bytes, said + writer.notes, difference
     )
 
 

@@ -21,7 +21,8 @@ def visible_samples(picture: Picture) -> Samples:
 def host_tensor(samples: Samples) -> Tensor:
     """Samples as they travel to a device: uint8 as it is, other depths as float32 in [0, 1]."""
     narrow = samples.dtype == np.uint8  # a quarter of the bytes, made wide where it arrives
-    return torch.from_numpy(np.ascontiguousarray(samples if narrow else to_unit(samples)))
+    # Writable too, by a copy where it is not: torch warns of others.
+    return torch.from_numpy(np.require(samples if narrow else to_unit(samples), None, ["C", "W"]))
 
 
 def to_input(samples: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def write_card(card: Card, path: Path) -> None:
         "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
     ) as stream:
         stream.write(card.to_json())
-    Path(stream.name).chmod(0o644)
+    Path(stream.name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
     Path(stream.name).replace(path)
 
 

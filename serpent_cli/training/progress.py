@@ -1,14 +1,18 @@
 """A picture of a run: loss and validation over its steps, drawn by matplotlib where it is there."""
 
-import importlib.util
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
+    """Whether matplotlib is installed, and loads."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ImportError:
+        return False
+    return True
 
 
 def draw_progress(log: Path, target: Path) -> None:

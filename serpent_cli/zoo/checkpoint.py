@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import os
+import secrets
+import stat
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,14 +27,16 @@ def save_weights(tensors: dict[str, Tensor], config: ModelConfig, path: Path) ->
     Raises:
         SerpentError: The file cannot be written.
     """
-    part = path.with_suffix(".part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
+        # The library writes for the owner alone; weights are to be shared, unless they are not.
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
         save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             part,
             metadata={"serpent": config.to_json()},
         )
-        part.chmod(0o644)  # the library writes for the owner alone; weights are to be shared
+        part.chmod(mode)
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):

@@ -33,7 +33,19 @@ def infer_sizes(tensors: dict[str, Tensor]) -> dict[str, Any]:
             sizes["feed_forward"] = _ratio(tensors, sizes["widths"], "feed_forward.0.weight")
         else:
             sizes["feed_forward"] = 0.0
+    scales = (("d1",), ("d2", "u1"), ("d3", "u2"), ("b", "u3"))
+    having = [level for level, parts in enumerate(scales) if _has_feed_forward(tensors, parts)]
+    sizes["feed_forward_from"] = having[0] if having else 0
+    masks = any(name.endswith(".feed_forward.mask") for name in tensors)
+    sizes["feed_forward_kind"] = "frequency" if masks else "mlp"
     return {name: value for name, value in sizes.items() if value is not None}
+
+
+def _has_feed_forward(tensors: dict[str, Tensor], parts: Iterable[str]) -> bool:
+    """Whether any block of these parts of the network has a feed-forward."""
+    return any(
+        name.startswith(f"{p}.") and ".feed_forward." in name for p in parts for name in tensors
+    )
 
 
 def _axis(tensors: dict[str, Tensor], name: str, axis: int, axes: int) -> int | None:

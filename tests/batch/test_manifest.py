@@ -5,14 +5,17 @@ import io
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from serpent_cli.batch.manifest import NAME, Manifest, sweep
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
 from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.restoration.restorer import Restorer
 
 OPTIONS = {"model": "m", "strength": 1.0}
 
@@ -239,3 +242,40 @@ def test_a_folder_that_refuses_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PictureError, match="cannot use"):
         Manifest(tmp_path / "file" / NAME, OPTIONS)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_noted_is_what_was_done(
+    streamed: bool, restorer: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from serpent_cli.batch import stages
+    from serpent_cli.batch.runner import run
+
+    monkeypatch.setattr(stages, "needs_streaming", lambda *_: streamed)
+    source = tmp_path / "in.png"
+    Image.new("RGBA", (50, 40), (9, 99, 200, 128)).save(source)
+    job = Job(source, tmp_path / "out.jpg")
+    begun = time.perf_counter()
+    with Manifest(tmp_path / NAME, {}) as known:
+        (result,) = run([job], restorer, stages.RunOptions(manifest=known))
+    passed = time.perf_counter() - begun
+    assert result.error is None
+    noted = json.loads((tmp_path / NAME).read_text().splitlines()[1])
+    assert (noted["width"], noted["height"], noted["tiles"]) == (50, 40, result.tiles)
+    assert noted["warnings"] == list(result.warnings)
+    assert any("transparency" in text or "alpha" in text for text in noted["warnings"])
+    assert 0.3 * result.seconds <= noted["seconds"] <= passed
+
+
+def test_ray_notes_names_as_the_user_gave_them(tmp_path: Path) -> None:
+    from serpent_cli.batch.ray_actors import Keeper
+
+    relative, absolute = Path("in.png"), tmp_path / "in.png"
+    keeper = Keeper(tmp_path / NAME, {}, {}, {absolute: relative})
+    keeper.open()
+    job = Job(absolute, tmp_path / "out.png")
+    keeper.add(job, "mark", "sha256:1", {})
+    keeper.close()
+    noted = json.loads((tmp_path / NAME).read_text().splitlines()[1])
+    assert (noted["input"], noted["output"]) == ("in.png", "out.png")
+    assert keeper.is_new(job)

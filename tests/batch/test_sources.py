@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,23 @@ def test_folders_at_urls(memory_url: str) -> None:
 )
 def test_formats_are_found_even_to_be_refused_with_a_sentence(suffix: str) -> None:
     assert suffix in PICTURE_SUFFIXES
+
+
+def test_only_newlines_end_a_line_of_a_list() -> None:
+    names = ["a\u2028b.png", "c\x0bd\x85e.png", "f\x1cg.png"]
+    content = "\r\n".join(names).encode()
+    assert read_list(content, "it", separator=b"\n") == names
+
+
+def test_a_list_comes_from_standard_input(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream:
+        buffer = io.BytesIO(f"{album}/a.jpg\n{album}/gone.png\n".encode())
+
+    monkeypatch.setattr("sys.stdin", Stream())
+    places = expand_words(["@-"])
+    assert places == [album / "a.jpg", album / "gone.png"]
+    found = find_sources(places, lenient=True)
+    assert [each.place for each in found.pictures] == [album / "a.jpg"]
+    assert [each.place for each in found.lost] == [album / "gone.png"]
+    with pytest.raises(NoInputError, match="there is no file"):
+        find_sources(places[1:], lenient=True)

@@ -173,3 +173,17 @@ def test_training_that_cannot_begin(
     recipe.write_text(RECIPE + "steps = 3\n")
     serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entry 'steps' in [log]")
     assert not (tmp_path / "run").exists(), "no folder for a run that never was"
+
+
+def test_two_trainings_never_share_a_folder(
+    serpent: Callable[..., Any], photos: Path, tmp_path: Path
+) -> None:
+    from filelock import FileLock
+
+    recipe = Path(__file__).parents[2] / "recipes" / "deblur.toml"
+    command = ("train", recipe, "--photos", photos, "--out", tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / ".train.lock"):
+        serpent(*command).failed(2, "another training run is at work")
+    (tmp_path / "file").write_bytes(b"")
+    serpent(*command[:-1], tmp_path / "file").failed(1, "cannot use the folder")

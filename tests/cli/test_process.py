@@ -86,8 +86,9 @@ def test_exit_codes_reach_the_system(serpent_process: Serpent) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_termination_leaves_nothing_half_written(
-    model: Model, photo_file: Path, photo: NDArray[np.uint8], tmp_path: Path
+    name: str, model: Model, photo_file: Path, photo: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     large = tmp_path / "large.png"
     Image.fromarray(np.tile(photo, (30, 30, 1))).save(large, compress_level=1)
@@ -100,9 +101,9 @@ def test_termination_leaves_nothing_half_written(
         assert process.stdout.readline() == f"{out / 'cup.png'}\n"
         time.sleep(0.3)
         assert process.poll() is None, "still at work on the large picture"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.Signals[name])
         rest, errors = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + signal.Signals[name]
     assert (rest, errors) == ("", "")
     left = {path.name for path in out.iterdir() if not path.name.startswith(".serpent.jsonl")}
     assert left == {"cup.png"}

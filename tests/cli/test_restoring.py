@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,39 @@ def test_a_file_url_is_guarded_as_a_path(serpent: Serpent, model: Model, photo_f
     assert photo_file.read_bytes() == before
     outcome = serpent("deblur", url, *model)
     assert outcome.out == [str(photo_file.with_name("cup_deblurred.png"))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_a_replaced_file_keeps_its_permissions(
+    mode: int, serpent: Serpent, model: Model, photo_file: Path
+) -> None:
+    target = photo_file.with_name("cup_deblurred.png")
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    assert serpent("deblur", photo_file, *model, "--force").code == 0
+    assert Image.open(target).size == (35, 21)
+    assert target.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_what_a_killed_run_without_a_manifest_left_is_swept_away(
+    serpent: Serpent, model: Model, photo_file: Path
+) -> None:
+    import fcntl
+
+    dead, alive = (photo_file.with_name(f".cup_deblurred.png.{digit * 12}.part") for digit in "01")
+    dead.write_bytes(b"half")
+    with alive.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert serpent("deblur", photo_file, *model).code == 0
+    assert not dead.exists()
+    assert alive.exists(), "somebody is writing it"
+
+
+def test_json_and_a_picture_do_not_share_standard_output(
+    serpent: Serpent, model: Model, photo_file: Path
+) -> None:
+    outcome = serpent("deblur", photo_file, *model, "-o", "-", "--json")
+    outcome.failed(2, "would both go to standard output")
+    assert outcome.out == []

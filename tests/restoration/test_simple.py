@@ -1,7 +1,11 @@
 """`restore` in one call: any form in, the same form out, the pixels of the command line."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import serpent_cli
+from serpent_cli import Restorer, restore
 from serpent_cli.errors import UsageError
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
@@ -53,3 +58,36 @@ def test_the_readmes_program_runs(
     assert larger.shape == (128, 96, 3)
     np.testing.assert_array_equal(np.asarray(Image.open("out.png")),
                                   np.asarray(Image.open("deblurred.png")))  # fmt: skip
+
+
+def test_arguments_are_checked_as_on_the_command_line(
+    make_weights: Callable[..., Path], photo: NDArray[np.uint8]
+) -> None:
+    weights, small = str(make_weights()), photo[:8, :8]
+    assert restore(small, model=weights, max_memory="2G").shape == small.shape
+    assert Restorer.from_pretrained(weights, max_memory="800M").budget == 800 * 2**20
+    wrong: list[dict[str, Any]] = [
+        {"scale": 4}, {"strength": 2}, {"strength": -0.1}, {"strength": float("nan")},
+        {"strength": "1"}, {"max_memory": "lots"}, {"max_memory": -1}, {"max_memory": 1.5},
+        {"max_vram": "x"}, {"tile": "wide"}, {"tile": 0}, {"tile": 2.5},
+        {"task": "upscale", "scale": 4},
+    ]  # fmt: skip
+    for arguments in wrong:
+        with pytest.raises(UsageError):
+            restore(small, model=weights, **arguments)
+
+
+def test_arrays_that_cannot_be_written_are_no_reason_to_warn(
+    make_weights: Callable[..., Path], photo: NDArray[np.uint8]
+) -> None:
+    weights = str(make_weights())
+    for pixels in (photo[:16, :16].copy(), photo[:16, :16].astype(np.float32) / 255):
+        pixels.setflags(write=False)
+        code = (
+            "import sys, warnings, numpy as np\nwarnings.simplefilter('error')\n"
+            "from serpent_cli import restore\n"
+            f"pixels = np.zeros((16, 16, 3), {str(pixels.dtype)!r})\n"
+            "pixels.setflags(write=False)\nrestore(pixels, model=sys.argv[1])"
+        )
+        done = subprocess.run([sys.executable, "-c", code, weights], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")

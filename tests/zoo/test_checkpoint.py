@@ -103,3 +103,17 @@ def test_the_configuration_travels_as_json(make_weights: MakeWeights) -> None:
     data = make_weights(scale=2).read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert json.loads(header["__metadata__"]["serpent"])["scale"] == 2
+
+
+def test_saving_touches_no_neighbour_and_keeps_permissions(tmp_path: Path) -> None:
+    config = ModelConfig(widths=(8, 16, 16, 16))
+    tensors = {"a": torch.ones(2)}
+    path, neighbour = tmp_path / "model.safetensors", tmp_path / "model.part"
+    neighbour.write_bytes(b"precious")
+    save_weights(tensors, config, path)
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.chmod(0o600)
+    save_weights(tensors, config, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert neighbour.read_bytes() == b"precious"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.part", "model.safetensors"]
