@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
@@ -13,7 +14,7 @@ from setuptools.errors import CompileError
 # -ffast-math: NaN and infinity must pass through, so that callers can see them.
 FLAGS = [
     "-O3", "-g0", "-std=c++17", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
-    "-fvisibility=hidden",
+    "-fvisibility=hidden", "-Wno-uninitialized",  # GCC's own header of AVX-512
 ]  # fmt: skip
 X86_FLAGS = {
     "avx512": [
@@ -22,11 +23,21 @@ X86_FLAGS = {
     ],
     "avx2": ["-mavx2", "-mfma"],
 }  # fmt: skip
+X86 = ("x86_64", "AMD64")
 SOURCES = Path("serpent_cli/ops/csrc")
 
 
 class BuildKernel(build_ext):
     """One object for each instruction set, compiled with its own options."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """A plain library: it is loaded by ctypes, whatever the version of Python."""
+        suffix = ".pyd" if sys.platform == "win32" else ".so"
+        return str(Path(*fullname.split("."))) + suffix
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        """Those that the code declares: there is no PyInit."""
+        return []
 
     def build_extension(self, ext: Extension) -> None:
         """Build the library; its files are compiled side by side."""
@@ -54,7 +65,14 @@ class BuildKernel(build_ext):
             self.compiler.compile = compile_together
 
 
-X86 = ("x86_64", "AMD64")
+class PlatformWheel(bdist_wheel):
+    """Of this platform, for any Python 3."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """The wheel's tag: py3-none-<platform>."""
+        return "py3", "none", super().get_tag()[2]
+
+
 kernel = Extension(
     "serpent_cli.ops._cross_scan",
     sources=[str(path) for path in sorted(SOURCES.glob("*.cpp"))],
@@ -65,7 +83,7 @@ kernel = Extension(
 )
 
 setup(
-    cmdclass={"build_ext": BuildKernel},
+    cmdclass={"build_ext": BuildKernel, "bdist_wheel": PlatformWheel},
     ext_modules=[kernel],
     include_package_data=False,
     packages=[*find_packages(include=["serpent_cli", "serpent_cli.*"]), "serpent_cli.weights"],

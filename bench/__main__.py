@@ -21,6 +21,7 @@ from bench import (
     device_scan,
     edges,
     fuzz,
+    fuzz_corpora,
     gigapixel,
     kills,
     memory,
@@ -47,7 +48,9 @@ PHOTOS = {
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
-    "fuzz": lambda given: fuzz.rows(given.count or 20_000),
+    "fuzz": lambda given: (
+        fuzz_corpora.rows([given.folder]) if given.folder else fuzz.rows(given.count or 20_000)
+    ),
     "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
     "kills": lambda given: kills.rows(given.kills),
@@ -63,6 +66,7 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument("--photos", type=Path, help="sharp photographs: ablation, edges, tiles")
     parser.add_argument("--count", type=int, help="damaged files of fuzz or weights_fuzz")
+    parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument("--network", choices=("real", "tiny"), default="real", help="of gigapixel")

@@ -38,5 +38,5 @@ def rows(photos: Path) -> list[Row]:
             found.append(Row(f"{name}: {what}", float(value(each)), "pixels"))
         share = float(np.mean(np.array(each) >= BLURRED))
         bar = 0.0 if name.startswith("sharp") else None
-        found.append(Row(f"{name}: called blurred", share, "share", bar))
+        found.append(Row(f"{name}: called blurred", share, "share", bar=bar))
     return found

@@ -1,10 +1,13 @@
 """What became of one picture of a run."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.errors import SerpentError
-from serpent_cli.restoration.change import Difference
+
+if TYPE_CHECKING:  # it loads torch, and a run that finds all done needs none
+    from serpent_cli.restoration.change import Difference
 
 
 @dataclass(frozen=True)
@@ -33,4 +36,4 @@ class FileResult:
     tiles: int = 0
     seconds: float = 0.0
     skipped: bool = False
-    difference: Difference | None = None
+    difference: "Difference | None" = None

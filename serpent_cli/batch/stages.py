@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ from serpent_cli.restoration.change import Difference, RestoredPicture
 from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
+from serpent_cli.restoration.written import as_written
 
 THREAD_BYTES = 64 * 2**20
 """What the allocators of the reading and the writing thread keep for themselves; measured: up to 50
@@ -227,10 +229,11 @@ class File:
         restored, self.restored = self.restored, None
         if restored is not None:
             with self._stage():
-                self.warnings += write_to(
+                notes = write_to(
                     restored, self.job.target, force=self.force, quality=self.options.quality,
-                    chosen=self.options.chosen, on_ready=self._note,
+                    chosen=self.options.chosen, on_ready=partial(self._written, restored),
                 )  # fmt: skip
+                self.warnings += notes
         # Taken out: the error's traceback knows this object and its pictures.
         error, self.error = self.error, None
         if error is not None:
@@ -241,6 +244,11 @@ class File:
             self.job, None, self.warnings, self.width, self.height, self.tiles, self.seconds,
             difference=self._difference,
         )  # fmt: skip
+
+    def _written(self, restored: Picture, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
+        """Judge the result on what was written, and tell the manifest."""
+        self.warnings = as_written(self.warnings, restored, encoded)
+        self._note(encoded, notes)
 
     def _note(self, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
         """Tell the manifest of a result before it is visible."""

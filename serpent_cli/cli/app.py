@@ -13,27 +13,28 @@ from serpent_cli.cli import console, deblur, upscale
 from serpent_cli.cli.compare import compare
 from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
+from serpent_cli.cli.help_pages import Commands, with_examples
 from serpent_cli.cli.models import models
 from serpent_cli.cli.train import train
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.settings import DEBUG, prepare_torch
 from serpent_cli.version import __version__
 
-app = typer.Typer(
-    name="serpent",
-    help="Restore photographs: deblur and upscale, on any machine.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+HELP = with_examples(
+    "Restore photographs: deblur and upscale, on any machine.",
+    ("serpent deblur photo.jpg", "writes photo_deblurred.jpg"),
+    ("serpent upscale --scale 4 small.png", "writes small_x4.png"),
+    ("serpent deblur -r photos/ -o sharp/", "a tree of folders"),
+    ("serpent COMMAND --help", "more examples, and all options"),
 )
-app.command("deblur")(deblur.command)
-app.command("upscale")(upscale.command)
-app.command()(compare)
+app = Commands("serpent", HELP)
+app.add("deblur", deblur.command)
+app.add("upscale", upscale.command)
+app.add("compare", compare)
 app.add_typer(models, name="models")
-app.command()(train)
-app.command("eval")(evaluate)
-app.command()(doctor)
+app.add("train", train)
+app.add("eval", evaluate)
+app.add("doctor", doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -49,7 +50,10 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Restore photographs: deblur and upscale, on any machine."""
+    pass
+
+
+_options.__doc__ = HELP
 
 
 def _refuse_empty(words: list[str]) -> None:

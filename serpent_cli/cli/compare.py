@@ -1,6 +1,5 @@
 """`serpent compare`."""
 
-import inspect
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serpent_cli.cli import console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 NAMED = 8  # so many files without a partner are named, the others counted
 
-Page = Annotated[Path, typer.Option("-o", "--output", help="The page to write, an .html file.")]
+Page = Annotated[
+    Path, typer.Option("-o", "--output", metavar="PAGE", help="The page to write, an .html file.")
+]
 Lossless = Annotated[
     float,
     typer.Option(
@@ -75,7 +77,8 @@ def compare(
         raise typer.Exit(1)
 
 
-compare.__doc__ = f"{inspect.getdoc(compare)}\n\n" + options.examples(
+show_examples(
+    compare,
     ("serpent compare in.png out.png -o report.html", "two pictures"),
     ("serpent compare small.jpg small_x4.jpg -o report.html", "of different sizes"),
     ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, by name"),

@@ -1,12 +1,12 @@
 """`serpent models convert`."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serpent_cli.cli import console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Source = Annotated[
     Path, typer.Argument(help="State dict of PyTorch (.pth, .pt, .ckpt) or .safetensors.")
 ]
-Out = Annotated[Path, typer.Option("-o", "--output", help="Weights to write, a .safetensors file.")]
+Out = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="FILE", help="Weights to write, a .safetensors file."),
+]
 Sizes = Annotated[
     Path | None,
     typer.Option(
@@ -63,7 +66,8 @@ def convert(
     console.result(str(output))
 
 
-convert.__doc__ = f"{inspect.getdoc(convert)}\n\n" + options.examples(
+show_examples(
+    convert,
     ("serpent models convert theirs.pth -o ours.safetensors", "sizes from the shapes"),
     ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "what they do not tell"),
 )

@@ -1,10 +1,9 @@
 """`serpent deblur`."""
 
-import inspect
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serpent_cli.cli import options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.request import Request, takes
 from serpent_cli.cli.restoring import restore_files
 
@@ -33,7 +32,8 @@ def deblur(request: DeblurRequest) -> None:
     restore_files(request)
 
 
-deblur.__doc__ = f"{inspect.getdoc(deblur)}\n\n" + options.examples(
+show_examples(
+    deblur,
     ("serpent deblur in.png -o out.png", "one picture"),
     ("serpent deblur holiday/", "a folder, to holiday_deblurred/"),
     ("serpent deblur a.tif b.jpg -o sharp/", "several, names kept"),

@@ -1,13 +1,13 @@
 """`serpent eval`."""
 
 import dataclasses
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --s
 SuiteName = Annotated[
     str,
     typer.Argument(
-        help="deblur, gaussian, gaussian-61, blur, partial, shake, defocus, beyond, upscale,"
-        " upscale-real, pairs or flat."
+        help=f"{', '.join(completing.SUITES[:-1])} or {completing.SUITES[-1]}.",
+        autocompletion=completing.one_of(*completing.SUITES),
     ),
 ]
 Photos = Annotated[
     Path | None,
     typer.Option(
-        "--photos", help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat."
+        "--photos",
+        metavar="FOLDER",
+        help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat.",
     ),
 ]
 Scale = Annotated[
@@ -36,11 +38,19 @@ Scale = Annotated[
         "-s",
         "--scale",
         min=1,
+        metavar="N",
+        autocompletion=completing.scales,
         help="Of the bundled model for upscale, upscale-real (8), pairs or flat (1).",
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="Name or path; by default the suite's own.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Name or path; by default the suite's own.",
+        autocompletion=completing.models,
+    ),
 ]
 Oracles = Annotated[
     bool,
@@ -48,9 +58,18 @@ Oracles = Annotated[
         "--oracles", help="Compare with deconvolution that knows the true Gaussian (slow)."
     ),
 ]
+Perceptual = Annotated[
+    bool,
+    typer.Option(
+        "--perceptual",
+        help="Also ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
+    ),
+]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder for results.json, .csv, .md and contact-sheet.png."),
+    typer.Option(
+        "--out", metavar="FOLDER", help="Folder for results.json, .csv, .md and contact-sheet.png."
+    ),
 ]
 WriteCard = Annotated[
     bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
@@ -63,6 +82,7 @@ def evaluate(
     scale: Scale = None,
     model: Model = None,
     oracles: Oracles = False,
+    perceptual: Perceptual = False,
     out: Out = None,
     device: options.Device = "auto",
     tile: options.Tile = "auto",
@@ -87,7 +107,10 @@ def evaluate(
     restorer = _load(name, device, side, threads)
     with console.progress_bar(1, suite, quiet=quiet) as bar:
         bar.file("pictures" if photos is None else "photographs")
-        means = run.evaluate(restorer, suite, photos, oracles=oracles, out=out, on_file=bar.tile)
+        means = run.evaluate(
+            restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,
+            on_file=bar.tile,
+        )  # fmt: skip
     _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
         _keep(Path(model), suite, "colours" if photos is None else photos.name, means)
@@ -114,7 +137,7 @@ def _load(model: str, device: str, tile: str | int, threads: int | None) -> "Res
 
 
 def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> None:
-    from serpent_cli.evaluation import perceptual, table
+    from serpent_cli.evaluation import table
 
     if json:
         for mean in means:
@@ -123,9 +146,6 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
         console.table(table.rows(means))
         console.result("")
         console.result(table.caption(means))
-    lacking = perceptual.why_not()
-    if lacking and not quiet:
-        console.note(f"LPIPS is skipped: {lacking}")
     if out is not None and not quiet:
         console.note(f"results and contact sheet written to {out}")
 
@@ -143,7 +163,8 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
     console.note(f"scores written to {path}")
 
 
-evaluate.__doc__ = f"{inspect.getdoc(evaluate)}\n\n" + options.examples(
+show_examples(
+    evaluate,
     ("serpent eval deblur --photos val/", "the bundled model"),
     ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
     ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
@@ -43,7 +43,10 @@ def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet =
 
 def verify(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Names; all that are here if none is given.")
+        list[str] | None,
+        typer.Argument(
+            help="Names; all that are here if none is given.", autocompletion=completing.models
+        ),
     ] = None,
 ) -> None:
     """Compute the sha256 of weights anew and compare it with their cards.
@@ -82,10 +85,15 @@ def remove(models: Names) -> None:
 
 
 def push(
-    model: Annotated[str, typer.Argument(help="A name or path to .safetensors.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A name or path to .safetensors.", autocompletion=completing.models),
+    ],
     repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Made if it does not exist.")],
     private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
-    message: Annotated[str, typer.Option("--message", help="Of the commit.")] = "",
+    message: Annotated[
+        str, typer.Option("--message", metavar="TEXT", help="Message of the commit.")
+    ] = "",
 ) -> None:
     """Upload weights, card, configuration and a page to the Hub; print their pinned name.
 

@@ -6,25 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.convert import convert
 from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.cli.help_pages import Commands
 from serpent_cli.cli.hub import pull, push, remove, verify
 from serpent_cli.filenames import json_text
 
 if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
 
-models = typer.Typer(
-    name="models",
-    help="Weights: what is here, what is known about them, and the Hugging Face Hub.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+models = Commands(
+    "models", "Weights: what is here, what is known about them, and the Hugging Face Hub."
 )
-Name = Annotated[str, typer.Argument(help="A name, hf://owner/repo, or path to .safetensors.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A name, hf://owner/repo, or path to .safetensors.", autocompletion=completing.models
+    ),
+]
 
 
-@models.command("list")
 def list_models(json: options.Json = False) -> None:
     """List the bundled weights, and the fetched ones in the cache."""
     from serpent_cli.zoo.inventory import inventory
@@ -45,7 +47,6 @@ def list_models(json: options.Json = False) -> None:
     console.table(rows)
 
 
-@models.command("info")
 def info(model: Name, json: options.Json = False, offline: options.Offline = False) -> None:
     """Show parameters, operations, margin, trained range, licence and scores of a model."""
     fetch_model(model, offline=offline)
@@ -66,17 +67,19 @@ def info(model: Name, json: options.Json = False, offline: options.Offline = Fal
         _show(card, facts)
 
 
-@models.command("path")
 def path(model: Name, offline: options.Offline = False) -> None:
     """Print where the file of weights lies; what is not here is fetched."""
     console.result(str(fetch_model(model, offline=offline)[0]))
 
 
-models.command("pull")(pull)
-models.command("verify")(verify)
-models.command("rm")(remove)
-models.command("push")(push)
-models.command("convert")(convert)
+models.add("list", list_models)
+models.add("info", info)
+models.add("path", path)
+models.add("pull", pull)
+models.add("verify", verify)
+models.add("rm", remove)
+models.add("push", push)
+models.add("convert", convert)
 
 
 def _show(card: "Card", facts: dict[str, Any]) -> None:

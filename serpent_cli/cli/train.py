@@ -1,12 +1,12 @@
 """`serpent train`."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import completing, console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ Recipe = Annotated[Path, typer.Argument(help="Recipe, a TOML file; see recipes/.
 Photos = Annotated[
     list[Path],
     typer.Option(
-        "--photos", help="Folder of photographs, or of .tar files; or a .tar. May be repeated."
+        "--photos",
+        metavar="FOLDER",
+        help="Folder of photographs, or of .tar files; or a .tar. May be repeated.",
     ),
 ]
 Minutes = Annotated[
@@ -30,17 +32,28 @@ Minutes = Annotated[
     typer.Option(
         "--minutes",
         min=0,
+        metavar="N",
         help="Stop after so many minutes and write the weights so far; run again to go on.",
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", help="Folder of the run; runs/NAME by default."),
+]
 Init = Annotated[
-    str | None, typer.Option("--init", help="Start from these weights, a name or a path.")
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="MODEL",
+        help="Start from these weights, a name or a path.",
+        autocompletion=completing.models,
+    ),
 ]
 ValPhotos = Annotated[
     Path | None,
     typer.Option(
         "--val-photos",
+        metavar="FOLDER",
         help="Photographs to validate on; by default the recipe keeps some of the others out.",
     ),
 ]
@@ -195,7 +208,8 @@ def _line(report: "StepReport") -> str:
     )
 
 
-train.__doc__ = f"{inspect.getdoc(train)}\n\n" + options.examples(
+show_examples(
+    train,
     ("serpent train recipes/deblur.toml --photos photos/", "the bundled deblur weights"),
     ("serpent train my.toml --photos photos/ --init deblur", "go on from published weights"),
 )

@@ -1,12 +1,12 @@
 """`serpent upscale`."""
 
-import inspect
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import typer
 
-from serpent_cli.cli import options
+from serpent_cli.cli import completing
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.request import Request, takes
 from serpent_cli.cli.restoring import restore_files
 
@@ -18,8 +18,8 @@ class _Scale:
     scale: Annotated[
         int | None,
         typer.Option(
-            "--scale", "-s", min=1, show_default="8, or what --size needs",
-            help="Output pixels per input pixel and axis.",
+            "--scale", "-s", min=1, metavar="N", show_default="8, or what --size needs",
+            help="Output pixels per input pixel and axis.", autocompletion=completing.scales,
         ),
     ] = None  # fmt: skip
 
@@ -59,7 +59,8 @@ def upscale(request: UpscaleRequest) -> None:
     restore_files(request)
 
 
-upscale.__doc__ = f"{inspect.getdoc(upscale)}\n\n" + options.examples(
+show_examples(
+    upscale,
     ("serpent upscale --scale 8 in.png -o out.png", "one picture"),
     ("serpent upscale thumbnails/", "a folder, to thumbnails_x8/"),
     ("serpent upscale in.png --size 1920x1080", "as large as fits into 1920 x 1080"),

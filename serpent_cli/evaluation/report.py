@@ -32,8 +32,8 @@ class Mean:
         bar: What this project demands of `gain`; where that is None, the most that it allows of
             `levels` or else the least of `after`; None: nothing.
         met: Whether this bar and `worst_bar` are reached.
-        lpips_before: Mean LPIPS of the inputs; None where it was not computed.
-        lpips_after: Mean LPIPS of the restored pictures; likewise.
+        st_lpips_before: Mean ST-LPIPS of the inputs; None where it was not computed.
+        st_lpips_after: Mean ST-LPIPS of the restored pictures; likewise.
         wiener: PSNR of the Wiener filter with the best balance; None where it was not asked.
         wiener_balance: That balance.
         richardson_lucy: PSNR of Richardson-Lucy with the best number of iterations; likewise.
@@ -59,8 +59,8 @@ class Mean:
     seconds: float
     bar: float | None
     met: bool | None
-    lpips_before: float | None = None
-    lpips_after: float | None = None
+    st_lpips_before: float | None = None
+    st_lpips_after: float | None = None
     wiener: float | None = None
     wiener_balance: float | None = None
     richardson_lucy: float | None = None
@@ -113,8 +113,8 @@ def _mean(case: str, scores: list[Score], gains: Mapping[str, float | None]) -> 
         ssim_before=round(_average(s.ssim_before for s in scores), 4),
         ssim_after=round(_average(s.ssim_after for s in scores), 4),
         seconds=round(_average(s.seconds for s in scores), 3),
-        lpips_before=_average_if_known([s.lpips_before for s in scores]),
-        lpips_after=_average_if_known([s.lpips_after for s in scores]),
+        st_lpips_before=_average_if_known([s.st_lpips_before for s in scores]),
+        st_lpips_after=_average_if_known([s.st_lpips_after for s in scores]),
         wiener=wiener,
         wiener_balance=balance,
         richardson_lucy=richardson_lucy,
@@ -193,8 +193,8 @@ def _more(mean: Mean) -> dict[str, Any]:
     more = {
         "wiener_db": mean.wiener,
         "richardson_lucy_db": mean.richardson_lucy,
-        "lpips_before": mean.lpips_before,
-        "lpips_after": mean.lpips_after,
+        "st_lpips_before": mean.st_lpips_before,
+        "st_lpips_after": mean.st_lpips_after,
         "note": mean.note or None,
         "worst_gain_db": mean.least_gain,
         "share": mean.share,

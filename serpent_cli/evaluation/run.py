@@ -22,6 +22,7 @@ def evaluate(
     photos: Path | None,
     *,
     oracles: bool = False,
+    perceptually: bool = False,
     out: Path | None = None,
     on_file: OnFile | None = None,
 ) -> list[Mean]:
@@ -33,6 +34,7 @@ def evaluate(
         photos: Sharp photographs, 8 bits deep; for `pairs` the folder of `ref/` and `in/`; for
             `flat` None.
         oracles: Also try deconvolution that knows the true kernel, where that is a Gaussian.
+        perceptually: Also ST-LPIPS, which takes longer than restoring.
         out: Folder for results.json, results.csv, results.md and contact-sheet.png.
         on_file: Called with (photographs done, photographs in all).
 
@@ -40,6 +42,7 @@ def evaluate(
         UsageError: There is no such suite, it is not the model's task, or it has no Gaussian that
             an oracle could be told.
         NoInputError: The folder holds no photograph, or one of a pair is missing.
+        DeviceError: The weights of ST-LPIPS are missing.
         PictureError: A photograph cannot be read or scored, or a result cannot be written.
     """
     opened = open_suite(suite, restorer.card, photos)
@@ -50,7 +53,7 @@ def evaluate(
         )
     if out is not None:
         prepare_folder(out)
-    distance = None if perceptual.why_not() else perceptual.load_distance()
+    distance = perceptual.load_distance() if perceptually else None
     scores = run_suite(restorer, opened, on_file, oracles=oracles, distance=distance)
     means = summarise(scores)
     if out is not None:

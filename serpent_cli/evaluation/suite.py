@@ -45,8 +45,8 @@ class Score:
         ssim_before: SSIM of the input, or of the bicubic enlargement.
         ssim_after: SSIM of the restored picture.
         seconds: Time that restoring took.
-        lpips_before: LPIPS of the input or enlargement, if its weights are at hand.
-        lpips_after: LPIPS of the restored picture, likewise.
+        st_lpips_before: ST-LPIPS of the input or enlargement, if it was asked.
+        st_lpips_after: ST-LPIPS of the restored picture, likewise.
         wiener: PSNR of the Wiener filter by its `balance`; empty if it was not asked.
         richardson_lucy: PSNR of Richardson-Lucy by its iterations; likewise.
         note: A reservation, such as that the model was not trained for the case.
@@ -64,8 +64,8 @@ class Score:
     ssim_before: float
     ssim_after: float
     seconds: float
-    lpips_before: float | None = None
-    lpips_after: float | None = None
+    st_lpips_before: float | None = None
+    st_lpips_after: float | None = None
     wiener: dict[float, float] = field(default_factory=dict[float, float])
     richardson_lucy: dict[int, float] = field(default_factory=dict[int, float])
     note: str = ""
@@ -88,7 +88,7 @@ def run_suite(
         suite: Opened for the restorer's card.
         on_file: Called with (done, total).
         oracles: Also try deconvolution that knows the true kernel, where that is a Gaussian.
-        distance: LPIPS, if its weights are at hand.
+        distance: ST-LPIPS, of whole frames; None: it is left out.
 
     Raises:
         PictureError: A photograph cannot be read or scored, or does not fit its partner.
@@ -127,7 +127,7 @@ def _scores(
         cut = [psnr for psnr, _ in figures.get(BORDER_CUT, figures[part])]
         own: dict[str, Any] = {}  # what is known of the case, not of each part of it
         if not part:
-            own = {"lpips_before": lpips[0], "lpips_after": lpips[1]}
+            own = {"st_lpips_before": lpips[0], "st_lpips_after": lpips[1]}
             own |= {"wiener": wiener, "richardson_lucy": richardson_lucy}
         yield Score(
             f"{trial.case}, {part}" if part else trial.case, trial.file, first, last, cut[0],

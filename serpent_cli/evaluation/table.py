@@ -8,7 +8,7 @@ from serpent_cli.evaluation.suite import CUT
 
 HEAD = [
     "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",
-    "LPIPS before", "LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "share",
+    "ST-LPIPS before", "ST-LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "share",
     "worst gain dB", "levels", "seconds", "bar", "met", "note",
 ]  # fmt: skip
 ALWAYS = frozenset(HEAD[:8]) | {"seconds", "bar", "met"}
@@ -31,7 +31,7 @@ def _row(mean: Mean) -> list[str]:
     wiener = _tuned(mean.wiener, mean.wiener_balance)
     richardson_lucy = _tuned(mean.richardson_lucy, mean.richardson_lucy_iterations)
     over = "" if mean.over_oracles is None else f"{mean.over_oracles:+.2f}"
-    alike = (mean.ssim_before, mean.ssim_after, mean.lpips_before, mean.lpips_after)
+    alike = (mean.ssim_before, mean.ssim_after, mean.st_lpips_before, mean.st_lpips_after)
     share = "" if mean.share is None else f"{100 * mean.share:.0f} %"
     worst = "" if mean.worst_bar is None else f", worst {mean.worst_bar:.2f}"
     return [

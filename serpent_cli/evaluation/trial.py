@@ -1,5 +1,6 @@
 """One photograph in one case: what the restorer is given, and what its answer is measured by."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,7 +143,11 @@ def open_suite(name: str, card: Card, folder: Path | None) -> Suite:
         NoInputError: The folder holds no photograph, or one of a pair is missing.
     """
     if name not in SUITES:
-        raise UsageError(f"there is no suite {name!r}", hint=f"the suites are {', '.join(SUITES)}")
+        near = difflib.get_close_matches(name, SUITES, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"there is no suite {name!r}", hint=f"{meant}the suites are {', '.join(SUITES)}"
+        )
     task = "deblur" if name in CASES else "upscale" if name in REDUCTIONS else card.task
     if task != card.task:
         raise UsageError(

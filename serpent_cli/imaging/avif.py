@@ -50,7 +50,8 @@ def stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
         height: Rows as stored.
         width: Columns as stored.
     """
-    turn, notes = found.orientation, tuple(facts.notes)
+    turn = found.orientation
+    notes: tuple[str, ...] = ()
     if facts.aperture is not None and facts.crop(height, width) is None:
         notes += ("Its clean aperture does not fall on whole pixels: all of the picture is shown",)
     taken = found
@@ -60,7 +61,8 @@ def stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
         taken = replace(taken, orientation=turn, dpi=upright_dpi(dpi, turn))
     cicp = facts.cicp if facts.cicp and not is_srgb(facts.cicp) else None
     density = None if taken.dpi else upright_density(facts.density, turn)
-    return replace(taken, cicp=cicp, density=density, warnings=taken.warnings + notes)
+    taken = replace(taken, cicp=cicp, density=density, warnings=taken.warnings + notes)
+    return taken.without(tuple(facts.notes))
 
 
 def read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, name: str) -> Picture:

@@ -46,8 +46,9 @@ def tiff_source(
     channels, dtype = bands.layout()
     pixels, alpha = blank(page.height, page.width, dtype, alpha=channels in (2, 4))
     head = tiff.finished(page, metadata).picture(
-        pixels, alpha, channels < 3, format="TIFF", notes=page_notes(file)
-    )
+        pixels, alpha, channels < 3, format="TIFF", notes=page_notes(file),
+        bits=tiff.fewer_bits(page, dtype),
+    )  # fmt: skip
     return BandSource(head, bands.step, bands.begin, bands.notes)
 
 

@@ -42,7 +42,7 @@ def normalise(samples: Samples, bits: int, name: str) -> tuple[Samples, tuple[st
     if kind != "u" or bits > 16:
         what = {"u": "unsigned integers", "i": "signed integers"}.get(kind, "numbers")
         raise PictureError(
-            f"cannot read {name}: it holds {bits}-bit {what}, which have no agreed white",
+            f"cannot read {name}: it holds {bits}-bit {what}, with no agreed value for white",
             "Convert it to 16-bit unsigned or to float in the range 0 to 1 first",
         )
     dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)

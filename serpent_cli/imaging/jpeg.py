@@ -98,22 +98,21 @@ class Jpeg:
             all(left == 0 for left in each) for each in self.sent.values()
         )
 
-    def notes(self, xmp: bytes | None, icc: bytes | None) -> tuple[str, ...]:
-        """Name what is left out: behind the picture, and in segments that Pillow passes over.
+    def beside(self, xmp: bytes | None) -> tuple[str, ...]:
+        """Name what is left out beside the picture; `xmp`, its packet, may tell what it is."""
+        notes = beside.behind(self.tail, xmp)
+        if any(each.body.startswith(_XMP_REST) for each in self.segments):
+            notes += ("The XMP beyond its first 64 kB was left out",)
+        return notes
 
-        Args:
-            xmp: Its packet.
-            icc: Its profile, as far as it is whole.
-        """
-        bodies = [each.body for each in self.segments]
-        notes = list(beside.behind(self.tail, xmp))
-        if any(body.startswith(_XMP_REST) for body in bodies):
-            notes.append("The XMP beyond its first 64 kB was left out")
-        if not icc and any(body.startswith(_PROFILE) for body in bodies):
-            notes.append("Its colour profile is damaged and was left out")
+    def notes(self, icc: bytes | None) -> tuple[str, ...]:
+        """Name what is left out of segments; `icc` is its profile, if that is whole."""
+        notes: tuple[str, ...] = ()
+        if not icc and any(each.body.startswith(_PROFILE) for each in self.segments):
+            notes += ("Its colour profile is damaged and was left out",)
         if any(each.marker == _APP11 and each.body[:2] == b"JP" for each in self.segments):
-            notes.append("Its content credentials (JUMBF) were left out")
-        return tuple(notes)
+            notes += ("Its content credentials (JUMBF) were left out",)
+        return notes
 
 
 def read_segments(data: bytes) -> Jpeg:

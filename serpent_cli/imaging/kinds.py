@@ -126,8 +126,8 @@ def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
 
 def _jpeg_metadata(image: eight_bit.ImageFile, segments: jpeg.Jpeg) -> Metadata:
     metadata = eight_bit.image_metadata(image, segments.density)
-    notes = segments.notes(metadata.xmp, metadata.icc)
-    return replace(metadata, warnings=metadata.warnings + notes)
+    metadata = metadata.without(segments.beside(metadata.xmp))
+    return replace(metadata, warnings=metadata.warnings + segments.notes(metadata.icc))
 
 
 def _samples_by_pillow(data: bytes) -> Samples:
@@ -209,11 +209,8 @@ def _by_pillow(
 ) -> Opened:
     image = eight_bit.open_eight_bit(stream, kind, name)
     metadata = eight_bit.image_metadata(image)
-    metadata = replace(
-        metadata,
-        icc=icc or metadata.icc,
-        warnings=metadata.warnings + beside.behind(tail, metadata.xmp),
-    )
+    metadata = replace(metadata, icc=icc or metadata.icc)
+    metadata = metadata.without(beside.behind(tail, metadata.xmp))
     decode = partial(eight_bit.read_eight_bit, image, kind, 8, name, metadata, lossless=lossless)
     sample_bytes = 2 if image.mode.startswith("I") else 1
     return Opened(image.height, image.width, metadata.orientation, decode, sample_bytes)

@@ -6,7 +6,7 @@ stay readable. Sources: Exif 2.32; XMP part 1, tiff:Orientation and exif:PixelXD
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -63,6 +63,18 @@ class Metadata:
     warnings: tuple[str, ...] = ()
     density: tuple[int, int] | None = None
     cicp: tuple[int, int] | None = None
+
+    def without(self, left_out: tuple[str, ...]) -> "Metadata":
+        """Note what lies beside the picture and is left out; XMP claims it no longer.
+
+        Args:
+            left_out: A sentence for each thing; if there is none, XMP stays as it is.
+        """
+        if not left_out:
+            return self
+        xmp = None if self.xmp is None else beside.without_claims(self.xmp)
+        claims = (beside.CLAIMS,) if xmp != self.xmp else ()
+        return replace(self, xmp=xmp, warnings=self.warnings + left_out + claims)
 
     def picture(
         self,
@@ -136,9 +148,7 @@ def take_orientation(
                 "Only its XMP says that it lies on its side"
                 f" (tiff:Orientation {found[2].decode()}): EXIF alone counts, it was not turned",
             )
-        upright = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-        xmp = beside.without_claims(upright)
-        warnings += (beside.CLAIMS,) if xmp != upright else ()
+        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     turn = orientation or 1
     dpi = upright_dpi(dpi or (exif_dpi(exif) if exif else None), turn)
     density = None if dpi else upright_density(density, turn)

@@ -62,8 +62,9 @@ def gathered(header: Header) -> Metadata:
         icc=icc, exif=found.chunks.get(b"eXIf", legacy), xmp=xmp, dpi=dpi, density=density,
         cicp=None if cicp is None or profile.is_srgb(cicp) else cicp,
     )  # fmt: skip
-    notes = (*found.notes, *_text_notes(header), *beside.behind(header.tail, xmp))
-    return replace(taken, warnings=taken.warnings + notes)
+    notes = (*found.notes, *_text_notes(header))
+    taken = replace(taken, warnings=taken.warnings + notes)
+    return taken.without(beside.behind(header.tail, xmp))
 
 
 def _from_texts(header: Header, found: _Found) -> tuple[bytes | None, bytes | None]:

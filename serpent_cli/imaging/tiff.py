@@ -4,7 +4,7 @@ Sources: TIFF 6.0; Adobe Photoshop TIFF Technical Notes for extra samples.
 """
 
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -55,12 +55,21 @@ def read_tiff(stream: BinaryIO, tiff: tifffile.TiffFile, page: Page, name: str) 
         samples = samples[0, 0] if page.planes == 1 else np.moveaxis(samples[:, 0, ..., 0], 0, 2)
     samples, more = interpret(page, samples, metadata.icc, name)
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    return finished(page, metadata).picture(pixels, alpha, grey, format="TIFF", notes=notes + more)
+    return finished(page, metadata).picture(
+        pixels, alpha, grey, format="TIFF", notes=notes + more, bits=fewer_bits(page, pixels.dtype)
+    )
 
 
 def finished(page: Page, metadata: Metadata) -> Metadata:
     """The metadata of what `interpret` makes of a page: CMYK becomes sRGB."""
     return replace(metadata, icc=None) if page.photometric == CMYK else metadata
+
+
+def fewer_bits(page: Page, dtype: np.dtype[Any]) -> int:
+    """`Picture.bits` of what `interpret` makes of a page: what it has of the 16 bits."""
+    bits = page.bits or 0
+    told = page.photometric not in (PALETTE, CMYK) and dtype == np.uint16
+    return bits if told and 8 < bits < 16 else 0
 
 
 def interpret(

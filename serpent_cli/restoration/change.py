@@ -51,9 +51,15 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class RestoredPicture(Picture):
-    """A picture, and what restoring changed; None where it has another size than the input."""
+    """A picture, and what restoring changed; None where it has another size than the input.
+
+    Attributes:
+        difference: What was changed.
+        hardly: The one of its warnings that says that this is hardly anything; None if it is more.
+    """
 
     difference: Difference | None = None
+    hardly: str | None = None
 
 
 class Change:
@@ -162,7 +168,7 @@ def compared(given: Samples | None, restored: Picture, strength: float = 1.0) ->
     hardly = change.likeness >= HARDLY
     said = change.warning(strength, edge_width(given)) if hardly else None
     kept["warnings"] = (*restored.warnings, *([said] if said else ()))
-    return RestoredPicture(**kept, difference=change.difference())
+    return RestoredPicture(**kept, difference=change.difference(), hardly=said)
 
 
 def _where(rows: NDArray[np.int64]) -> str:

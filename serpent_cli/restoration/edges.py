@@ -2,7 +2,7 @@
 
 At each of the steepest places of luma, the contrast around it over the slope there is the width of
 the edge in pixels. Sharp photographs have edges of 2 to 5 pixels by this measure, with noise and
-compression too; strong blur makes them wider than 5.5, slight blur or a sharp part need not:
+compression too; strong blur makes nearly all wider than 5.5, slight blur or a sharp part need not:
 python -m bench edges --photos DIR.
 """
 

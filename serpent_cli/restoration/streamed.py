@@ -25,6 +25,7 @@ from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.written import before_coding
 
 DECODING = 2.5
 """Peak bytes of decoding a picture whole over the bytes of its samples."""
@@ -163,7 +164,7 @@ def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) ->
         plan(whole_output=False)  # or the sentence is about the input
         raise PictureError(
             f"cannot write {target}: {error.message}, since its format is encoded as a whole",
-            "Name the result .tif or .png: these are written by bands",
+            "Name the result .tif or .png: these are written in parts",
         ) from None
 
 
@@ -198,6 +199,8 @@ def _restore(
 
     def warnings() -> tuple[str, ...]:
         alike = run.change.warning(restorer.forward.strength) if s == 1 else None
+        if alike and not written_by_bands(target):
+            alike = before_coding(alike)
         return reader.warnings + ((alike,) if alike else ())
 
     def ready(stream: BinaryIO, notes: tuple[str, ...]) -> None:
@@ -237,7 +240,7 @@ def _check_decoding(source: Path, restorer: Restorer) -> None:
     if layout.whole and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(
-            f"cannot read {source}: decoding it, which cannot be done by bands, takes {least} of"
+            f"cannot read {source}: it cannot be decoded in parts, and whole it takes {least} of"
             " memory",
             f"Give --max-memory {least}, or convert it to an upright TIFF first",
         )

@@ -25,7 +25,7 @@ class Known:
     def again(self) -> str:
         """What to do after a failure that may pass."""
         kept = self.partial.stat().st_size if self.partial and self.partial.is_file() else 0
-        return f"run it again: it goes on after {kept} bytes" if kept else "run it again"
+        return f"run it again to resume after {kept} bytes" if kept else "run it again"
 
 
 @contextmanager

@@ -111,7 +111,9 @@ def test_folders_at_urls(memory_url: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp", ".heic", ".nef", ".jxl"])
+@pytest.mark.parametrize(
+    "suffix", [".jpg", ".tif", ".webp", ".ppm", ".pgm", ".heic", ".nef", ".jxl"]
+)
 def test_formats_are_found_even_to_be_refused_with_a_sentence(suffix: str) -> None:
     assert suffix in PICTURE_SUFFIXES
 

@@ -14,11 +14,6 @@ Serpent = Callable[..., Any]
 Model = tuple[str, Path]
 
 
-@pytest.fixture(autouse=True)
-def _without_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perceptual, "why_not", lambda: "its weights are elsewhere")
-
-
 def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Path) -> None:
     outcome = serpent("eval", "deblur", "--photos", photos, *model, "--json")
     assert outcome.code == 1, "random weights meet no bar"
@@ -30,10 +25,15 @@ def test_missed_bars_are_an_exit_code(serpent: Serpent, model: Model, photos: Pa
     assert empty == "" and caption.startswith("PSNR and SSIM of RGB, whole frames. Levels: ")
 
 
-def test_lpips_is_said_to_be_skipped(serpent: Serpent, model: Model, photos: Path) -> None:
+def test_st_lpips_says_what_it_lacks(
+    serpent: Serpent, model: Model, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = "eval", "gaussian-61", "--photos", photos, *model
-    assert serpent(*command).err == ["LPIPS is skipped: its weights are elsewhere"]
-    assert serpent(*command, "--quiet").err == []
+    assert serpent(*command).err == []
+    monkeypatch.setattr(perceptual, "MODULE", "no_such_module")
+    outcome = serpent(*command, "--perceptual")
+    outcome.failed(5, "stlpips-pytorch, whose weights it takes, is not installed")
+    assert outcome.hint == "hint: pip install --no-deps stlpips-pytorch"
 
 
 def test_scores_are_kept_in_the_card(serpent: Serpent, model: Model, photos: Path) -> None:

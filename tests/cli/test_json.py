@@ -52,6 +52,7 @@ def test_every_status_is_documented(records: dict[str, dict[str, Any]]) -> None:
 def test_types(records: dict[str, dict[str, Any]]) -> None:
     for status, record in records.items():
         kinds = {"seconds": (int, float), "warnings": list, "summary": bool, "input": str,
-                 "output": str, "status": str, "error": str, "hint": str | None}  # fmt: skip
+                 "output": str, "status": str, "error": str, "hint": str | None,
+                 "change": dict}  # fmt: skip
         for key, value in record.items():
             assert isinstance(value, kinds.get(key, int)), (status, key, value)

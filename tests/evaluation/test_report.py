@@ -26,7 +26,7 @@ def test_means_are_of_the_files_decibels() -> None:
     assert (first.bar, first.met) == (3.2, False)
     assert (first.least_gain, first.worst_bar, first.share, first.levels) == (2.5, None, None, None)
     assert (first.ssim_before, first.ssim_after, first.seconds) == (0.8, 0.9, 2.0)
-    assert (first.wiener, first.lpips_before, first.over_oracles, first.note) == (
+    assert (first.wiener, first.st_lpips_before, first.over_oracles, first.note) == (
         None, None, None, "",
     )  # fmt: skip
     assert (second.case, second.files, second.gain) == ("disk 2", 1, 1.5)
@@ -143,7 +143,7 @@ def test_a_card_keeps_what_is_known_and_no_more() -> None:
         [
             score("disk 2", "a", 24.0, 24.5),
             score(CLEAN, "a", math.inf, 40.0, levels=3.0),
-            score("disk 3", "a", 24.0, 24.5, lpips_before=0.3, lpips_after=0.2, note="far"),
+            score("disk 3", "a", 24.0, 24.5, st_lpips_before=0.3, st_lpips_after=0.2, note="far"),
         ]
     )
     written = json.loads(json.dumps(records(means, "deblur", "val"), allow_nan=False))
@@ -155,5 +155,5 @@ def test_a_card_keeps_what_is_known_and_no_more() -> None:
     }  # fmt: skip
     assert second["gain_db"] is None and second["worst_db"] == 40.0 and second["levels"] == 3.0
     assert "worst_gain_db" not in second
-    assert set(third) - set(first) == {"lpips_before", "lpips_after", "note"}
-    assert (third["lpips_before"], third["lpips_after"], third["note"]) == (0.3, 0.2, "far")
+    assert set(third) - set(first) == {"st_lpips_before", "st_lpips_after", "note"}
+    assert (third["st_lpips_before"], third["st_lpips_after"], third["note"]) == (0.3, 0.2, "far")

@@ -3,14 +3,13 @@
 import csv
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from serpent_cli.errors import DeviceError, PictureError, UsageError
-from serpent_cli.evaluation import packages, perceptual
+from serpent_cli.evaluation import packages
 from serpent_cli.evaluation.run import evaluate
 from serpent_cli.evaluation.table import markdown
 from serpent_cli.restoration.restorer import Restorer
@@ -94,20 +93,3 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="needs no-such-package, which") as caught:
         packages.require_packages()
     assert caught.value.hint == "pip install 'serpent-restore[eval]'"
-
-
-def test_lpips_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    assert perceptual.why_not() == "torchvision is not installed"
-    monkeypatch.delitem(sys.modules, "torchvision")
-    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator nms is missing')")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert perceptual.why_not() == "torchvision does not load (operator nms is missing)"
-    (tmp_path / "torchvision.py").write_text("version = 'one that loads, and is longer'")
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    weights = tmp_path / "checkpoints" / "vgg16-397923af.pth"
-    assert perceptual.why_not() == f"there is no {weights}"
-    weights.parent.mkdir()
-    weights.touch()
-    assert perceptual.why_not() is None
-    monkeypatch.delitem(sys.modules, "torchvision")

@@ -36,7 +36,7 @@ def test_doing_nothing_gains_nothing(scored: RunSuite, untouched: Restorer, fold
         assert score.ssim_after == score.ssim_before
         assert (score.before == math.inf) == (score.case == CLEAN)
         assert score.wiener == score.richardson_lucy == {}
-        assert score.lpips_before is score.lpips_after is None
+        assert score.st_lpips_before is score.st_lpips_after is None
 
 
 def test_sharpening_gains_on_blur_and_costs_on_sharp_pictures(
@@ -62,9 +62,9 @@ def test_a_distance_is_taken_of_both_pictures_from_the_truth(
         return float(np.abs(a - b).max())
 
     for score in scored(sharper, "deblur", folder, distance=distance):
-        assert (score.lpips_before == 0) == (score.case == CLEAN)
-        assert score.lpips_after is not None
-        assert 0 < score.lpips_after < 1
+        assert (score.st_lpips_before == 0) == (score.case == CLEAN)
+        assert score.st_lpips_after is not None
+        assert 0 < score.st_lpips_after < 1
 
 
 def test_upscaling_is_scored_on_luma_against_bicubic(

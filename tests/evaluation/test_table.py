@@ -36,13 +36,13 @@ def test_the_table_shows_shares_and_what_one_photograph_may_lose() -> None:
 def test_the_table_shows_oracles_lpips_and_reservations() -> None:
     told = score(
         "gaussian-61", 24.0, 26.0, wiener={0.001: 25.0, 10**-2.5: 25.5},
-        richardson_lucy={30: 26.25}, lpips_before=0.4, lpips_after=0.25, note="out of range",
+        richardson_lucy={30: 26.25}, st_lpips_before=0.4, st_lpips_after=0.25, note="out of range",
     )  # fmt: skip
     head, first, second = rows(summarise([told, score("disk 2", 24.0, 24.5)]))
     cells, others = (dict(zip(head, row, strict=True)) for row in (first, second))
     assert (cells["Wiener dB"], cells["Richardson-Lucy dB"]) == ("25.50 (0.0032)", "26.25 (30)")
     assert (cells["over oracles"], cells["note"]) == ("-0.25", "out of range")
-    assert (cells["LPIPS before"], cells["LPIPS after"]) == ("0.4000", "0.2500")
+    assert (cells["ST-LPIPS before"], cells["ST-LPIPS after"]) == ("0.4000", "0.2500")
     assert others["Wiener dB"] == others["over oracles"] == others["note"] == ""
 
 

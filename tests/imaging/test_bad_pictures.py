@@ -221,7 +221,7 @@ def test_nothing_reaches_stderr(capfd):
 def test_integers_without_an_agreed_white_are_refused(tmp_path, dtype):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((4, 5), dtype))
-    with pytest.raises(PictureError, match="no agreed white"):
+    with pytest.raises(PictureError, match="no agreed value for white"):
         read_picture(path)
 
 

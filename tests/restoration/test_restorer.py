@@ -111,7 +111,9 @@ def test_what_lies_beside_the_pixels_is_carried_through(restorer_with: Make, pho
     picture = Picture(photo, icc=b"profile", exif=b"MM", xmp=b"<x/>", dpi=(300, 200), format="PNG")
     restored = restorer_with(Same()).restore(picture)
     warnings = restored.warnings  # that nothing has changed
-    assert restored == dataclasses.replace(picture, pixels=restored.pixels, warnings=warnings)
+    kept = {entry.name: getattr(restored, entry.name) for entry in dataclasses.fields(Picture)}
+    wanted = dataclasses.replace(picture, pixels=restored.pixels, warnings=warnings)
+    assert Picture(**kept) == wanted
     assert restored.pixels is not picture.pixels
 
 

@@ -272,5 +272,5 @@ def test_a_picture_too_large_to_decode_whole_is_refused(
     source = tmp_path / "in.jpg"
     write_picture(Picture(np.tile(photo, (20, 20, 1))), source)
     restorer = restorer_with(blur_network(), max_memory=430 * 2**20)
-    with pytest.raises(PictureError, match="cannot be done by bands"):
+    with pytest.raises(PictureError, match="cannot be decoded in parts"):
         restore_file(source, tmp_path / "out.tif", restorer)

@@ -7,6 +7,7 @@ OpenMP runtime beside torch's would spin against it. The result is the same for 
 import ctypes
 import functools
 import itertools
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 from serpent_cli.version import DISTRIBUTION
 
-LIBRARY_STEM = "_cross_scan"
+LIBRARY = "_cross_scan.pyd" if sys.platform == "win32" else "_cross_scan.so"
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
 CHUNK = 64  # path steps between saved carries: backward's scratch of one chunk stays in the cache
 
@@ -27,7 +28,7 @@ class _Scan(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("B", "H", "W", "D")),
         *((name, ctypes.c_int32) for name in ("K", "N", "R", "reset", "observe")),
-        *((name, ctypes.c_int32) for name in ("u_type", "dbc_type", "chunk")),
+        *((name, ctypes.c_int32) for name in ("type", "chunk")),
         *(
             (name, ctypes.c_void_p)
             for name in (
@@ -41,9 +42,8 @@ class _Scan(ctypes.Structure):
 
 def library_path() -> Path | None:
     """The compiled kernel inside the package, None if it was installed without a compiler."""
-    folder = Path(__file__).resolve().parent.parent
-    found = [*folder.glob(f"{LIBRARY_STEM}*.so"), *folder.glob(f"{LIBRARY_STEM}*.pyd")]
-    return found[0] if found else None
+    path = Path(__file__).resolve().parent.parent / LIBRARY
+    return path if path.exists() else None
 
 
 @functools.cache
@@ -58,6 +58,15 @@ def library() -> ctypes.CDLL:
         raise OSError(
             "the compiled kernel is missing: serpent was installed without a C++ compiler"
         )
+    return loaded(path)
+
+
+def loaded(path: Path) -> ctypes.CDLL:
+    """A kernel's library, its functions declared.
+
+    Raises:
+        OSError: It is no such library, or built for another version of this file.
+    """
     lib = ctypes.CDLL(str(path))
     for name in ("cross_scan_size", "cross_scan_groups"):
         getattr(lib, name).restype = ctypes.c_int64
@@ -65,6 +74,8 @@ def library() -> ctypes.CDLL:
     lib.cross_scan_instruction_set.restype = ctypes.c_char_p
     lib.cross_scan_register_limit.restype = ctypes.c_float
     lib.cross_scan_register_limit.argtypes = [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]
+    lib.cross_scan_multiply_adds.restype = ctypes.c_float
+    lib.cross_scan_multiply_adds.argtypes = [ctypes.c_int64]
     for name in ("cross_scan_forward", "cross_scan_backward"):
         getattr(lib, name).restype = None
         getattr(lib, name).argtypes = [ctypes.POINTER(_Scan), ctypes.c_int64, ctypes.c_int64]
@@ -107,9 +118,11 @@ def why_not(request: ScanRequest) -> str | None:
     return unavailable()
 
 
-def _readable(x: Tensor) -> Tensor:
-    """fp32 and bf16 as they are; fp16, which few CPUs compute in, as fp32."""
-    return x if x.dtype in TYPES else x.float()
+def _readable(u: Tensor, dbc: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as they are if they are fp32 or bf16, otherwise (fp16, or one of each) as fp32."""
+    if u.dtype == dbc.dtype and u.dtype in TYPES:
+        return u, dbc
+    return u.float(), dbc.float()
 
 
 def _describe(
@@ -128,7 +141,7 @@ def _describe(
     assert a_log is not None
     scan = _Scan(
         *u.shape, len(codes), a_log.shape[2], dt_weight.shape[1], options.reset, options.observe,
-        TYPES[u.dtype], TYPES[dbc.dtype], CHUNK, kept[0].data_ptr(), u.data_ptr(), dbc.data_ptr(),
+        TYPES[u.dtype], CHUNK, kept[0].data_ptr(), u.data_ptr(), dbc.data_ptr(),
         *(None if p is None else p.data_ptr() for p in floats),
     )  # fmt: skip
     return scan, kept
@@ -167,7 +180,7 @@ def forward(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Y in `options.out_dtype` and, if asked for, the states before each chunk of each path."""
     params = (dt_weight, dt_bias, A_log, D_skip)
-    scan, kept = _describe(_readable(u), _readable(dbc), params, options)
+    scan, kept = _describe(*_readable(u, dbc), params, options)
     y = torch.empty(u.shape)
     carries = _carries(scan) if save_carries else torch.empty(0)
     scan.y = y.data_ptr()
@@ -183,7 +196,7 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
     """Gradients of all inputs; u's and dbc's in their types, the parameters' in fp32."""
     params = (dt_weight, dt_bias, A_log, D_skip)
-    scan, kept = _describe(_readable(u), _readable(dbc), params, options)
+    scan, kept = _describe(*_readable(u, dbc), params, options)
     groups, b = library().cross_scan_groups(scan.D), scan.B
     grad_y = grad_y.float().contiguous()
     grads = {

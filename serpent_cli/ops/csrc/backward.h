@@ -7,7 +7,7 @@
 //   dpre = ddelta * sigmoid(pre)
 
 // ONE: N = 1 with what runs along the path in registers.
-template <int G, bool PART, bool ONE, class U, class P>
+template <int G, bool PART, bool ONE, class T>
 class BackwardGroup {
     static constexpr int V = G * LANES, STATES = ONE ? 1 : MAX_STATES;
     const Scan& s;
@@ -22,8 +22,8 @@ class BackwardGroup {
     const Floats rows;      // (F, LANES): a pixel's grad_dbc, not yet summed
     vf skip[G], d_bias[G], d_skip[G];
 
-    const P* features(int64_t at, int k) const { return (const P*)s.dbc + (at * s.K + k) * F; }
-    const U* input(int64_t at) const { return (const U*)s.u + at * s.D + d0; }
+    const T* features(int64_t at, int k) const { return (const T*)s.dbc + (at * s.K + k) * F; }
+    const T* input(int64_t at) const { return (const T*)s.u + at * s.D + d0; }
 
     // Forward from a chunk's carry, keeping what the reverse needs.
     INLINE void replay(const Parameters<G, PART>& p, int k, int64_t c, int count) {
@@ -39,8 +39,8 @@ class BackwardGroup {
                 h[n * G + v] = load_channels<G, PART>(carry + n * s.D, v, width);
         for (int t = 0; t < count; t++, delta_t += V, slope_t += V) {
             const int64_t at = b * L + pixels[t];
-            const P* f = features(at, k);
-            const U* u = input(at);
+            const T* f = features(at, k);
+            const T* u = input(at);
             if (t + AHEAD < count) {
                 const int64_t next = b * L + pixels[t + AHEAD];
                 __builtin_prefetch(features(next, k));
@@ -84,8 +84,8 @@ class BackwardGroup {
         float* const row = rows;
         for (int t = count - 1; t >= 0; t--) {
             const int64_t at = b * L + pixels[t];
-            const P *f = features(at, k), *Bs = f + rank, *Cs = Bs + states;
-            const U* u = input(at);
+            const T *f = features(at, k), *Bs = f + rank, *Cs = Bs + states;
+            const T* u = input(at);
             const float* g = s.grad_y + at * s.D + d0;
             float* du = s.grad_u + at * s.D + d0;
             if (t >= AHEAD) {  // u and the features are at hand since the replay
@@ -155,7 +155,7 @@ class BackwardGroup {
         vf total[ROWS * G];
         for (int i = 0; i < ROWS * G; i++) total[i] = load<float>(to + i * LANES);
         for (int t = 0; t < count; t++, gradient += V) {
-            const P* f = features(b * L + pixels[t], k) + r;
+            const T* f = features(b * L + pixels[t], k) + r;
             for (int i = 0; i < ROWS; i++)
                 for (int v = 0; v < G; v++)
                     total[i * G + v] += load<float>(gradient + v * LANES) * scalar(f + i);

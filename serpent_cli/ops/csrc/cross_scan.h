@@ -9,7 +9,7 @@ typedef struct {
     int64_t B, H, W, D;
     int32_t K, N, R;
     int32_t reset, observe;
-    int32_t u_type, dbc_type;
+    int32_t type;           // of u and dbc
     int32_t chunk;          // Q, path steps between saved carries
     const int32_t* paths;   // (K) bits: 1 column, 2 reversed, 4 snake
     const void* u;          // (B, H, W, D)

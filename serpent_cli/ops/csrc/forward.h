@@ -2,7 +2,7 @@
 // Included once per instruction set, inside its namespace.
 
 // ONE: N = 1 with the state in registers.
-template <int G, bool PART, bool ONE, class U, class P>
+template <int G, bool PART, bool ONE, class T>
 static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
     constexpr int V = G * LANES;
     const int64_t L = s.H * s.W, chunks = chunk_count(s);
@@ -35,13 +35,13 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
             }
             for (int t = 0; t < count; t++) {
                 const int64_t at = b * L + pixels[t];
-                const P* f = (const P*)s.dbc + (at * s.K + k) * F;
-                const U* u = (const U*)s.u + at * s.D + d0;
+                const T* f = (const T*)s.dbc + (at * s.K + k) * F;
+                const T* u = (const T*)s.u + at * s.D + d0;
                 float* y = s.y + at * s.D + d0;
                 if (t + AHEAD < count) {
                     const int64_t next = b * L + pixels[t + AHEAD];
-                    __builtin_prefetch((const P*)s.dbc + (next * s.K + k) * F);
-                    fetch<G, false>((const U*)s.u + next * s.D + d0);
+                    __builtin_prefetch((const T*)s.dbc + (next * s.K + k) * F);
+                    fetch<G, false>((const T*)s.u + next * s.D + d0);
                     if (k) fetch<G, true>(s.y + next * s.D + d0);
                 }
                 if (s.reset && starts[t]) {
@@ -66,7 +66,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                     } else
                         for (int v = 0; v < G; v++) out[v] += h1[v];
                 } else {
-                    const P *Bs = f + R, *Cs = Bs + N;
+                    const T *Bs = f + R, *Cs = Bs + N;
                     const float* rate = rates;
                     float* at_n = h;
                     for (int v = 0; v < G; v++) x[v] *= delta[v] * LN_2;

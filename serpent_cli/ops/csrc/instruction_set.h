@@ -24,55 +24,51 @@ constexpr int AHEAD = 4;  // pixels along the path that are fetched before their
 #include "backward.h"
 #include "forward.h"
 
-template <int G, bool PART, bool ONE, class U, class P>
+template <int G, bool PART, bool ONE, class T>
 void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
     if (back) {
-        BackwardGroup<G, PART, ONE, U, P> backward(s, b, d0, lanes, group);
+        BackwardGroup<G, PART, ONE, T> backward(s, b, d0, lanes, group);
         for (int k = 0; k < s.K; k++) backward.run(k);
     } else
-        forward_group<G, PART, ONE, U, P>(s, b, d0, lanes);
+        forward_group<G, PART, ONE, T>(s, b, d0, lanes);
 }
 
-template <int G, bool PART, class U, class P>
+template <int G, bool PART, class T>
 void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, bool back) {
     if (s.N == 1)
-        run_group<G, PART, true, U, P>(s, b, d0, lanes, group, back);
+        run_group<G, PART, true, T>(s, b, d0, lanes, group, back);
     else
-        run_group<G, PART, false, U, P>(s, b, d0, lanes, group, back);
+        run_group<G, PART, false, T>(s, b, d0, lanes, group, back);
 }
 
-template <class U, class P>
+template <class T>
 void run_item(const Scan& s, int64_t item, bool back) {
     const int64_t groups = all_groups(s.D, LANES), full = full_groups(s.D, LANES);
     const int64_t b = item / groups, g = item % groups, vectors = s.D / LANES;
     if (g == full) {  // the channels that fill no vector
-        run_group<1, true, U, P>(s, b, vectors * LANES, (int)(s.D % LANES), g, back);
+        run_group<1, true, T>(s, b, vectors * LANES, (int)(s.D % LANES), g, back);
         return;
     }
     const int64_t first = g * vectors / full, last = (g + 1) * vectors / full;
     const int64_t d0 = first * LANES;
     switch (last - first) {
-        case 1: return run_group<1, false, U, P>(s, b, d0, 1 * LANES, g, back);
-        case 2: return run_group<2, false, U, P>(s, b, d0, 2 * LANES, g, back);
-        case 3: return run_group<3, false, U, P>(s, b, d0, 3 * LANES, g, back);
+        case 1: return run_group<1, false, T>(s, b, d0, 1 * LANES, g, back);
+        case 2: return run_group<2, false, T>(s, b, d0, 2 * LANES, g, back);
+        case 3: return run_group<3, false, T>(s, b, d0, 3 * LANES, g, back);
 #if LANES < 16
-        case 5: return run_group<5, false, U, P>(s, b, d0, 5 * LANES, g, back);
-        case 6: return run_group<6, false, U, P>(s, b, d0, 6 * LANES, g, back);
+        case 5: return run_group<5, false, T>(s, b, d0, 5 * LANES, g, back);
+        case 6: return run_group<6, false, T>(s, b, d0, 6 * LANES, g, back);
 #endif
-        default: return run_group<4, false, U, P>(s, b, d0, 4 * LANES, g, back);
+        default: return run_group<4, false, T>(s, b, d0, 4 * LANES, g, back);
     }
 }
 
 void run(const Scan& s, int64_t first, int64_t last, bool back) {
     for (int64_t item = first; item < last; item++) {
-        if (s.u_type && s.dbc_type)
-            run_item<uint16_t, uint16_t>(s, item, back);
-        else if (s.u_type)
-            run_item<uint16_t, float>(s, item, back);
-        else if (s.dbc_type)
-            run_item<float, uint16_t>(s, item, back);
+        if (s.type)
+            run_item<uint16_t>(s, item, back);
         else
-            run_item<float, float>(s, item, back);
+            run_item<float>(s, item, back);
     }
 }
 
@@ -105,14 +101,16 @@ float register_limit(int64_t steps, int N, int R) {
 
 // `count` vector multiply-adds in twelve chains: more than any machine has in flight.
 float multiply_adds(int64_t count) {
-    vf x[12], total = {};
-    for (int i = 0; i < 12; i++) x[i] = splat(0.1f * i);
-    vf a = splat(0.5f), c = splat(0.25f);
+    const vf x = splat(0.1f);
+    vf a = x, b = x * 2, c = x * 3, d = x * 4, e = x * 5, f = x * 6;
+    vf g = x * 7, h = x * 8, i = x * 9, j = x * 10, k = x * 11, l = x * 12;
+    vf by = splat(0.5f), more = splat(0.25f);
     for (int64_t done = 0; done < count; done += 12) {
-        __asm__ volatile("" : "+m"(a), "+m"(c));
-        for (int i = 0; i < 12; i++) x[i] = x[i] * a + c;
+        __asm__ volatile("" : "+m"(by), "+m"(more));
+        const vf m = by, n = more;
+        a = a * m + n, b = b * m + n, c = c * m + n, d = d * m + n, e = e * m + n, f = f * m + n;
+        g = g * m + n, h = h * m + n, i = i * m + n, j = j * m + n, k = k * m + n, l = l * m + n;
     }
-    for (int i = 0; i < 12; i++) total += x[i];
-    return sum(total);
+    return sum(((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l)));
 }
 }  // namespace

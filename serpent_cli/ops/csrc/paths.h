@@ -5,7 +5,6 @@
 #include "cross_scan.h"
 
 namespace {
-
 enum { COLUMN = 1, REVERSED = 2, SNAKE = 4 };
 
 struct Path {
@@ -26,13 +25,18 @@ struct Path {
     // Pixels visited at steps [first, first + count), and whether a line starts there.
     void visit(int64_t first, int count, int64_t* pixels, bool* starts) const {
         int64_t line = first / length, within = first % length;
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; line++, within = 0) {
             const int64_t l = reversed ? lines - 1 - line : line;
             const bool turned = (snake && (l & 1)) != reversed;
-            const int64_t p = turned ? length - 1 - within : within;
-            pixels[i] = l * line_stride + p * pixel_stride;
+            const int64_t step = turned ? -pixel_stride : pixel_stride;
+            int64_t pixel = l * line_stride + (turned ? length - 1 - within : within) * pixel_stride;
+            const int64_t left = length - within, end = left < count - i ? i + left : count;
             starts[i] = within == 0;
-            if (++within == length) within = 0, line++;
+            pixels[i] = pixel;
+            for (i++; i < end; i++) {
+                starts[i] = false;
+                pixels[i] = pixel += step;
+            }
         }
     }
 };
@@ -51,9 +55,7 @@ inline int64_t full_groups(int64_t D, int lanes) {
     return least > 1 ? least + (least & 1 && least < vectors) : least;
 }
 
-inline int64_t all_groups(int64_t D, int lanes) {
-    return full_groups(D, lanes) + (D % lanes != 0);
-}
+inline int64_t all_groups(int64_t D, int lanes) { return full_groups(D, lanes) + (D % lanes != 0); }
 
 inline int64_t chunk_count(const Scan& scan) {
     return (scan.H * scan.W + scan.chunk - 1) / scan.chunk;

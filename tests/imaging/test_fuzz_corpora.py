@@ -1,0 +1,114 @@
+"""The comparison of readers finds what it is for, and nothing in the pictures of scikit-image."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import tifffile
+from PIL import Image
+
+from serpent_cli.errors import PictureError
+from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.read import read_picture
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT))
+from bench import fuzz_corpora  # noqa: E402
+
+
+@pytest.fixture
+def deep(make_picture, tmp_path) -> Path:
+    """A 16-bit TIFF with alpha, which all readers know."""
+    picture = make_picture("uint16", alpha=True)
+    tifffile.imwrite(
+        tmp_path / "deep.tif", picture.channels(), photometric="rgb",
+        extrasamples=["unassalpha"], metadata=None,
+    )  # fmt: skip
+    return tmp_path / "deep.tif"
+
+
+CHANGES = {
+    "size": lambda p: replace(p, pixels=p.pixels[1:].copy(), alpha=p.alpha[1:].copy()),
+    "depth": lambda p: Picture((p.pixels >> 8).astype(np.uint8), (p.alpha >> 8).astype(np.uint8)),
+    "alpha": lambda p: replace(p, alpha=None),
+    "colour": lambda p: replace(p, pixels=p.pixels[..., ::-1].copy()),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("said", [False, True])
+def test_each_kind_of_deviation_is_found(deep, monkeypatch, what, said):
+    assert fuzz_corpora.deviations(deep) == []
+
+    def wrong(path: Path, **_: object) -> Picture:
+        notes = ("We know",) if said else ()
+        return replace(CHANGES[what](read_picture(path)), warnings=notes)
+
+    monkeypatch.setattr(fuzz_corpora, "read_picture", wrong)
+    found = fuzz_corpora.deviations(deep)
+    # Without its alpha a picture has another mean, too.
+    assert {each.what for each in found} - {"colour"} == {what} - {"colour"}
+    assert what in {each.what for each in found}
+    assert all(each.said == said for each in found)
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (PictureError("cannot read a: the file is damaged or truncated", "hint"), "called damaged"),
+        (KeyError("a bug"), "failed"),
+        (PictureError("cannot read a: it is animated", "hint"), None),
+    ],
+)
+def test_a_refusal_without_a_reason_is_found(deep, monkeypatch, error, what):
+    def refuse(*_: object, **__: object) -> Picture:
+        raise error
+
+    monkeypatch.setattr(fuzz_corpora, "read_picture", refuse)
+    assert [each.what for each in fuzz_corpora.deviations(deep)] == ([what] if what else [])
+
+
+def test_what_nobody_reads_is_passed_over(tmp_path):
+    (tmp_path / "a.txt").write_text("no picture")
+    assert fuzz_corpora.deviations(tmp_path / "a.txt") == []
+
+
+def test_pictures_of_an_installed_package_are_seen_alike():
+    folder = Path(skimage.data.__file__).parent
+    command = [sys.executable, "-m", "bench.fuzz_corpora", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "0 of them without a warning" in done.stdout
+
+
+def test_many_kinds_are_seen_alike(astronaut, camera, tmp_path):
+    image, veil = Image.fromarray(astronaut), Image.fromarray(camera)
+    clear = image.copy()
+    clear.putalpha(veil)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, made, options in (
+        ("turned.jpg", image, {"exif": exif}),
+        ("palette.png", image.convert("P"), {"transparency": 3}),
+        ("clear.png", clear, {}),
+        ("clear.webp", clear, {"lossless": True}),
+        ("bits.png", veil.convert("1"), {}),
+        ("inks.jpg", image.convert("CMYK"), {}),
+        ("grey.bmp", veil, {}),
+        ("colour.ppm", image, {}),
+        ("still.gif", image.convert("P"), {}),
+        ("colour.jp2", image, {}),
+        ("clear.avif", clear, {"quality": 95}),
+    ):
+        made.save(tmp_path / name, **options)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, astronaut.astype(np.float32) / 255, photometric="rgb")
+    (tmp_path / "floats.tif").write_bytes(buffer.getvalue())
+    table = fuzz_corpora.rows([tmp_path])
+    assert table[0].case.startswith("12 files")
+    assert all(row.met is not False for row in table), [row.case for row in table]
