@@ -1,5 +1,6 @@
 """`serpent train`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +96,8 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     folder = out or Path("runs") / plan.name
-    lock = _alone(folder) if processes.rank == 0 else None
+    if processes.rank == 0 and folder.exists():  # told before photographs are decoded
+        _alone(folder).release()
     (start, before), halo = _weights(init), 2 * plan.data.halo
     pictures = _decoded(photos, plan.data.crop + halo, quiet)
     side = plan.validation.crop + halo
@@ -103,16 +105,15 @@ def train(
     trainer = Trainer(plan, pictures, folder, chosen, start, held_out=held_out, processes=processes)
     if not quiet:
         console.note(_beginning(trainer, init))
-    trainer.run(lambda report: _show(report, quiet, json), minutes)
-    processes.leave()
-    if processes.rank == 0:
-        named = "".join(
-            f" {option} {word}" for option, word in (("--out", out), ("--init", init)) if word
-        )
-        command = f"serpent train {recipe} --photos DIR{named}"
-        console.result(str(folder / export(trainer, photos, command, before).file))
-    if lock is not None:
-        lock.release()
+    with _alone(folder) if processes.rank == 0 else nullcontext():
+        trainer.run(lambda report: _show(report, quiet, json), minutes)
+        processes.leave()
+        if processes.rank == 0:
+            named = "".join(
+                f" {option} {word}" for option, word in (("--out", out), ("--init", init)) if word
+            )
+            command = f"serpent train {recipe} --photos DIR{named}"
+            console.result(str(folder / export(trainer, photos, command, before).file))
 
 
 def _alone(folder: Path) -> "FileLock":

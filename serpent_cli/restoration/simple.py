@@ -79,14 +79,13 @@ def restore(
     """
     if task not in ("deblur", "upscale"):
         raise UsageError(f"there is no task {task!r}", hint="deblur or upscale")
-    if task == "deblur" and scale not in (None, 1):
+    if task == "deblur" and model is None and scale not in (None, 1):
         raise UsageError(f"deblur does not enlarge by {scale}", hint="task='upscale' does")
     name = model or (upscaler(scale or DEFAULT_SCALE) if task == "upscale" else "deblur")
     restorer = _loaded(name, tuple(sorted(options.items())))
-    wanted = 1 if task == "deblur" else scale
-    if wanted is not None and restorer.scale != wanted:
+    if scale is not None and restorer.scale != scale:
         raise UsageError(
-            f"the model {restorer.card.name} enlarges by {restorer.scale}, not by {wanted}",
+            f"the model {restorer.card.name} enlarges by {restorer.scale}, not by {scale}",
             hint="`serpent models list` shows what each model does",
         )
     return restorer(image)
