@@ -50,14 +50,14 @@ def test_the_readmes_program_runs(
     program = re.search(r"```python\n(.+?)```", text, re.DOTALL)
     assert program
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(photo).save("in.png")
+    Image.fromarray(photo).save("photo.jpg", quality=95)
     names: dict[str, object] = {}
     exec(program[1], names)
     larger = names["larger"]
     assert isinstance(larger, np.ndarray)
     assert larger.shape == (128, 96, 3)
-    np.testing.assert_array_equal(np.asarray(Image.open("out.png")),
-                                  np.asarray(Image.open("deblurred.png")))  # fmt: skip
+    np.testing.assert_array_equal(np.asarray(Image.open("from-python.png")),
+                                  np.asarray(Image.open("with-metadata.png")))  # fmt: skip
 
 
 def test_arguments_are_checked_as_on_the_command_line(
