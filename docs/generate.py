@@ -51,7 +51,9 @@ FAMILIES = (  # the first whose words are found; the strictest first
     (r"CC0|public domain|nasa|government", "CC0 or public domain", "nothing"),
     (r"\bMIT\b|BSD|LGPL", "MIT, BSD, LGPL (of the repository)", "keep the notice"),
 )
-HEADLINE = ("deblur", "upscale")  # suites shown in README.md; docs/models.md shows all
+# What README.md shows; docs/models.md shows all.
+HEADLINE_SUITES = ("deblur", "upscale", "pairs")
+HEADLINE_CASES = ("half gaussian 1.6",)
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -75,14 +77,15 @@ def cli_page() -> str:
     return "\n".join(page)
 
 
-def models_table(cards: list[Card], suites: tuple[str, ...] | None = None) -> str:
-    """One row for each scored case of each model, of these suites if any are named."""
+def models_table(cards: list[Card], *, headline: bool = False) -> str:
+    """One row for each scored case of each model, or of the headline's alone."""
     lines = ["| model | cost at 512² | case | photographs | before | after | gain |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for card in cards:
         cost = f"{flops(card.config, 512, 512) / 1e9:.1f} GMAC"
         for score in card.scores:
-            if suites and score["suite"] not in suites:
+            leads = score["suite"] in HEADLINE_SUITES or score["case"] in HEADLINE_CASES
+            if headline and not leads:
                 continue
             before, gain = score["before_db"], score["gain_db"]
             shown = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
@@ -180,7 +183,7 @@ def between(text: str, mark: str, inside: str) -> str:
 def readme(cards: list[Card]) -> str:
     """README.md with what the cards say between its marks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = between(text, "models", models_table(cards, HEADLINE))
+    text = between(text, "models", models_table(cards, headline=True))
     return between(text, "licences", licences_sentence(cards))
 
 
