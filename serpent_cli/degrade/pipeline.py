@@ -300,13 +300,19 @@ def random_kernels(
         "shake": shake,
         "lens_shake": lens_shake,
     }
-    kernels = torch.zeros(count, side, side, device=device)
+    return _each_of_its_kind(kind, makers, side, device)
+
+
+def _each_of_its_kind(
+    kind: Tensor, makers: dict[str, Callable[[], Tensor]], side: int, device: torch.device
+) -> Tensor:
+    """Kernels (B, side, side), each by the maker of its kind; a point where there is none."""
+    kernels = torch.zeros(len(kind), side, side, device=device)
     kernels[:, side // 2, side // 2] = 1
     for name, make in makers.items():
         chosen = kind == KINDS.index(name)
         if bool(chosen.any()):
-            rows = upload(chosen, device).view(-1, 1, 1)
-            kernels = torch.where(rows, make(), kernels)
+            kernels = torch.where(upload(chosen, device).view(-1, 1, 1), make(), kernels)
     return kernels
 
 
