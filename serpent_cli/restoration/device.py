@@ -10,7 +10,7 @@ from serpent_cli.restoration.device_names import KINDS, absent, check_precision,
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-TRIALS = 7  # the fastest counts: other programs only ever slow one down
+TRIALS = 15  # the fastest counts: other programs only ever slow one down
 
 VRAM_SHARE = 0.8
 """Share of a device's own memory that is planned for, when no budget is given."""
@@ -65,18 +65,24 @@ def cpu_is_faster_in_bf16() -> bool:
     """Whether this CPU has instructions for products of bf16, and they save a fifth of the time.
 
     The trial is a product as the network has them. Where the instructions exist it takes a half to
-    a tenth of fp32's time, so that it comes out the same every time.
+    a tenth of fp32's time. One thread alone computes it: several that wait for each other beside
+    busy programs are late at random, and the answer must be the same every time.
     """
     known = getattr(torch.cpu, "get_capabilities", dict)()
     if not (known.get("amx_bf16") or known.get("avx512_bf16")):
         return False
     seconds = dict.fromkeys(PRECISIONS.values(), math.inf)
-    for _ in range(TRIALS):
-        for dtype in seconds:
-            tokens, weight = torch.ones(4096, 64, dtype=dtype), torch.ones(128, 64, dtype=dtype)
-            begun = time.perf_counter()
-            torch.mm(tokens, weight.T)
-            seconds[dtype] = min(seconds[dtype], time.perf_counter() - begun)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(TRIALS):
+            for dtype in seconds:
+                tokens, weight = torch.ones(4096, 64, dtype=dtype), torch.ones(128, 64, dtype=dtype)
+                begun = time.perf_counter()
+                torch.mm(tokens, weight.T)
+                seconds[dtype] = min(seconds[dtype], time.perf_counter() - begun)
+    finally:
+        torch.set_num_threads(threads)
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 

@@ -23,7 +23,8 @@ def weights_folder() -> Path:
 
 def list_cards() -> list[Card]:
     """Cards of all bundled and registered weights, by name."""
-    return [Card.read(path) for path in sorted(weights_folder().glob("*.json"))]
+    paths = sorted(weights_folder().glob("*.json"), key=lambda path: path.stem)
+    return [Card.read(path) for path in paths]
 
 
 @dataclass(frozen=True)

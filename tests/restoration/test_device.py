@@ -75,12 +75,15 @@ def test_a_cpu_is_tried_where_it_has_the_instructions(
 
     def product(tokens: torch.Tensor, weight: torch.Tensor) -> None:
         del weight
+        assert torch.get_num_threads() == 1  # several wait for each other, late at random
         clock[0] += slower if tokens.dtype == torch.bfloat16 else 1.0
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flag: True}, raising=False)
     monkeypatch.setattr(torch, "mm", product)
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    threads = torch.get_num_threads()
     assert choose_precision("auto", CPU) == expected
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.usefixtures("untried")
