@@ -137,7 +137,8 @@ def _kept(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
     named = {_absolute(job).source: job.source for job in jobs}
-    keeper = actor.remote(path, dict(manifest.options), dict(manifest.plan), named)
+    kept = replace(manifest, path=path, options=dict(manifest.options), plan=dict(manifest.plan))
+    keeper = actor.remote(kept, named)
     plan = answer(keeper.open.remote())
     try:
         yield keeper, plan
