@@ -202,8 +202,8 @@ def _restore(
     def ready(stream: BinaryIO, notes: tuple[str, ...]) -> None:
         nonlocal said
         alike = run.change.warning(restorer.forward.strength) if s == 1 else None
-        if alike and writer.collected is not None:
-            alike = judged(writer.collected, stream, alike, restorer.budget)
+        if alike:
+            alike = judged(writer.collected or head, stream, alike, restorer.budget)
         said = reader.warnings + ((alike,) if alike else ()) + notes
         if options.on_ready is not None:
             options.on_ready(stream, said)

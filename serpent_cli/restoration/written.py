@@ -9,6 +9,8 @@ from serpent_cli.errors import PictureError
 from serpent_cli.imaging import formats
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.eight_bit import colour_rows
+from serpent_cli.imaging.encode import pixel_losses
+from serpent_cli.imaging.formats import WRITABLE
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.change import Change, RestoredPicture
@@ -68,7 +70,10 @@ def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None
     finally:
         encoded.seek(place)
     changed = hardly.replace(_NOTHING, "restoring changed nothing")
-    if name not in LOSSY or (loss is not None and math.isinf(loss.likeness)):
+    if name not in LOSSY:
+        # What such a format cannot hold is told beside it; but then the result does differ.
+        return changed if _cannot_hold(restored, name) else hardly
+    if loss is not None and math.isinf(loss.likeness):
         return hardly
     if loss is None:
         return (
@@ -79,6 +84,12 @@ def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None
     return (
         f"{changed}; coding it as {LOSSY[name]} changed it by {levels:.1f} levels of 255 on average"
     )
+
+
+def _cannot_hold(restored: Picture, name: str) -> bool:
+    """Whether a format that codes without loss takes something of the samples all the same."""
+    written = next((each for each in WRITABLE if each.name.replace(" ", "").upper() == name), None)
+    return written is not None and bool(pixel_losses(restored, written))
 
 
 def _loss(restored: Picture, encoded: BinaryIO, budget: int) -> tuple[Change | None, str]:

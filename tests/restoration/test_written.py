@@ -102,3 +102,14 @@ def test_a_lossless_file_of_what_is_streamed_does_not_differ(
         options = StreamOptions(quality=quality)
         result = restore_file(tmp_path / "in.png", tmp_path / name, restorer, options)
         assert [each for each in result.warnings if "the result does not differ" in each]
+
+
+@pytest.mark.parametrize(("name", "differs"), [("bmp", True), ("png", False), ("tif", False)])
+def test_a_depth_that_a_format_cannot_hold_is_a_difference(
+    name: str, differs: bool, restorer_with: Make, photo: Photo
+) -> None:
+    restored = restorer_with(nn.Identity()).restore(Picture(photo.astype(np.uint16) * 256))
+    stream = io.BytesIO()
+    encode(restored, format_named(name), stream)
+    (sentence,) = as_written(restored.warnings, restored, stream)
+    assert sentence.startswith("restoring changed nothing:") == differs

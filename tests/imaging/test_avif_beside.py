@@ -1,4 +1,4 @@
-"""AVIF files laid out by the tests themselves: several items, references and properties."""
+"""What lies beside the picture of an AVIF is told by its items; files are laid out here."""
 
 import io
 import struct
@@ -6,8 +6,23 @@ from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
+import pytest
 
+from serpent_cli.imaging import beside
+from serpent_cli.imaging.avif_boxes import read_facts
 from serpent_cli.imaging.boxes import content, pack, pack_full, walk
+from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.write import write_picture
+
+GAIN = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description hdrgm:Version="1.0"'
+    b' dc:title="kept"><hdrgm:GainMapMax>2.0</hdrgm:GainMapMax><Container:Directory><rdf:Seq>'
+    b'<Container:Item Item:Semantic="GainMap"/></rdf:Seq></Container:Directory>'
+    b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+ALPHA = "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
+DEPTH = "urn:mpeg:mpegB:cicp:systems:auxiliary:depth"
+APPLE = "urn:com:apple:photo:2020:aux:hdrgainmap"
 
 
 @dataclass(frozen=True)
@@ -90,3 +105,60 @@ def avif(
 
     start = len(head) + len(meta(0)) + 8
     return head + meta(start) + pack(b"mdat", b"".join(item.data for item in items))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tmap", (beside.GAIN_MAP,)), (APPLE, (beside.GAIN_MAP,)), (DEPTH, (beside.DEPTH,)),
+        ("urn:x:mask", ("Its auxiliary picture urn:x:mask was left out",)), (ALPHA, ()),
+        ("thmb", ()), ("other", (beside.OTHER_PICTURES,)), ("hidden", ()),
+    ],
+)  # fmt: skip
+def test_what_lies_beside_the_picture_of_an_avif(astronaut, name, said, wide):
+    base = picture_item(astronaut)
+    small = astronaut[::2, ::2].copy()
+    second = picture_item(small, *([aux(name)] if ":" in name else []), hidden=name == "hidden")
+    items, links = [base, second], []
+    if ":" in name:
+        grey = astronaut[..., 1].copy() if name == ALPHA else small
+        items[1] = picture_item(grey, aux(name))
+        links = [(b"auxl", 2, [1])]
+    elif name == "tmap":
+        items.append(Item(b"tmap", bytes(62), (base.properties[0],)))
+        items[1] = picture_item(small, hidden=True)
+        links = [(b"dimg", 3, [1, 2])]
+    elif name == "thmb":
+        links = [(b"thmb", 2, [1])]
+    data = avif(items, links, wide=wide)
+    picture = read_picture(data)
+    assert picture.warnings == said
+    assert np.abs(picture.pixels.astype(int) - astronaut).mean() < 3
+    assert (picture.alpha is not None) == (name == ALPHA)
+
+
+def test_names_alone_make_no_gain_map(astronaut):
+    """A brand, letters in a block, or a type that is tied to no picture beside this one."""
+    base = picture_item(astronaut)
+    stray = Item(base.kind, base.data, (*base.properties, aux(APPLE), aux(DEPTH)))
+    for data in (
+        avif([base], brands=b"tmap"),
+        avif([base, Item(b"Exif", bytes(4) + b"MM\0*tmap")]),
+        avif([base, Item(b"tmap", bytes(62))]),
+        avif([stray]),
+    ):
+        assert read_facts(io.BytesIO(data)).notes == []
+
+
+def test_a_gain_map_takes_its_claims_along(astronaut, tmp_path):
+    base, small = picture_item(astronaut), picture_item(astronaut[::2, ::2].copy(), hidden=True)
+    packet = Item(b"mime", GAIN, after_name=b"application/rdf+xml\0")
+    items = [base, small, Item(b"tmap", bytes(62), (base.properties[0],)), packet]
+    data = avif(items, [(b"dimg", 3, [1, 2]), (b"cdsc", 4, [1])])
+    picture = read_picture(data)
+    assert beside.GAIN_MAP in picture.warnings
+    write_picture(picture, tmp_path / "a.avif")
+    written = (tmp_path / "a.avif").read_bytes()
+    assert b'dc:title="kept"' in written
+    assert not any(each in written for each in (b"hdrgm", b"GainMap", b"Container"))
