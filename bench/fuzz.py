@@ -1,9 +1,9 @@
 """Damaged pictures through `read`: python -m bench fuzz --count 20000.
 
 Every file must be read, or refused with one clear sentence that names it and a way out, alike whole
-and by bands; in at most 5 seconds of work and with at most 256 MiB more memory than before, for pictures of
-at most 4 megapixels. Workers of their own do the reading: a crash is one file and not the end.
-File N of a seed is always the same: `python -m bench.fuzz --show N` writes it.
+and by bands; in at most 5 seconds of work and with at most 256 MiB more memory than before, for
+pictures of at most 4 megapixels. Workers of their own do the reading: a crash is one file and not
+the end. File N of a seed is always the same: `python -m bench.fuzz --show N` writes it.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Damaged and hostile weights through `load_model`: python -m bench weights_fuzz --count 5000.
 
 Every file must be loaded, where nothing that matters is wrong with it, or refused with one clear
-sentence that names it and a way out; within 5 seconds of work, and with at most 64 MiB more memory than
-before. A worker does the loading, so that a crash is one file and not the end. File N of a seed is
-always the same: `python -m bench.weights_fuzz --show N` writes it.
+sentence that names it and a way out; within 5 seconds of work, and with at most 64 MiB more memory
+than before. A worker does the loading, so that a crash is one file and not the end. File N of a
+seed is always the same: `python -m bench.weights_fuzz --show N` writes it.
 """
 
 import argparse
