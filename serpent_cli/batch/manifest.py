@@ -10,9 +10,8 @@ import hashlib
 import io
 import json
 import os
-import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from serpent_cli.batch.places import Standard, exists, file_digest, identity, no
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
-from serpent_cli.imaging.write import alone_with, held, part_stem
+from serpent_cli.imaging.write import alone_with
 from serpent_cli.version import __version__
 
 _GLANCE = 2**20  # bytes in which a manifest must have shown itself as one
@@ -71,9 +70,6 @@ class Ledger(Protocol):
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
         """Note a result that is complete and not yet visible."""
         ...
-
-
-_PART = re.compile(r"\.(.+)\.[0-9a-f]{12}\.part")
 
 
 class Manifest:
@@ -284,33 +280,6 @@ def _check_regular(path: Path) -> None:
             f"the manifest {path} is no regular file",
             hint="name a file that is not there yet with --manifest",
         )
-
-
-def sweep(jobs: Iterable[Job]) -> None:
-    """Remove what a killed run left beside the targets of jobs; what is being written stays."""
-    targets = [job.target for job in jobs if isinstance(job.target, Path)]
-    names = {part_stem(target) for target in targets}
-    for folder in {target.parent for target in targets if target.parent.is_dir()}:
-        for path in folder.glob(".*.part"):
-            found = _PART.fullmatch(path.name)
-            if found and found[1] in names:
-                _remove_dead(path)
-
-
-def _remove_dead(path: Path) -> None:
-    """Remove an unfinished file that nobody writes any more."""
-    with suppress(OSError), path.open("rb") as stream:
-        if held(stream):
-            path.unlink()
-
-
-def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:
-    """Do that if no run has the manifest at a path; a run that follows does it anyway."""
-    try:
-        with FileLock(f"{path}.lock", timeout=0):
-            sweep(jobs)
-    except (Timeout, OSError):
-        return
 
 
 def options_digest(options: Mapping[str, Any]) -> str:

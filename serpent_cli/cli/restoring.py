@@ -68,8 +68,8 @@ def restore_files(request: Request) -> None:
 
 
 def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
-    from serpent_cli.batch.manifest import sweep
     from serpent_cli.batch.standing import settled
+    from serpent_cli.batch.sweeping import sweep
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
     with ExitStack() as stack:

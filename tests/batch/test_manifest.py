@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serpent_cli.batch.manifest import NAME, Manifest, sweep
+from serpent_cli.batch.manifest import NAME, Manifest
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
+from serpent_cli.batch.sweeping import sweep
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.restoration.restorer import Restorer
 
