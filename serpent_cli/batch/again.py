@@ -7,7 +7,7 @@ given too, nor where that is gone and the same model would only work on its own 
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -54,17 +54,17 @@ def without_results(
     return replace(sources, pictures=left), out
 
 
-@dataclass
 class _Earlier:
     """What earlier runs have made, as far as this one might take it for an input."""
 
-    own: Manifest | None
-    around: Around
-    jobs: InitVar[list[Job]]
-    model: Callable[[], str] | None
-
-    def __post_init__(self, jobs: list[Job]) -> None:
-        self._jobs = jobs
+    def __init__(
+        self,
+        own: Manifest | None,
+        around: Around,
+        jobs: list[Job],
+        model: Callable[[], str] | None,
+    ) -> None:
+        self._own, self._around, self._jobs, self._model = own, around, jobs, model
         self._known: dict[Path, list[Manifest]] = {}
 
     def made(self, job: Job) -> bool:
@@ -74,12 +74,12 @@ class _Earlier:
             return False
         if self._sources.get(identity(path), path) != path:
             return any(each.made(Job(path, path)) for each in known)
-        beside = isinstance(job.target, Path) and identity(job.target.parent) == identity(
-            path.parent
-        )
-        if self.model is None or not beside:
+        if self._model is None or not isinstance(job.target, Path):
             return False
-        return any(each.model_of(path) == self.model() for each in known)
+        if identity(job.target.parent) != identity(path.parent):
+            return False  # it goes elsewhere: that was asked for
+        found = (each.model_of(path) for each in known)
+        return any(each == self._model() for each in found if each is not None)
 
     @cached_property
     def _sources(self) -> dict[Path, Place]:
@@ -89,6 +89,6 @@ class _Earlier:
 
     def _near(self, folder: Path) -> list[Manifest]:
         if folder not in self._known:
-            around = self.around.near(folder / NAME, above=False)
-            self._known[folder] = [*([self.own] if self.own else []), *around]
+            around = self._around.near(folder / NAME, above=False)
+            self._known[folder] = [*([self._own] if self._own else []), *around]
         return self._known[folder]

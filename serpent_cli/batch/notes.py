@@ -7,6 +7,7 @@ from the manifests in a result's own folder and above it: the same picture may h
 alone, with others, or in a tree.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def noting_of(sources: Sources, output: Place | None, naming: Naming) -> Noting:
     if not isinstance(job.target, Path) or next(iter(sources.pictures)).folder is not None:
         return Noting()
     beside, named = job.target.parent, output is not None
-    if named and not (beside / NAME).is_file():
+    if named and not os.path.isfile(beside / NAME):
         return Noting(shared=True, replaces=False)
     return Noting(beside, shared=True, replaces=not named)
 
