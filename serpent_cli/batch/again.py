@@ -6,7 +6,7 @@ given too, nor where that is gone and the same model would only work on its own 
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from serpent_cli.batch.naming import Job, Naming, assign_targets
 from serpent_cli.batch.notes import Around
 from serpent_cli.batch.places import Place, exists, identity
 from serpent_cli.batch.sources import Source, Sources
+from serpent_cli.errors import SerpentError
 
 
 def without_results(
@@ -39,13 +40,14 @@ def without_results(
         The rest, and those that were left out.
 
     Raises:
-        UsageError: As of `name_targets`, or the manifest is something else.
+        UsageError: As of `assign_targets`.
     """
     jobs = assign_targets(sources, output, naming)
     with ExitStack() as stack:
         own = None
-        if manifest is not None and exists(manifest):
-            own = stack.enter_context(Manifest(manifest, {}, read_only=True))
+        with suppress(SerpentError):  # whoever writes to it will say what is wrong with it
+            if manifest is not None and exists(manifest):
+                own = stack.enter_context(Manifest(manifest, {}, read_only=True))
         earlier = _Earlier(own, Around({}, manifest), jobs, model)
         pairs = zip(sources.pictures, jobs, strict=True)
         out = tuple(each for each, job in pairs if earlier.made(job))

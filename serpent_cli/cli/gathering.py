@@ -103,9 +103,9 @@ def _inputs(
     path = manifest_path(None if noting.shared else noting.folder, request)
     left, out = without_results(sources, output, naming, path, known)
     if out and not request.quiet:
-        files = "file is a result" if len(out) == 1 else "files are results"
+        are = "is a result" if len(out) == 1 else "are results"
         inputs = "input" if len(out) == 1 else "inputs"
-        console.note(f"{len(out)} {files} of an earlier run, and no {inputs}")
+        console.note(f"{len(out)} of the files {are} of an earlier run, and no {inputs}")
         if not left.pictures:
             console.note("hint: give --force, or -o another folder, to restore a result once more")
     return left

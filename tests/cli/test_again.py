@@ -65,7 +65,7 @@ def test_a_pattern_that_matches_one_picture_and_then_its_result(
     assert glob() == ["a.png", "a_deblurred.png"]
     said = nothing_more(serpent, "deblur", *glob(), *model)
     assert said == [
-        "1 file is a result of an earlier run, and no input",
+        "1 of the files is a result of an earlier run, and no input",
         "a_deblurred.png had been done before",
     ]
     (here / "b.png").write_bytes((here / "a.png").read_bytes())
@@ -80,7 +80,7 @@ def test_a_result_is_not_restored_when_its_input_is_gone(
     assert serpent("deblur", "a.png", *model).code == 0
     (here / "a.png").unlink()
     said = nothing_more(serpent, "deblur", *glob(), *model)
-    assert said[0] == "1 file is a result of an earlier run, and no input"
+    assert said[0] == "1 of the files is a result of an earlier run, and no input"
     assert said[1].startswith("hint: give --force, or -o")
     assert nothing_more(serpent, "deblur", "-q", "a_deblurred.png", *model) == []
     assert serpent("deblur", *glob(), *model, "-o", "more").out == ["more/a_deblurred.png"]
