@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serpent_cli.batch.manifest import NAME, Manifest
+from serpent_cli.batch.manifest import NAME, Manifest, append
+from serpent_cli.imaging.write import alone_with
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]
@@ -181,3 +183,17 @@ def test_many_alone_at_once_lose_no_line(model: Model, here: Path) -> None:
     lines = [json.loads(line) for line in (here / NAME).read_text().splitlines()]
     noted = sorted(each["output"] for each in lines if "output" in each)
     assert noted == [f"{number}_deblurred.png" for number in range(6)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_a_line_waits_for_whoever_is_writing(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    with path.open("a+b", buffering=0) as one, path.open("a+b", buffering=0) as two:
+        waiting = threading.Thread(target=append, args=(two, b"second\n"))
+        with alone_with(one):
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()
+            one.write(b"first\n")
+        waiting.join(10)
+    assert path.read_bytes() == b"first\nsecond\n"
