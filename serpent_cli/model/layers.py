@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import Join
+from serpent_cli.ops.passes import depthwise_silu, gated_norm
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -24,25 +25,26 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
-def silu(x: Tensor) -> Tensor:
-    """x·sigmoid(x); overwrites x where no gradient will ask for it, which saves a pass over it."""
-    return functional.silu(x, inplace=not x.requires_grad)
+class LayerNorm(nn.LayerNorm):
+    """Norm over the channels of (..., C), times SiLU of a gate where there is one (VMamba's)."""
 
-
-def gated(y: Tensor, z: Tensor) -> Tensor:
-    """y·SiLU(z), VMamba's gate; overwrites y where no gradient will ask for it."""
-    gate = silu(z)
-    return y * gate if y.requires_grad else y.mul_(gate)
+    def forward(self, input: Tensor, gate: Tensor | None = None) -> Tensor:
+        """Normalise (..., C); `gate` is as large."""
+        return gated_norm(input, self.weight, self.bias, gate, self.eps)
 
 
 class DepthwiseConv(nn.Conv2d):
-    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border."""
+    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border; then SiLU, if asked."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, silu: bool = False) -> None:
         super().__init__(channels, channels, 3, padding=1, groups=channels)
+        self.silu = silu
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter every channel of (B, H, W, C) by its own 3x3 kernel."""
+        if self.silu:
+            assert self.bias is not None
+            return depthwise_silu(input, self.weight, self.bias)
         return channels_last(super().forward(channels_first(input)))
 
 

@@ -65,7 +65,7 @@ class BackwardGroup {
             for (int n = 0; n < states; n++, rate += V, decay_t += V, kept_t += V) {
                 const float B = scalar(f + rank + n);
                 for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
-                exp2_negative(e);
+                exp2_below(e);
                 for (int v = 0; v < G; v++) {
                     const vf rest = e[v] * h[n * G + v];
                     store(decay_t + v * LANES, e[v]);

@@ -58,7 +58,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                 if (ONE) {
                     const float B = scalar(f + R) * LN_2;
                     for (int v = 0; v < G; v++) e[v] = delta[v] * rate1[v];
-                    exp2_negative(e);
+                    exp2_below(e);
                     for (int v = 0; v < G; v++) h1[v] = e[v] * h1[v] + delta[v] * x[v] * B;
                     if (observe) {
                         const float C = scalar(f + R + 1);
@@ -73,7 +73,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                     for (int n = 0; n < N; n++, rate += V, at_n += V) {
                         const float B = scalar(Bs + n), C = scalar(Cs + n);
                         for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
-                        exp2_negative(e);
+                        exp2_below(e);
                         for (int v = 0; v < G; v++) {
                             const vf now = e[v] * load<float>(at_n + v * LANES) + x[v] * B;
                             store(at_n + v * LANES, now);
