@@ -28,9 +28,11 @@ def channels_last(x: Tensor) -> Tensor:
 class LayerNorm(nn.LayerNorm):
     """Norm over the channels of (..., C), times SiLU of a gate where there is one (VMamba's)."""
 
-    def forward(self, input: Tensor, gate: Tensor | None = None) -> Tensor:
-        """Normalise (..., C); `gate` is as large."""
-        return gated_norm(input, self.weight, self.bias, gate, self.eps)
+    def forward(
+        self, input: Tensor, gate: Tensor | None = None, *, overwrite: bool = False
+    ) -> Tensor:
+        """Normalise (..., C); `gate` is as large. `overwrite`: nobody else needs the input."""
+        return gated_norm(input, self.weight, self.bias, gate, self.eps, overwrite=overwrite)
 
 
 class DepthwiseConv(nn.Conv2d):

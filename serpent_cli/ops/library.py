@@ -27,13 +27,13 @@ class Scan(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("B", "H", "W", "D")),
         *((name, ctypes.c_int32) for name in ("K", "N", "R", "reset", "observe")),
-        *((name, ctypes.c_int32) for name in ("type", "chunk")),
+        *((name, ctypes.c_int32) for name in ("type", "out_type", "parts", "chunk")),
         *(
             (name, ctypes.c_void_p)
             for name in (
-                "paths", "u", "dbc", "dt_weight", "dt_bias", "A_log", "D_skip", "y", "carries",
-                "grad_y", "grad_u", "grad_dbc", "grad_dt_weight", "grad_dt_bias", "grad_A_log",
-                "grad_D_skip",
+                "paths", "u", "dbc", "dt_weight", "dt_bias", "A_log", "D_skip", "y", "out",
+                "carries", "grad_y", "sum_u", "grad_u", "grad_dbc", "grad_dt_weight",
+                "grad_dt_bias", "grad_A_log", "grad_D_skip",
             )
         ),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def _declare(lib: ctypes.CDLL) -> None:
             function.argtypes = [ctypes.POINTER(record), ctypes.c_int64, ctypes.c_int64]
     for name in ("cross_scan_groups", "norm_rows", "depthwise_group"):
         getattr(lib, name).restype = ctypes.c_int64
-    lib.cross_scan_groups.argtypes = [ctypes.c_int64]
+    lib.cross_scan_groups.argtypes = [ctypes.c_int64, ctypes.c_int64]
     lib.cross_scan_instruction_set.restype = ctypes.c_char_p
     lib.cross_scan_register_limit.restype = ctypes.c_float
     lib.cross_scan_register_limit.argtypes = [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]

@@ -19,13 +19,11 @@ from serpent_cli.ops.custom_op import LIBRARY, custom_op
 from serpent_cli.ops.library import TYPES, Depthwise, Norm, drive, library
 
 
-def compiled(*tensors: Tensor) -> bool:
-    """Whether the compiled kernel serves tensors of these devices and types."""
-    kind = tensors[0].dtype
-    suits = all(x.device.type == "cpu" and x.dtype == kind and x.numel() for x in tensors)
-    if not suits or kind not in TYPES or forced_backend() not in (None, "native"):
+def compiled(x: Tensor) -> bool:
+    """Whether the compiled kernel serves tensors of this one's device and type."""
+    if x.device.type != "cpu" or x.dtype not in TYPES or not x.numel():
         return False
-    return native.unavailable() is None
+    return forced_backend() in (None, "native") and native.unavailable() is None
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -35,7 +33,13 @@ def working_type(x: Tensor) -> torch.dtype:
 
 
 def gated_norm(
-    x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor | None = None, epsilon: float = 1e-5
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    gate: Tensor | None = None,
+    epsilon: float = 1e-5,
+    *,
+    overwrite: bool = False,
 ) -> Tensor:
     """LN(x)·SiLU(gate), or LN(x) alone, over the last axis.
 
@@ -45,16 +49,20 @@ def gated_norm(
         bias: (C), fp32.
         gate: (..., C), like x.
         epsilon: Added to the variance.
+        overwrite: The result may take the place of x, where no gradient will ask for it.
 
     Returns:
         (..., C) in autocast's type where it is on, otherwise in x's.
     """
     kind = working_type(x)
-    given = (x,) if gate is None else (x, gate)
-    if compiled(*(tensor.to(kind) for tensor in given)) and x.shape[-1] > 1:
-        gate = None if gate is None else gate.to(kind).contiguous()
-        return _norm(x.to(kind).contiguous(), weight, bias, gate, epsilon)
-    return norm_by_torch(x, weight, bias, gate, epsilon)
+    short = x.to(kind).contiguous()
+    short_gate = None if gate is None else gate.to(kind).contiguous()
+    if not compiled(short) or (short_gate is not None and not compiled(short_gate)):
+        return norm_by_torch(x, weight, bias, gate, epsilon)
+    if overwrite and not torch.is_grad_enabled():
+        _norm_over(short, weight, bias, short_gate, epsilon)
+        return short
+    return _norm(short, weight, bias, short_gate, epsilon)
 
 
 def norm_by_torch(
@@ -80,9 +88,9 @@ def depthwise_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (B, H, W, D) in autocast's type where it is on, otherwise in x's.
     """
-    kind = working_type(x)
-    if compiled(x.to(kind)):
-        return _depthwise(x.to(kind).contiguous(), weight, bias)
+    short = x.to(working_type(x)).contiguous()
+    if compiled(short):
+        return _depthwise(short, weight, bias)
     return depthwise_by_torch(x, weight, bias)
 
 
@@ -113,9 +121,20 @@ def _norm_record(
 def _norm_forward(
     x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor | None, epsilon: float
 ) -> Tensor:
+    return _norm_into(torch.empty_like(x), x, weight, bias, gate, epsilon)
+
+
+def _norm_overwrite(
+    x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor | None, epsilon: float
+) -> None:
+    _norm_into(x, x, weight, bias, gate, epsilon)
+
+
+def _norm_into(
+    to: Tensor, x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor | None, epsilon: float
+) -> Tensor:
     parameters = _floats(weight, bias)
     record, items = _norm_record(x, gate, parameters, epsilon)
-    to = torch.empty_like(x)
     record.to = to.data_ptr()
     drive(library().norm_forward, record, items)
     return to
@@ -217,6 +236,7 @@ def _depthwise_autograd(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 
 _norm = custom_op("gated_norm", _norm_forward, _norm_fake)
+_norm_over = custom_op("gated_norm_", _norm_overwrite, lambda *_: None, changes=("x",))
 _norm_back = custom_op("gated_norm_backward", _norm_backward, _norm_backward_fake)
 _depthwise = custom_op("depthwise_silu", _depthwise_forward, _depthwise_fake)
 _depthwise_back = custom_op(

@@ -77,7 +77,7 @@ class Spatial(nn.Module):
         """Mix the tokens of (B, H, W, C)."""
         y = self._fuse(self.conv(self.project_in(x)))
         gate = None if self.project_gate is None else self.project_gate(x)
-        return self.project_out(self.norm(y, gate))
+        return self.project_out(self.norm(y, gate, overwrite=True))
 
     def _fuse(self, u: Tensor) -> Tensor:
         p = self.scan

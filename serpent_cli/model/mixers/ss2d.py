@@ -38,11 +38,13 @@ class SS2D(nn.Module):
         """Mix the tokens of (B, H, W, C)."""
         y = self._scan(self.conv(self.project_in(x)))
         gate = None if self.project_gate is None else self.project_gate(x)
-        return self.project_out(self.norm(y, gate))
+        return self.project_out(self.norm(y, gate, overwrite=True))
 
     def _scan(self, u: Tensor) -> Tensor:
         p = self.scan
-        out_dtype = torch.float32 if torch.is_autocast_enabled(u.device.type) else None
+        # A GPU adds up and norms in fp32; on a CPU what a map weighs is what it takes.
+        half = u.device.type != "cpu" and torch.is_autocast_enabled(u.device.type)
+        out_dtype = torch.float32 if half else None
         return cross_scan(
             u, p.project(u), p.dt_weight, p.dt_bias, p.A_log, p.D_skip,
             paths=PATHS, out_dtype=out_dtype,

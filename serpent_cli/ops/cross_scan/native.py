@@ -71,15 +71,10 @@ def _describe(
     assert a_log is not None
     scan = Scan(
         *u.shape, len(codes), a_log.shape[2], dt_weight.shape[1], options.reset, options.observe,
-        TYPES[u.dtype], CHUNK, kept[0].data_ptr(), u.data_ptr(), dbc.data_ptr(),
-        *(None if p is None else p.data_ptr() for p in floats),
+        TYPES[u.dtype], TYPES.get(options.out_dtype, 0), 0, CHUNK, kept[0].data_ptr(),
+        u.data_ptr(), dbc.data_ptr(), *(None if p is None else p.data_ptr() for p in floats),
     )  # fmt: skip
     return scan, kept
-
-
-def _drive(name: str, scan: Scan) -> None:
-    items = scan.B * library().cross_scan_groups(scan.D)
-    drive(getattr(library(), name), scan, items)
 
 
 def _carries(scan: Scan) -> Tensor:
@@ -95,12 +90,16 @@ def forward(
     params = (dt_weight, dt_bias, A_log, D_skip)
     scan, kept = _describe(*_readable(u, dbc), params, options)
     y = torch.empty(u.shape)
+    out = torch.empty(u.shape, dtype=torch.bfloat16) if scan.out_type else y
     carries = _carries(scan) if save_carries else torch.empty(0)
-    scan.y = y.data_ptr()
+    scan.y, scan.out = y.data_ptr(), out.data_ptr()
     scan.carries = carries.data_ptr() if save_carries else None
-    _drive("cross_scan_forward", scan)
+    # Each channel is on its own: here the groups may follow the number of threads.
+    scan.parts = -(-torch.get_num_threads() // scan.B)
+    items = scan.B * library().cross_scan_groups(scan.D, scan.parts)
+    drive(library().cross_scan_forward, scan, items)
     del kept
-    return y.to(options.out_dtype), carries
+    return out.to(options.out_dtype), carries
 
 
 def backward(
@@ -110,10 +109,12 @@ def backward(
     """Gradients of all inputs; u's and dbc's in their types, the parameters' in fp32."""
     params = (dt_weight, dt_bias, A_log, D_skip)
     scan, kept = _describe(*_readable(u, dbc), params, options)
-    groups, b = library().cross_scan_groups(scan.D), scan.B
-    grad_y = grad_y.float().contiguous()
+    groups, b = library().cross_scan_groups(scan.D, 0), scan.B
+    scan.out_type = TYPES[torch.bfloat16] if grad_y.dtype == u.dtype == torch.bfloat16 else 0
+    grad_y = (grad_y if scan.out_type else grad_y.float()).contiguous()
+    grad_u = torch.empty(u.shape, dtype=torch.bfloat16) if scan.out_type else None
     grads = {
-        "grad_u": torch.empty(u.shape),
+        "sum_u": torch.empty(u.shape),
         "grad_dbc": torch.empty(b, groups, *dbc.shape[1:]),
         **{
             f"grad_{name}": torch.empty(b, *p.shape)
@@ -124,11 +125,14 @@ def backward(
     scan.grad_y, scan.carries = grad_y.data_ptr(), carries.data_ptr()
     for name, grad in grads.items():
         setattr(scan, name, grad.data_ptr())
-    _drive("cross_scan_backward", scan)
+    grad_u = grads["sum_u"] if grad_u is None else grad_u
+    scan.grad_u = grad_u.data_ptr()
+    drive(library().cross_scan_backward, scan, b * groups)
     del kept
+    by_group = grads["grad_dbc"]
     return (
-        grads["grad_u"].to(u.dtype),
-        grads["grad_dbc"].sum(1).to(dbc.dtype),
+        grad_u.to(u.dtype),
+        (by_group[:, 0] if groups == 1 else by_group.sum(1)).to(dbc.dtype),
         grads["grad_dt_weight"].sum(0),
         grads["grad_dt_bias"].sum(0),
         grads["grad_A_log"].sum(0),

@@ -15,7 +15,9 @@ const Kernels& chosen() {
 
 EXPORT int64_t cross_scan_size(void) { return (int64_t)sizeof(Scan); }
 EXPORT const char* cross_scan_instruction_set(void) { return chosen().name; }
-EXPORT int64_t cross_scan_groups(int64_t D) { return all_groups(D, chosen().lanes); }
+EXPORT int64_t cross_scan_groups(int64_t D, int64_t parts) {
+    return all_groups(D, chosen().lanes, parts);
+}
 EXPORT void cross_scan_forward(const Scan* scan, int64_t first, int64_t last) {
     chosen().run(*scan, first, last, false);
 }

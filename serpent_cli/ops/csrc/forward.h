@@ -15,6 +15,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
     vf skip[G];
     sum_skips<G, PART>(s, d0, lanes, skip);
     for (int k = 0; k < s.K; k++) {
+        const bool rounded = s.out_type && k == s.K - 1;  // the sum is whole
         const Path path(s, k);
         const Parameters<G, PART> p(s, k, d0, lanes);
         const float* const rates = p.rate;
@@ -81,7 +82,11 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                         }
                     }
                 }
-                for (int v = 0; v < G; v++) store_channels<G, PART>(y, out[v], v, lanes);
+                if (rounded) {
+                    uint16_t* to = (uint16_t*)s.out + at * s.D + d0;
+                    for (int v = 0; v < G; v++) store_channels<G, PART>(to, out[v], v, lanes);
+                } else
+                    for (int v = 0; v < G; v++) store_channels<G, PART>(y, out[v], v, lanes);
             }
         }
     }

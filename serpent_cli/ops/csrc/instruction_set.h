@@ -35,7 +35,8 @@ void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, b
 
 template <class T>
 void run_item(const Scan& s, int64_t item, bool back) {
-    const int64_t groups = all_groups(s.D, LANES), full = full_groups(s.D, LANES);
+    const int64_t parts = back ? 0 : s.parts, full = full_groups(s.D, LANES, parts);
+    const int64_t groups = all_groups(s.D, LANES, parts);
     const int64_t b = item / groups, g = item % groups, vectors = s.D / LANES;
     if (g == full) {  // the channels that fill no vector
         run_group<1, true, T>(s, b, vectors * LANES, (int)(s.D % LANES), g, back);
