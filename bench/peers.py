@@ -1,9 +1,9 @@
 """Networks of the sizes of Restormer and SwinIR beside ours, on the same picture in the same run.
 
 Written from their papers in plain torch, with random weights: only shapes matter here. Restormer
-(arXiv 2111.09881): 48 channels, 4, 6, 6, 8 blocks and 4 of refinement, 1, 2, 4, 8 heads, expansion
-2.66. SwinIR (arXiv 2108.10257), the size for denoising: 180 channels, 6 groups of 6 blocks, 6 heads,
-windows of 8 x 8, expansion 2.
+(arXiv 2111.09881): 48 channels; 4, 6, 6, 8 blocks and 4 of refinement; 1, 2, 4, 8 heads; expansion
+2.66. SwinIR (arXiv 2108.10257), the size for denoising: 180 channels, 6 groups of 6 blocks, 6
+heads, windows of 8 x 8, expansion 2.
 """
 
 import torch

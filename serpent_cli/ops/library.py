@@ -19,6 +19,7 @@ from serpent_cli.version import DISTRIBUTION
 
 LIBRARY = "_cross_scan.pyd" if sys.platform == "win32" else "_cross_scan.so"
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
+WORTH_A_THREAD = 1 << 15  # elements of a pass that take about as long as waking a thread
 
 
 class Scan(ctypes.Structure):
@@ -135,16 +136,29 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
 
 
-def drive(function: Callable[..., Any], record: ctypes.Structure, items: int) -> None:
-    """Run all work items of a call on as many threads as torch uses."""
+def drive(
+    function: Callable[..., Any], record: ctypes.Structure, items: int, work: int | None = None
+) -> None:
+    """Run all work items of a call on as many threads as torch uses.
+
+    Args:
+        function: The kernel; takes the record and a range of items.
+        record: What the call is about.
+        items: How many work items there are.
+        work: Elements in all; a few are not worth another thread.
+    """
     threads = min(torch.get_num_threads(), items)
+    if work is not None:
+        threads = min(threads, max(1, work // WORTH_A_THREAD))
     if threads == 1:
         function(ctypes.byref(record), 0, items)
         return
     cuts = [items * i // threads for i in range(threads + 1)]
+    (first, last), *others = itertools.pairwise(cuts)
     jobs = [
-        _pool(torch.get_num_threads()).submit(function, ctypes.byref(record), first, last)
-        for first, last in itertools.pairwise(cuts)
+        _pool(torch.get_num_threads()).submit(function, ctypes.byref(record), *cut)
+        for cut in others
     ]
+    function(ctypes.byref(record), first, last)
     for job in jobs:
         job.result()

@@ -3,8 +3,8 @@
     gated_norm       LN(x), or LN(x)·SiLU(gate) (VMamba, arXiv 2401.10166; after Mamba's)
     depthwise_silu   SiLU(3x3 depthwise convolution)
 
-Both read and write fp32 or bf16 and compute in fp32. Where the compiled kernel cannot serve (another
-device or type, no compiler) torch's own operations do; they are the reference too, in float64.
+Both read and write fp32 or bf16 and compute in fp32. Where the compiled kernel cannot serve
+(another device or type, no compiler) torch's own operations do; in float64 they are the reference.
 """
 
 from typing import Any
@@ -136,7 +136,7 @@ def _norm_into(
     parameters = _floats(weight, bias)
     record, items = _norm_record(x, gate, parameters, epsilon)
     record.to = to.data_ptr()
-    drive(library().norm_forward, record, items)
+    drive(library().norm_forward, record, items, x.numel())
     return to
 
 
@@ -151,7 +151,7 @@ def _norm_backward(
     record.grad_to, record.grad_x = grad.data_ptr(), grad_x.data_ptr()
     record.grad_gate = None if gate is None else grad_gate.data_ptr()
     record.grad_weight, record.grad_bias = sums[0].data_ptr(), sums[1].data_ptr()
-    drive(library().norm_backward, record, items)
+    drive(library().norm_backward, record, items, x.numel())
     by_weight, by_bias = sums.sum(1)
     return grad_x, by_weight.to(weight.dtype), by_bias.to(bias.dtype, copy=True), grad_gate
 
@@ -193,7 +193,7 @@ def _depthwise_forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     record, kept = _depthwise_record(x, weight, bias)
     to = torch.empty_like(x)
     record.to = to.data_ptr()
-    drive(library().depthwise_forward, record, x.shape[0] * x.shape[1])
+    drive(library().depthwise_forward, record, x.shape[0] * x.shape[1], x.numel())
     del kept
     return to
 
@@ -209,7 +209,7 @@ def _depthwise_backward(
     record.grad_to, record.grad_x = grad.data_ptr(), grad_x.data_ptr()
     record.grad_weight, record.grad_bias = taps.data_ptr(), by_bias.data_ptr()
     groups = -(-channels // library().depthwise_group())
-    drive(library().depthwise_backward, record, batch * groups)
+    drive(library().depthwise_backward, record, batch * groups, x.numel())
     del kept
     by_weight = taps.sum(0).T.reshape(weight.shape)
     return grad_x, by_weight.to(weight.dtype), by_bias.sum(0).to(bias.dtype)

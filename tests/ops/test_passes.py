@@ -99,7 +99,9 @@ def test_the_convolution_agrees_with_torch_in_float64(shape, dtype):
 
 def test_gradients_are_those_of_the_definition():
     """The reference that the others are compared with, against differences."""
-    norm = [None if x is None else x.double() for x in norm_inputs((1, 2, 3, 5), torch.float32, True)]
+    norm = [
+        None if x is None else x.double() for x in norm_inputs((1, 2, 3, 5), torch.float32, True)
+    ]
     conv = [x.double() for x in conv_inputs((1, 3, 4, 2), torch.float32) if x is not None]
     for x in (*norm, *conv):
         assert x is not None
@@ -124,7 +126,9 @@ def test_it_may_overwrite_its_input_where_no_gradient_will_ask_for_it():
     x, weight, bias, gate = norm_inputs((1, 5, 7, 40), torch.float32, True)
     expected = passes.gated_norm(x, weight, bias, gate)
     kept = x.clone()
-    assert passes.gated_norm(kept.requires_grad_(), weight, bias, gate, overwrite=True).requires_grad
+    assert passes.gated_norm(
+        kept.requires_grad_(), weight, bias, gate, overwrite=True
+    ).requires_grad
     assert torch.equal(kept, x)
     with torch.no_grad():
         over = passes.gated_norm(kept, weight, bias, gate, overwrite=True)
@@ -177,13 +181,18 @@ def test_nan_and_infinity_pass_through():
 def test_autocast_decides_the_type_of_the_result():
     inputs = norm_inputs((1, 3, 4, 12), torch.float32, True)
     with torch.autocast("cpu", torch.bfloat16):
-        y, z = passes.gated_norm(*inputs), passes.depthwise_silu(*conv_inputs((1, 3, 4, 12), torch.float32))
+        y, z = (
+            passes.gated_norm(*inputs),
+            passes.depthwise_silu(*conv_inputs((1, 3, 4, 12), torch.float32)),
+        )
     assert (y.dtype, z.dtype) == (torch.bfloat16, torch.bfloat16)
     assert passes.gated_norm(*inputs).dtype == torch.float32
 
 
 def test_torch_finds_the_operations_in_order():
-    norm = [x.requires_grad_() for x in norm_inputs((1, 3, 4, 12), torch.float32, True) if x is not None]
+    norm = [
+        x.requires_grad_() for x in norm_inputs((1, 3, 4, 12), torch.float32, True) if x is not None
+    ]
     conv = [x.requires_grad_() for x in conv_inputs((1, 3, 4, 12), torch.float32) if x is not None]
     for op, arguments in (
         (passes._norm, (*norm, 1e-5)),
