@@ -1,6 +1,6 @@
 """A training of 500 steps in bf16 against the same in fp32: the same crops, the same first weights.
 
-Compared is the mean loss of the last fifth; a small network on small crops, so that it takes minutes.
+Compared is the mean loss of the last fifth. The network and the crops are small: it takes minutes.
 """
 
 import dataclasses

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from serpent_cli.ops import passes
+from serpent_cli.ops import library, passes
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.ops.cross_scan import native
-from serpent_cli.ops.library import library
 
 SHAPES = (
     (1, 1, 1, 3), (2, 3, 5, 7), (1, 5, 3, 16), (3, 7, 9, 33), (1, 40, 31, 64), (2, 8, 8, 100),
@@ -137,8 +136,11 @@ def test_it_may_overwrite_its_input_where_no_gradient_will_ask_for_it():
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-def test_neither_threads_nor_neighbours_change_a_bit(dtype, set_threads):
-    rows = 2 * library().norm_rows() // 40 + 3  # several work items, and a block that is not full
+def test_neither_threads_nor_neighbours_change_a_bit(dtype, set_threads, monkeypatch):
+    monkeypatch.setattr(library, "WORTH_A_THREAD", 1)
+    rows = (
+        2 * library.library().norm_rows() // 40 + 3
+    )  # several work items, and a block that is not full
     norm, conv = norm_inputs((1, rows, 40, 24), dtype, True), conv_inputs((2, 9, 7, 83), dtype)
     set_threads(1)
     alone = with_gradients(passes.gated_norm, norm), with_gradients(passes.depthwise_silu, conv)

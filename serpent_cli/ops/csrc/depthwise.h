@@ -20,12 +20,26 @@ struct Taps {
     }
 };
 
+// Ask for a group's channels of P pixels before their turn; WRITE: they will be overwritten.
+template <int G, int P, bool WRITE, class T>
+static INLINE void fetch_pixels(const T* from, int64_t step) {
+    for (int p = 0; p < P; p++)
+        for (int i = 0; i < G * LANES; i += 64 / (int)sizeof(T))
+            __builtin_prefetch(from + p * step + i, WRITE);
+}
+
 // Three rows of W pixels around one of H; zeros stand for what is beyond them.
 struct Window {
     const float *row[3], *zeros;
     int64_t stride[3], W;
 
     INLINE const float* pixel(int r, int64_t x) const { return row[r] + x * stride[r]; }
+
+    // The row that comes next.
+    template <int G, int P>
+    INLINE void fetch_below(int64_t x) const {
+        fetch_pixels<G, P, false>(pixel(2, x + W), stride[2]);
+    }
 };
 
 // Runs step.run<P, INNER>(x) over all pixels of a row, STRIDE at once where nothing beyond it is read.
@@ -123,10 +137,12 @@ struct ForwardStep {
     template <int P, bool INNER>
     INLINE void run(int64_t x) const {
         vf out[P * G], open[P * G];
+        T* const at = to + x * D;
+        fetch_pixels<G, P, true>(at, D);
+        window.template fetch_below<G, P>(x);
         UNROLL for (int i = 0; i < P * G; i++) out[i] = taps.bias[i % G];
         convolve<G, P, INNER, PART, false>(window, x, taps.tap, lanes, out);
         sigmoid(out, open);
-        T* const at = to + x * D;
         UNROLL for (int i = 0; i < P * G; i++)
             store_channels<G, PART>(at + i / G * D, out[i] * open[i], i % G, lanes);
     }
@@ -182,6 +198,8 @@ class DepthwiseBackward {
         template <int P, bool INNER>
         INLINE void run(int64_t x) const {
             vf v[P * G], open[P * G];
+            window.template fetch_below<G, P>(x);
+            fetch_pixels<G, P, false>(grad + (x + window.W) * D, D);
             UNROLL for (int i = 0; i < P * G; i++) v[i] = taps.bias[i % G];
             convolve<G, P, INNER, PART, false>(window, x, taps.tap, lanes, v);
             sigmoid(v, open);
@@ -204,9 +222,10 @@ class DepthwiseBackward {
         template <int P, bool INNER>
         INLINE void run(int64_t x) const {
             vf out[P * G];
+            T* const at = to + x * D;
+            fetch_pixels<G, P, true>(at, D);
             UNROLL for (int i = 0; i < P * G; i++) out[i] = vf{};
             convolve<G, P, INNER, false, true>(window, x, taps.tap, lanes, out);
-            T* const at = to + x * D;
             UNROLL for (int i = 0; i < P * G; i++)
                 store_channels<G, PART>(at + i / G * D, out[i], i % G, lanes);
         }

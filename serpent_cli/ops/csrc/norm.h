@@ -39,14 +39,23 @@ static INLINE void put_channels(T* row, int64_t c, int64_t C, vf x) {
         store_part(row + c, x, (int)(C - c));
 }
 
-// Mean and 1 / deviation of a block's rows.
-template <bool WHOLE, class T>
-static INLINE void moments(const Rows<const T>& x, int64_t C, float epsilon, float (&mean)[BLOCK],
-                           float (&scale)[BLOCK]) {
+// Ask for a block's rows before their turn; WRITE: they will be overwritten.
+template <bool WRITE, class T>
+static INLINE void fetch_rows(const Rows<T>& rows, int64_t c) {
+    for (int i = 0; i < BLOCK; i++) __builtin_prefetch(rows.at[i] + c, WRITE);
+}
+
+// Mean and 1 / deviation of a block's rows. `fetch(c)` is called for all channels, a vector at a
+// time: this reads x alone, and what else is needed may come meanwhile.
+template <bool WHOLE, class T, class Fetch>
+static INLINE void moments(const Rows<const T>& x, int64_t C, float epsilon, const Fetch& fetch,
+                           float (&mean)[BLOCK], float (&scale)[BLOCK]) {
     const float share = 1.0f / (float)C;
     vf total[BLOCK] = {};
-    for (int64_t c = 0; c < C; c += LANES)
+    for (int64_t c = 0; c < C; c += LANES) {
+        fetch(c);
         for (int i = 0; i < BLOCK; i++) total[i] += channels<WHOLE>(x.at[i], c, C);
+    }
     sum_block(total, mean);
     for (int i = 0; i < BLOCK; i++) mean[i] *= share, total[i] = vf{};
     const int64_t whole = WHOLE ? C : C / LANES * LANES;
@@ -79,8 +88,14 @@ static void norm_forward(const Norm& s, int64_t first, int64_t last) {
         const Rows<const T> x((const T*)s.x, first, last, C, (T*)(float*)beyond);
         const Rows<const T> gate((const T*)s.gate, first, last, C, (T*)(float*)beyond);
         const Rows<T> to((T*)s.to, first, last, C, (T*)(float*)beyond);
+        const Rows<const T> next((const T*)s.x, first + BLOCK, last, C, (T*)(float*)beyond);
+        const auto fetch = [&](int64_t c) {
+            fetch_rows<false>(next, c);
+            if (GATE) fetch_rows<false>(gate, c);
+            fetch_rows<true>(to, c);
+        };
         float mean[BLOCK], scale[BLOCK];
-        moments<WHOLE>(x, C, epsilon, mean, scale);
+        moments<WHOLE>(x, C, epsilon, fetch, mean, scale);
         for (int64_t c = 0; c < C; c += LANES) {
             const vf weight = channels<WHOLE>(weights, c, C), bias = channels<WHOLE>(biases, c, C);
             vf out[BLOCK], z[BLOCK], open[BLOCK];
@@ -114,8 +129,18 @@ static void norm_backward(const Norm& s, int64_t first, int64_t last, int64_t it
         const Rows<const T> grad((const T*)s.grad_to, first, last, C, zeros);
         const Rows<T> d_x((T*)s.grad_x, first, last, C, dump);
         const Rows<T> d_gate((T*)s.grad_gate, first, last, C, dump);
+        const Rows<const T> next((const T*)s.x, first + BLOCK, last, C, zeros);
+        const auto fetch = [&](int64_t c) {
+            fetch_rows<false>(next, c);
+            fetch_rows<false>(grad, c);
+            fetch_rows<true>(d_x, c);
+            if (GATE) {
+                fetch_rows<false>(gate, c);
+                fetch_rows<true>(d_gate, c);
+            }
+        };
         float mean[BLOCK], scale[BLOCK], means[BLOCK], slopes[BLOCK];
-        moments<WHOLE>(x, C, epsilon, mean, scale);
+        moments<WHOLE>(x, C, epsilon, fetch, mean, scale);
         vf total[BLOCK] = {}, along[BLOCK] = {};
         for (int64_t c = 0; c < C; c += LANES) {
             const vf weight = channels<WHOLE>(weights, c, C), bias = channels<WHOLE>(biases, c, C);
