@@ -10,7 +10,7 @@ from torch.nn import functional
 from serpent_cli.ops import passes
 
 sys.path.append(str(Path(__file__).parents[2]))
-from bench.shares import kind_of, seconds_by_kind, share_rows  # noqa: E402
+from bench.shares import kind_of, seconds_by_kind, share_rows
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,12 @@ def test_the_kernel_is_what_runs(monkeypatch):
     assert len(ran) == 4
 
 
+def test_they_are_built_for_the_instruction_set_that_the_scan_runs_on():
+    kernels = library.library()
+    channels = {b"AVX-512": 32, b"AVX2": 8, b"baseline": 4}
+    assert kernels.depthwise_group() == channels[kernels.cross_scan_instruction_set()]
+
+
 def test_it_may_overwrite_its_input_where_no_gradient_will_ask_for_it():
     x, weight, bias, gate = norm_inputs((1, 5, 7, 40), torch.float32, True)
     expected = passes.gated_norm(x, weight, bias, gate)
