@@ -1,4 +1,4 @@
-"""How many operations our operations take, for torch's own counter, `torch.utils.flop_counter`.
+"""How many operations a scan takes, for torch's own counter, `torch.utils.flop_counter`.
 
 Who counts imports this. `api` does not: the counter loads Triton, which takes a while, and where
 half of it is installed fails.
@@ -8,8 +8,6 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import register_flop_formula
-
-from serpent_cli.ops import passes as passes  # tells torch of the convolution
 
 
 def scan_flops(batch: int, length: int, d: int, k: int, n: int, r: int) -> int:
@@ -31,15 +29,3 @@ def _flops_backward(
 ) -> int:
     (b, h, w, d), (k, r, _), n = u, dt_weight, A_log[2]
     return 3 * scan_flops(b, h * w, d, k, n, r)  # forward again, then both factors' gradients
-
-
-@register_flop_formula(torch.ops.serpent.depthwise_silu)
-def _flops_convolution(x: Any, *_: Any, **__: Any) -> int:
-    b, h, w, d = x
-    return 2 * 9 * b * h * w * d
-
-
-@register_flop_formula(torch.ops.serpent.depthwise_silu_backward)
-def _flops_convolution_backward(_grad: Any, x: Any, *_: Any, **__: Any) -> int:
-    b, h, w, d = x
-    return 2 * 2 * 9 * b * h * w * d  # both factors' gradients
