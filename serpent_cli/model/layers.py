@@ -25,6 +25,17 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
+def silu(x: Tensor) -> Tensor:
+    """x·sigmoid(x); overwrites x where no gradient will ask for it, which saves a pass over it."""
+    return functional.silu(x, inplace=not x.requires_grad)
+
+
+def gated(y: Tensor, z: Tensor) -> Tensor:
+    """y·SiLU(z), VMamba's gate; overwrites y where no gradient will ask for it."""
+    gate = silu(z)
+    return y * gate if y.requires_grad else y.mul_(gate)
+
+
 class LayerNorm(nn.LayerNorm):
     """Norm over the channels of (..., C), times SiLU of a gate where there is one (VMamba's)."""
 
