@@ -13,7 +13,7 @@ from torch.nn import functional
 from bench.timing import Row, fastest
 from serpent_cli.zoo.load import load_model
 
-SIDE = 192  # a multiple of 8 and of 16
+SIDE = 128  # a multiple of 8 and of 16
 OURS = ("deblur", "deblur-real")
 
 
