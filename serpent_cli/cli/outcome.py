@@ -29,6 +29,7 @@ class Outcome:
         self.request, self.total = request, total
         self.restored = self.skipped = 0
         self.failures: list[SerpentError] = []
+        self.last = ""
         self.begun = time.perf_counter()
 
     def show(self, result: "FileResult") -> None:
@@ -38,6 +39,7 @@ class Outcome:
             console.error(result.error)
         elif result.skipped:
             self.skipped += 1
+            self.last = str(result.job.target)
         else:
             self.restored += 1
             for text in result.warnings:
@@ -67,7 +69,9 @@ class Outcome:
                 "seconds": round(time.perf_counter() - self.begun, 3),
             })  # fmt: skip
         elif not self.request.quiet:
-            if self.skipped:
+            if self.skipped and self.total == 1:
+                console.note(f"{self.last} had been done before")
+            elif self.skipped:
                 console.note(f"{self.skipped} of {self.total} pictures had been done before")
             if failed and self.total > 1:
                 self._list_failures()

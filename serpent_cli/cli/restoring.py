@@ -17,7 +17,7 @@ from serpent_cli.cli.preparing import (
     check,
     check_scale,
     load,
-    manifest_of,
+    notes_of,
     on_ray,
     run_options,
 )
@@ -26,8 +26,8 @@ from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
+    from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
 
@@ -68,31 +68,29 @@ def restore_files(request: Request) -> None:
 
 
 def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
-    from serpent_cli.batch.manifest import sweep
     from serpent_cli.batch.standing import settled
+    from serpent_cli.batch.sweeping import sweep
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
     with ExitStack() as stack:
-        manifest = manifest_of(group, request, read_only=ray)
-        if manifest is not None:
-            stack.enter_context(manifest)
+        notes = stack.enter_context(notes_of(group, request, read_only=ray))
         if not ray:
             sweep(group.jobs)
-        yield from settled(jobs, manifest, force=request.force)
+        yield from settled(jobs, notes, force=request.force)
         if not jobs:
             return
         left = replace(group, jobs=tuple(jobs))
-        yield from on_ray(left, request) if ray else _restored(left, request, manifest, bar)
+        yield from on_ray(left, request) if ray else _restored(left, request, notes, bar)
 
 
 def _restored(
-    group: "Group", request: Request, manifest: "Manifest | None", bar: console.Bar
+    group: "Group", request: Request, notes: "Notes", bar: console.Bar
 ) -> "Iterator[FileResult]":
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    restorers = load(group, request, manifest)
-    options = run_options(group, request, manifest)
+    restorers = load(group, request, notes)
+    options = run_options(group, request, notes)
     shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
     with use_backend(BACKEND.get()):
         yield from run_all(group.jobs, restorers, shown)
