@@ -34,6 +34,8 @@ WAITING = Setting(
     "how torch's idle threads wait, PASSIVE or ACTIVE; if set, serpent leaves it alone",
 )
 
+THREADS = Setting("OMP_NUM_THREADS", "how many CPU threads torch takes, unless --threads says it")
+
 INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for proofs")
 
 HUB_REPO = Setting(
@@ -58,6 +60,7 @@ SETTINGS = (
     HUGE_PAGES,
     SPINNING,
     WAITING,
+    THREADS,
     HUB_REPO,
     OFFLINE,
     RAY_CLUSTER,

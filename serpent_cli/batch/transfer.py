@@ -4,14 +4,15 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.encode import encode
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
-from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
+
+if TYPE_CHECKING:
+    from serpent_cli.imaging.picture import Picture
 
 Ready = Callable[[BinaryIO, tuple[str, ...]], None]
 """Called with a result's encoded bytes, complete but not yet visible under their name, and with one
@@ -46,7 +47,7 @@ def prepare(target: Place, *, force: bool) -> None:
 
 
 def write_to(
-    picture: Picture,
+    picture: "Picture",
     target: Place,
     *,
     force: bool = False,
@@ -75,6 +76,9 @@ def write_to(
         return write_picture(picture, target, force=force, quality=quality, on_ready=on_ready)
     stream = io.BytesIO()
     named = _format_of(picture) if isinstance(target, Standard) else None
+    # Not above: a run that finds all its work done need not wait for the codecs to load.
+    from serpent_cli.imaging.encode import encode
+
     notes = encode(
         picture, chosen or named or format_for(PurePosixPath(target.name)), stream, quality=quality
     )
@@ -100,7 +104,7 @@ def _print(stream: io.BytesIO) -> None:
         ) from error
 
 
-def _format_of(picture: Picture) -> Format:
+def _format_of(picture: "Picture") -> Format:
     """The format a picture was read from, or PNG where that cannot be written."""
     wanted = picture.format.replace(" ", "").lower()
     return next(

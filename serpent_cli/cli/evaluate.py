@@ -8,6 +8,7 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.progress import progress_bar
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def evaluate(
     from serpent_cli.evaluation import run
 
     restorer = _load(name, device, side, threads)
-    with console.progress_bar(1, suite, quiet=quiet) as bar:
+    with progress_bar(1, suite, quiet=quiet, unit="pictures") as bar:
         bar.file("pictures" if photos is None else "photographs")
         means = run.evaluate(
             restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,

@@ -125,7 +125,7 @@ Quality = Annotated[
         max=100,
         metavar="N",
         show_default="a JPEG's own, else high",
-        help="Quality of JPEG, WebP and AVIF results.",
+        help="Quality of JPEG, WebP and AVIF results; 100 is lossless for WebP and AVIF.",
         rich_help_panel=QUALITY,
     ),
 ]

@@ -1,5 +1,6 @@
 """What a restoring command needs before it begins: restorers, a manifest, options of the run."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from serpent_cli.cli import console
 from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
-from serpent_cli.settings import BACKEND
+from serpent_cli.settings import BACKEND, THREADS
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
@@ -44,6 +45,34 @@ def check(request: Request) -> None:
 def device_names(request: Request) -> list[str]:
     """The devices that are named, each once."""
     return [name.strip() for name in request.device.split(",")]
+
+
+def loading(group: "Group", request: Request) -> str:
+    """What is about to be loaded and where, said before torch is there to ask."""
+    from serpent_cli.restoration.device_names import no_accelerator
+    from serpent_cli.zoo.locate import locate
+
+    model = locate(request.model_for(group.scale))[1].name
+
+    if request.engine == "ray":
+        return f"loading {model} on the machines of the Ray cluster"
+    if request.device == "auto" and not no_accelerator():
+        return f"loading {model}, on a GPU if there is one"
+    names = ["cpu" if name == "auto" else name for name in device_names(request)]
+    where = ", ".join(dict.fromkeys(names))
+    if where != "cpu":
+        return f"loading {model} on {where}"
+    threads = request.threads or _threads()
+    return f"loading {model} on cpu, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _threads() -> int:
+    """How many threads torch takes if nothing is said."""
+    demanded = THREADS.get()
+    if demanded is not None and demanded.isdigit() and int(demanded) > 0:
+        return int(demanded)
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def run_options(group: "Group", request: Request, manifest: "Manifest | None") -> "RunOptions":
