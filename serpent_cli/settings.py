@@ -47,6 +47,12 @@ HUB_BARS = Setting(
     "HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: serpent draws its own progress bar"
 )
 
+SERVER = Setting(
+    "SERPENT_SERVER", "where --server finds the server: a socket's path, or http://host:port"
+)
+TOKEN = Setting("SERPENT_TOKEN", "secret that `serpent serve` asks for and --server sends")
+RUNTIME_FOLDER = Setting("XDG_RUNTIME_DIR", "folder where `serpent serve` puts its socket")
+
 RAY_CLUSTER = Setting("RAY_ADDRESS", "host:port of the Ray cluster that --engine ray works on")
 RAY_REPORTS = Setting(
     "RAY_USAGE_STATS_ENABLED", "1: Ray may send usage statistics; our default is 0"
@@ -63,6 +69,9 @@ SETTINGS = (
     THREADS,
     HUB_REPO,
     OFFLINE,
+    SERVER,
+    TOKEN,
+    RUNTIME_FOLDER,
     RAY_CLUSTER,
     RAY_REPORTS,
     RAY_LOGS,

@@ -1,6 +1,7 @@
 """Pictures from and to any place: local files, URLs, standard streams."""
 
 import io
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
-from serpent_cli.imaging.write import write_picture
+from serpent_cli.imaging.write import new_file, write_picture
 
 if TYPE_CHECKING:
     from serpent_cli.imaging.picture import Picture
@@ -89,6 +90,33 @@ def write_to(
     else:
         _print(stream)
     return notes
+
+
+def deliver(
+    content: BinaryIO, target: Place, *, force: bool, on_ready: Callable[[BinaryIO], None]
+) -> None:
+    """Put an encoded picture at its target, whole or not at all.
+
+    Args:
+        content: The picture, from its first byte.
+        target: Where to.
+        force: Replace an existing file.
+        on_ready: Called once, before it is visible there.
+
+    Raises:
+        PictureError: The target exists, or the place refuses it.
+    """
+    if isinstance(target, Path):
+        with new_file(target, force=force) as file:
+            shutil.copyfileobj(content, file)
+            on_ready(file)
+        return
+    stream = io.BytesIO(content.read())
+    on_ready(stream)
+    if isinstance(target, Remote):
+        _upload(stream, target, force=force)
+    else:
+        _print(stream)
 
 
 def _print(stream: io.BytesIO) -> None:

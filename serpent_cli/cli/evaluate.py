@@ -10,6 +10,7 @@ from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress import progress_bar
 from serpent_cli.errors import UsageError
+from serpent_cli.restoration.words import parse_tile
 
 if TYPE_CHECKING:
     from serpent_cli.evaluation.report import Mean
@@ -101,7 +102,7 @@ def evaluate(
     if write_card and (model is None or not model.endswith(".safetensors")):
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
     check_device(device)
-    name, side = model or _bundled(suite, scale), options.parse_tile(tile)
+    name, side = model or _bundled(suite, scale), parse_tile(tile)
     require_packages()
     from serpent_cli.evaluation import run
 

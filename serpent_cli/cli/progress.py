@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from serpent_cli.cli.screen import EMPTY, FULL, Work
@@ -11,7 +11,7 @@ from serpent_cli.filenames import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
+    from rich.live import Live
 
 PER_SECOND = 8  # how often a screen is drawn
 
@@ -23,18 +23,25 @@ class Bar:
 
     Args:
         work: What the screen shows; None: there is no screen.
+        begin: Shows the screen.
     """
 
-    def __init__(self, work: Work | None) -> None:
-        self._work = work
+    def __init__(self, work: Work | None, begin: Callable[[], object] = lambda: None) -> None:
+        self._work, self._begin = work, begin
 
     @property
     def shown(self) -> bool:
         """Whether anybody looks."""
         return self._work is not None
 
+    def begin(self) -> None:
+        """Show the screen; without this it comes with the first file."""
+        begin, self._begin = self._begin, lambda: None
+        begin()
+
     def file(self, name: str, pixels: int = 0) -> None:
         """Work on a file begins, which has so many pixels to restore."""
+        self.begin()
         if self._work is not None:
             self._work.file(name, pixels, time.monotonic())
 
@@ -79,22 +86,26 @@ def progress_bar(total: int, what: str, *, quiet: bool, unit: str = "tiles") -> 
     if quiet or not on_terminal():
         yield Bar(None)
         return
+    work = Work(total, what, unit, begun=time.monotonic())
+    with ExitStack() as stack:
+        yield Bar(work, lambda: stack.enter_context(_live(work)))
+
+
+def _live(work: Work) -> "Live":
+    """A screen that is drawn anew and anew; it goes when its context ends."""
     from rich.live import Live
+    from rich.text import Text
 
     console = _console()
-    work = Work(total, what, unit, begun=time.monotonic())
     signs = (FULL, EMPTY) if _can_show(FULL + EMPTY) else ASCII
 
-    def screen() -> "Text":
-        from rich.text import Text
-
+    def screen() -> Text:
         return Text("\n".join(work.lines(time.monotonic(), console.width, signs)), no_wrap=True)
 
-    with Live(
+    return Live(
         console=console, get_renderable=screen, transient=True, refresh_per_second=PER_SECOND,
         redirect_stdout=sys.stdout.isatty(),
-    ):  # fmt: skip
-        yield Bar(work)
+    )  # fmt: skip
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.gathering import gather
-from serpent_cli.cli.options import parse_region
 from serpent_cli.cli.outcome import Outcome, announcement
 from serpent_cli.cli.preparing import (
     check,
@@ -20,10 +19,12 @@ from serpent_cli.cli.preparing import (
     loading,
     manifest_of,
     on_ray,
+    on_server,
     run_options,
 )
 from serpent_cli.cli.progress import Bar, progress_bar
 from serpent_cli.cli.request import Request
+from serpent_cli.restoration.words import parse_region
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
@@ -94,7 +95,14 @@ def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResul
         left = replace(group, jobs=tuple(jobs))
         if not request.quiet:
             console.note(loading(group, request))
-        yield from on_ray(left, request) if ray else _restored(left, request, manifest, bar)
+        bar.begin()
+        if ray:
+            yield from on_ray(left, request)
+        elif request.server:
+            bar.crowd()
+            yield from on_server(left, request, manifest)
+        else:
+            yield from _restored(left, request, manifest, bar)
 
 
 def _restored(

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def watch(
     arguments: Sequence[str | Path],
     columns: int,
     *,
+    folder: Path,
     apart: Path | None = None,
     act: Callable[[subprocess.Popen[bytes], list[str]], None] = lambda process, lines: None,
     timeout: float = 240,
@@ -60,6 +62,7 @@ def watch(
     Args:
         arguments: Of serpent.
         columns: Of the terminal.
+        folder: The working folder, so that names are short.
         apart: Standard output goes to this file; None: to the terminal too.
         act: Called with the process and each new screen.
         timeout: Seconds after which it has failed.
@@ -76,6 +79,7 @@ def watch(
         process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             stdin=slave, stdout=out if apart else slave, stderr=slave,
+            cwd=folder, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             env=environment | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
         )  # fmt: skip
     os.close(slave)

@@ -42,7 +42,9 @@ def holiday(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
 
 @pytest.mark.parametrize("columns", [60, 100])
 def test_screens_of_a_run_in_tiles(columns: int, holiday: Path, model: Model) -> None:
-    seen = terminal.watch(["deblur", holiday, *model, "--tile", "96"], columns)
+    seen = terminal.watch(
+        ["deblur", "holiday", *model, "--tile", "96"], columns, folder=holiday.parent
+    )
     assert seen.code == 0
     assert seen.screens[0][1][0].startswith("loading tiny on cpu, ")
     at_work = [line for line in seen.lines() if re.search(NUMBERS, line)]
@@ -56,7 +58,9 @@ def test_screens_of_a_run_in_tiles(columns: int, holiday: Path, model: Model) ->
     assert any(re.match(r"1 of 2 pictures +━+─* +\d:\d\d  ETA \d", line) for line in seen.lines())
     *results, summary = seen.last[1:]
     assert "".join(results).count("_deblurred/") == 2, "the bars are gone, the results stay"
-    assert re.fullmatch(r"2 pictures in [\d.]+ s, 0 skipped, 0 failed → .*", summary)
+    assert re.fullmatch(
+        r"2 pictures in [\d.]+ s, 0 skipped, 0 failed → holiday_deblurred/", summary
+    )
 
 
 @pytest.mark.parametrize("columns", [60, 100])
@@ -64,19 +68,21 @@ def test_work_inside_a_picture_that_is_restored_whole(
     columns: int, holiday: Path, model: Model
 ) -> None:
     picture = next(holiday.glob("a*"))
-    seen = terminal.watch(["deblur", picture, *model, "-o", holiday / "c.png"], columns)
+    seen = terminal.watch(["deblur", picture.name, *model, "-o", "c.png"], columns, folder=holiday)
     assert seen.code == 0
     shares = [int(found[1]) for line in seen.lines() if (found := re.search(r"  (\d+)%  ", line))]
     assert shares == sorted(shares)
     assert len({share for share in shares if 0 < share < 100}) >= 3, shares
     assert any(re.search(r"\d%  [\d.]+ MP/s  \d:\d\d  ETA \d", line) for line in seen.lines())
-    assert seen.last[-1].startswith("1 picture in ")
+    assert re.fullmatch(r"1 picture in [\d.]+ s → c.png", seen.last[-1])
 
 
 def test_the_first_line_comes_at_once(photo_file: Path, model: Model) -> None:
     seconds: list[float] = []
     for _ in range(8):
-        seen = terminal.watch(["deblur", photo_file, *model, "-f"], 80)
+        seen = terminal.watch(
+            ["deblur", photo_file.name, *model, "-f"], 80, folder=photo_file.parent
+        )
         seconds.append(seen.first("loading tiny on cpu"))
         if min(seconds) < 0.5:
             return
@@ -86,7 +92,9 @@ def test_the_first_line_comes_at_once(photo_file: Path, model: Model) -> None:
 def test_results_stay_out_of_the_terminal_if_they_go_elsewhere(
     holiday: Path, model: Model, tmp_path: Path
 ) -> None:
-    seen = terminal.watch(["deblur", holiday, *model], 100, apart=tmp_path / "list.txt")
+    seen = terminal.watch(
+        ["deblur", "holiday", *model], 100, folder=tmp_path, apart=tmp_path / "list.txt"
+    )
     assert len(seen.out.splitlines()) == 2
     assert seen.out.decode().splitlines()[1].endswith("holiday_deblurred/b.png")
     assert not [line for line in seen.lines() if line.endswith("b.png")]
@@ -96,20 +104,20 @@ def test_ctrl_c_tells_what_was_kept_and_how_to_resume(
     holiday: Path, model: Model, photo: NDArray[np.uint8]
 ) -> None:
     Image.fromarray(np.tile(photo, (16, 16, 1))).save(holiday / "c.png", compress_level=1)
-    command = ["deblur", holiday, *model, "--tile", "64"]
+    command = ["deblur", "holiday", *model, "--tile", "64"]
 
     def interrupt(process: Any, lines: list[str]) -> None:
         if any(re.match(r"c\.png .* [1-9]\d*/\d+ tiles", line) for line in lines):
             process.send_signal(signal.SIGINT)
 
-    seen = terminal.watch(command, 100, act=interrupt)
+    seen = terminal.watch(command, 100, folder=holiday.parent, act=interrupt)
     assert seen.code == 130
     text = "\n".join(seen.last)
     assert "stopped; 2 of 3 pictures are finished and kept in" in text
     assert "run the same command again to do the others" in text
     kept = {path.name for path in holiday.with_name("holiday_deblurred").iterdir()}
     assert len([name for name in kept if name.endswith(".png")]) == 2
-    again = terminal.watch([*command, "--strength", "1"], 100, act=interrupt)
+    again = terminal.watch([*command, "--strength", "1"], 100, folder=holiday.parent, act=interrupt)
     assert "2 of 3 pictures" in "\n".join(again.last), "they were not done anew"
 
 
@@ -122,7 +130,9 @@ def test_ctrl_c_before_anything_is_finished(
         if any("tiles" in line for line in lines):
             process.send_signal(signal.SIGINT)
 
-    seen = terminal.watch(["deblur", tmp_path / "c.png", *model, "--tile", "64"], 60, act=interrupt)
+    seen = terminal.watch(
+        ["deblur", "c.png", *model, "--tile", "64"], 60, folder=tmp_path, act=interrupt
+    )
     assert (seen.code, seen.last[-1]) == (130, "stopped; nothing was written")
 
 
