@@ -76,7 +76,7 @@ def serve(
     where.check()
     # With a token, whoever knows it may come by any name.
     named = where.port is not None and where.host in LOOPBACK
-    with _listening(where) as bound:
+    with listening(where) as bound:
         service = Service(Crew(settings), limits, LOOPBACK if named else (), where.token)
         config = uvicorn.Config(
             service.application(), http=protocol(limits.head), ws="none", lifespan="on",
@@ -104,7 +104,13 @@ async def _run(
 
 
 @contextmanager
-def _listening(where: Where) -> Generator[socket.socket]:
+def listening(where: Where) -> Generator[socket.socket]:
+    """The socket to take connections from; a Unix socket's file goes with it.
+
+    Raises:
+        UsageError: The address cannot be listened to.
+        SerpentError: Another server does that.
+    """
     if where.port is not None:
         yield _tcp(where.host, where.port, where.address)
         return

@@ -22,7 +22,7 @@ from serpent_cli.serving.app import Service
 from serpent_cli.serving.client import connection
 from serpent_cli.serving.crew import Crew, Settings
 from serpent_cli.serving.guard import Limits, protocol
-from serpent_cli.serving.run import Where, _listening
+from serpent_cli.serving.run import Where, listening
 
 # Copies the picture; what it holds decides on what else happens.
 WORKER = """
@@ -107,7 +107,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         address: list[str] = []
 
         def run() -> None:
-            with _listening(where) as bound:
+            with listening(where) as bound:
                 port = bound.getsockname()[1] if where.port is not None else 0
                 address.append(f"http://{where.host}:{port}" if port else where.address)
                 ready.set()

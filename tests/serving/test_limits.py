@@ -1,4 +1,4 @@
-"""Bodies that are too large, clients that dawdle or go, a full queue, strangers: bounded and clear."""
+"""Too large bodies, clients that dawdle or go, a full queue, strangers: bounded and clear."""
 
 import os
 import socket
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from serpent_cli.errors import UsageError
+from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.serving.guard import LOOPBACK, Limits
-from serpent_cli.serving.run import Where
+from serpent_cli.serving.run import Where, listening
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
@@ -158,11 +158,10 @@ def test_a_client_that_goes_leaves_nothing_behind(start: Any) -> None:
 def test_only_the_user_can_open_the_socket(start: Any) -> None:
     served = start()
     assert os.stat(served.address).st_mode & 0o777 == 0o600
-    with pytest.raises(Exception, match="a server is at work at"):
-        with __import__("serpent_cli.serving.run", fromlist=["_"])._listening(  # pyright: ignore
-            Where(Path(served.address))
-        ):
-            pass
+    with pytest.raises(SerpentError, match="a server is at work at"), listening(
+        Where(Path(served.address))
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
