@@ -152,7 +152,7 @@ class Trainer:
     def loss(self, degraded: Tensor, target: Tensor) -> Tensor:
         """Mean loss of degraded crops against the sharp ones, by the network as it stands."""
         loss, output = self.recipe.loss, self.output(degraded)
-        return restoration_loss(output, target, loss.charbonnier, loss.fft)
+        return restoration_loss(output, target, loss.charbonnier, loss.fft, loss.decibel)
 
     def output(self, degraded: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
         """The network's pictures in the run's precision, returned in fp32; with other weights."""
@@ -229,4 +229,6 @@ def digest(recipe: Recipe) -> str:
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
         facts["optim"].pop(words)
+    if not recipe.loss.decibel:  # runs begun before there was such a term go on
+        facts["loss"].pop("decibel")
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -32,7 +32,8 @@ def draw_progress(log: Path, target: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.add_subplot()
     left.plot([line["step"] for line in lines], [line["loss"] for line in lines], "C0")
-    left.set(xlabel="step", ylabel="loss", yscale="log")
+    positive = min(line["loss"] for line in lines) > 0  # in decibels it falls below
+    left.set(xlabel="step", ylabel="loss", yscale="log" if positive else "linear")
     left.yaxis.label.set_color("C0")
     measured = [line for line in lines if line.get("val_psnr") is not None]
     if measured:

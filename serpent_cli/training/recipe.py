@@ -65,15 +65,17 @@ class OptimSection:
 
 @dataclass(frozen=True)
 class LossSection:
-    """What is minimised: Charbonnier plus an L1 distance of spectra.
+    """What is minimised: Charbonnier, an L1 distance of spectra, and errors in decibels.
 
     Attributes:
         charbonnier: ε in mean sqrt(d² + ε²); d in units of full scale.
         fft: Weight of the mean absolute difference of the orthonormal 2-D spectra.
+        decibel: Weight of the mean logarithm of small squares' mean square errors.
     """
 
     charbonnier: float = 1e-3
     fft: float = 0.05
+    decibel: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
 from serpent_cli.model.unet import enlarge
 from serpent_cli.training.crops import CropSampler, degraded_pair
+from serpent_cli.training.loss import LEAST_ERROR
 from serpent_cli.training.recipe import Recipe
-
-LEAST_ERROR = 1 / 255**2  # mean square, 48 dB: what is less than a level apart counts as equal
 
 
 def hold_out(photos: list[Tensor], recipe: Recipe) -> tuple[list[Tensor], list[Tensor]]:
@@ -77,6 +76,6 @@ def _side(recipe: Recipe) -> int:
 
 
 def _psnr(x: Tensor, target: Tensor) -> Tensor:
-    """PSNR of every picture of (B, 3, H, W) in [0, 1], in dB."""
+    """PSNR of every picture of (B, 3, H, W) in [0, 1], in dB; 48 where less than a level is off."""
     error = (x.float().clamp(0, 1) - target).square().mean((1, 2, 3))
     return -10 * error.clamp_min(LEAST_ERROR).log10()
