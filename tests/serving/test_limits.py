@@ -158,8 +158,9 @@ def test_a_client_that_goes_leaves_nothing_behind(start: Any) -> None:
 def test_only_the_user_can_open_the_socket(start: Any) -> None:
     served = start()
     assert os.stat(served.address).st_mode & 0o777 == 0o600
-    with pytest.raises(SerpentError, match="a server is at work at"), listening(
-        Where(Path(served.address))
+    with (
+        pytest.raises(SerpentError, match="a server is at work at"),
+        listening(Where(Path(served.address))),
     ):
         pass
 
