@@ -120,9 +120,18 @@ def serve(
     limits = Limits(body=parse_memory(max_body), queue=queue, idle=timeout)
     if not quiet:
         console.note(f"loading {', '.join(settings.models)}")
-    run(where, settings, limits, lambda address: None if quiet else _tell(address, where.port))
-    if not quiet:
-        console.note("stopped")
+    begun: list[str] = []
+
+    def ready(address: str) -> None:
+        begun.append(address)
+        if not quiet:
+            _tell(address, where.port)
+
+    try:
+        run(where, settings, limits, ready)
+    finally:
+        if begun and not quiet:
+            console.note("stopped")
 
 
 def _named(model: str) -> str:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -140,17 +140,18 @@ class Posted:
             SerpentError: It makes no sense, is too long or comes too slowly.
         """
         if self.kind == "compare":
-            split = parse_qs(query).get("split", [""])[0]
-            if not split.isdigit():
+            said = dict(parse_qsl(query))
+            if not said.get("split", "").isdigit():
                 raise UsageError("split=N is missing: how many bytes the first picture has")
             body = await patient.body(headers.get("content-length"))
-            await _keep(body, folder / "both")
-            after = folder / "after"
-            await asyncio.to_thread(_cut, folder / "both", int(split), after)
-            return {
-                "kind": "compare", "source": str(folder / "both"), "after": str(after),
-                "folder": str(folder),
-            }  # fmt: skip
+            name = _file_name(said.get("name", ""))
+            pair = [folder / side / name for side in ("before", "after")]
+            for path in pair:
+                path.parent.mkdir()
+            await _keep(body, pair[0])
+            await asyncio.to_thread(_cut, pair[0], int(said["split"]), pair[1])
+            before, after = map(str, pair)
+            return {"kind": "compare", "source": before, "after": after, "folder": str(folder)}
         terms = Terms.of(self.kind, query)
         body = await patient.body(headers.get("content-length"))
         suffix = PurePosixPath(terms.name).suffix
@@ -159,6 +160,12 @@ class Posted:
         return {
             "kind": "restore", "terms": asdict(terms), "source": str(source), "folder": str(folder),
         }  # fmt: skip
+
+
+def _file_name(name: str) -> str:
+    """What a page calls its pictures, as the name of a file."""
+    kept = "".join(" " if sign in "/\\\0" else sign for sign in name)[:60].strip(" .")
+    return kept or "picture"
 
 
 async def _keep(body: AsyncIterator[bytes], target: Path) -> None:

@@ -40,7 +40,8 @@ async function restore(file) {
     const answer = await post(`${task}?${options}`, file);
     const facts = JSON.parse(answer.headers.get("Serpent-Result"));
     const result = await answer.blob();
-    const page = await (await post(`compare?split=${file.size}`, new Blob([file, result]))).blob();
+    const both = new URLSearchParams({ split: file.size, name: file.name });
+    const page = await (await post(`compare?${both}`, new Blob([file, result]))).blob();
     if (mine !== turn) return;
     for (const address of shown.splice(0)) URL.revokeObjectURL(address);
     const frame = document.createElement("iframe");

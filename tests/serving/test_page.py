@@ -52,6 +52,7 @@ def test_a_picture_is_dropped_restored_and_compared(
         frame = page.frame_locator("iframe")
         frame.locator("#stage[aria-busy=false]").wait_for(state="attached", timeout=60_000)
         assert page.locator("#message").text_content().startswith("a <b>cup.png: 120 × 96 pixels")
+        assert frame.locator("#name").text_content() == "a <b>cup"
         slider = frame.locator("#slider")
         assert slider.get_attribute("aria-valuenow") == "50"
         slider.press("ArrowLeft")
