@@ -6,6 +6,7 @@ import json
 import os
 import select
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -100,10 +101,11 @@ def run_on_server(jobs: Iterable[Job], errand: Errand) -> Iterator[FileResult]:
         One result per job, in order.
     """
     under_way: deque[Future[FileResult]] = deque()
+    talk = _Talk()
     with ThreadPoolExecutor(AHEAD) as pool:
         try:
             for job in jobs:
-                under_way.append(pool.submit(_done, job, errand))
+                under_way.append(pool.submit(_done, job, errand, talk))
                 if len(under_way) >= AHEAD:
                     yield under_way.popleft().result()
             while under_way:
@@ -111,9 +113,39 @@ def run_on_server(jobs: Iterable[Job], errand: Errand) -> Iterator[FileResult]:
         finally:
             for each in under_way:
                 each.cancel()
+            talk.end()
 
 
-def _done(job: Job, errand: Errand) -> FileResult:
+class _Talk:
+    """The connections that are open, so that an interruption need not wait for their answers."""
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), set[http.client.HTTPConnection]()
+        self.ended = threading.Event()
+
+    @contextlib.contextmanager
+    def connected(self, address: str) -> Generator[http.client.HTTPConnection]:
+        """A connection, closed at the end."""
+        line = connection(address)
+        with self._lock:
+            self._open.add(line)
+        try:
+            yield line
+        finally:
+            with self._lock:
+                self._open.discard(line)
+            line.close()
+
+    def end(self) -> None:
+        """Break off what is under way; nothing is, unless the run ends early."""
+        self.ended.set()
+        with self._lock:
+            for line in self._open:
+                with contextlib.suppress(OSError, AttributeError):  # one that is not open yet
+                    line.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _done(job: Job, errand: Errand, talk: _Talk) -> FileResult:
     begun = time.perf_counter()
     try:
         known = standing(job, errand.manifest, force=errand.force)
@@ -121,7 +153,7 @@ def _done(job: Job, errand: Errand) -> FileResult:
             return skipped(job, known.done, time.perf_counter() - begun)
         prepare(job.target, force=known.force)
         with contextlib.closing(_opened(job)) as source:
-            facts, content = _asked(source, _terms_for(job, errand.terms), errand)
+            facts, content = _asked(source, _terms_for(job, errand.terms), errand, talk)
         with content:
             return _written(job, facts, content, errand, known.mark, known.force, begun)
     except SerpentError as error:
@@ -172,7 +204,9 @@ def _written(
     )  # fmt: skip
 
 
-def _asked(source: BinaryIO, terms: Terms, errand: Errand) -> tuple[dict[str, Any], BinaryIO]:
+def _asked(
+    source: BinaryIO, terms: Terms, errand: Errand, talk: _Talk
+) -> tuple[dict[str, Any], BinaryIO]:
     """Facts and bytes of the restored picture; a server whose queue is full is asked again.
 
     Raises:
@@ -180,7 +214,7 @@ def _asked(source: BinaryIO, terms: Terms, errand: Errand) -> tuple[dict[str, An
     """
     deadline, wait = time.monotonic() + BUSY_SECONDS, 0.2
     while True:
-        with contextlib.closing(connection(errand.address)) as line, _errors(errand.address):
+        with talk.connected(errand.address) as line, _errors(errand.address):
             source.seek(0)
             answer = _posted(line, source, terms, errand.token)
             if answer.status == 200:
@@ -188,7 +222,8 @@ def _asked(source: BinaryIO, terms: Terms, errand: Errand) -> tuple[dict[str, An
             said, status = _said(answer), answer.status
         if status != 503 or said.get("exit_code") != 1 or time.monotonic() > deadline:
             raise as_error(said)
-        time.sleep(wait)
+        if talk.ended.wait(wait):
+            raise as_error(said)
         wait = min(2 * wait, 3.0)
 
 

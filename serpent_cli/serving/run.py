@@ -19,6 +19,7 @@ from serpent_cli.serving.guard import LOOPBACK, Limits, protocol
 from serpent_cli.settings import SERVER, TOKEN
 
 BACKLOG = 128
+SPARE_CONNECTIONS = 64  # beside the queue's: for pages, and those that are told to wait
 ENDING_SECONDS = 60  # for pictures under way, after Ctrl-C
 
 
@@ -81,6 +82,7 @@ def serve(
         config = uvicorn.Config(
             service.application(), http=protocol(limits.head), ws="none", lifespan="on",
             log_level="error", access_log=False, server_header=False, proxy_headers=False,
+            limit_concurrency=limits.queue + SPARE_CONNECTIONS,
             timeout_keep_alive=15, timeout_graceful_shutdown=ENDING_SECONDS,
             h11_max_incomplete_event_size=2**15,
         )  # fmt: skip

@@ -21,7 +21,7 @@ from serpent_cli.errors import (
     UsageError,
 )
 from serpent_cli.restoration.words import parse_region, parse_tile
-from serpent_cli.settings import RUNTIME_FOLDER
+from serpent_cli.settings import RUNTIME_FOLDER, SERVER
 
 TASKS = ("deblur", "upscale")
 FACTS = "Serpent-Result"
@@ -130,6 +130,11 @@ def default_socket() -> Path:
     runtime = RUNTIME_FOLDER.get()
     if runtime is not None:
         return Path(runtime) / "serpent.sock"
+    if not hasattr(os, "getuid"):
+        raise UsageError(
+            "this system has no Unix sockets",
+            hint=f"serpent serve --port 8017, and {SERVER.name}=http://127.0.0.1:8017",
+        )
     folder = Path(tempfile.gettempdir()) / f"serpent-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

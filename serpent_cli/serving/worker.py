@@ -17,7 +17,7 @@ from typing import Any
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.serving.wire import Terms, as_json
-from serpent_cli.settings import BACKEND, prepare_torch
+from serpent_cli.settings import BACKEND, go_offline, prepare_hub, prepare_torch
 
 AT_ONCE = 2
 """Jobs under way: one is restored while the other is decoded or encoded."""
@@ -25,7 +25,6 @@ ROOM = 64 * 2**20
 """Bytes that decoding or encoding may take beside a picture that is being restored."""
 KEPT = 3
 """Restorers that are kept ready."""
-STRUCTURE = "model", "device", "precision", "max_memory", "max_vram", "tile", "strength"
 
 
 class Restorers:
@@ -41,15 +40,19 @@ class Restorers:
         Raises:
             ModelError: It is neither here nor one that the server was started with.
         """
+        from serpent_cli.restoration.memory import memory_of
         from serpent_cli.restoration.terms import RestorerTerms
         from serpent_cli.restoration.words import parse_tile
 
         key = model, tile, strength
         if key not in self._made:
-            said = {name: self.settings[name] for name in ("device", "precision")}
+            memory = memory_of(self.settings["max_memory"])
             self._made[key] = RestorerTerms(
-                model=model, tile=parse_tile(tile), strength=strength, **said,
-                max_memory=self.settings["max_memory"], max_vram=self.settings["max_vram"],
+                model=model, tile=parse_tile(tile), strength=strength,
+                device=self.settings["device"], precision=self.settings["precision"],
+                # What is coded meanwhile counts too.
+                max_memory=None if memory is None else max(1, memory - AT_ONCE * ROOM),
+                max_vram=memory_of(self.settings["max_vram"]),
             ).load()  # fmt: skip
         self._made.move_to_end(key)
         while len(self._made) > KEPT:
@@ -69,13 +72,14 @@ class Worker:
         self._one = threading.Lock()
 
     def warm(self) -> None:
-        """Load the models that the server was started with."""
+        """Load the models that the server was started with; from then on nothing is downloaded."""
         if self.settings["threads"]:
             import torch
 
             torch.set_num_threads(self.settings["threads"])
         for model in self.settings["models"]:
             self.restorers.get(model, "auto", 1.0)
+        go_offline()
 
     def do(self, job: dict[str, Any]) -> dict[str, Any]:
         """The answer to a job: facts of the result, or an error."""
@@ -191,6 +195,7 @@ def main() -> None:
             answers.write(json.dumps(answer) + "\n")
 
     prepare_torch()
+    prepare_hub()
     worker = Worker(json.loads(sys.stdin.readline()))
     try:
         worker.warm()
