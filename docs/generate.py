@@ -3,6 +3,9 @@
 Run from anywhere: python docs/generate.py
 """
 
+import contextlib
+import io
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -85,9 +88,22 @@ def help_of(words: tuple[str, ...], columns: int) -> str:
 def help_pages() -> dict[Path, str]:
     """The help of each command on a usual terminal, for its test to compare with."""
     folder = ROOT / "tests" / "cli" / "help"
-    return {
-        folder / f"{'-'.join(('serpent', *words))}.txt": help_of(words, 80) for words in commands()
-    }
+    return {folder / f"{'-'.join(('serpent', *words))}.txt": shown(words) for words in commands()}
+
+
+def shown(words: tuple[str, ...]) -> str:
+    """The help of a command as the program itself prints it on 80 columns."""
+    page = io.StringIO()
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "80"
+    try:
+        with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
+            app(args=[*words, "--help"], prog_name="serpent")
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return page.getvalue()
 
 
 def models_table(cards: list[Card], *, headline: bool = False) -> str:

@@ -64,7 +64,9 @@ class Outcome:
         if self.request.quiet or on_terminal():
             return
         number = self.restored + self.skipped + len(self.failures)
-        console.note(f"{number}/{self.total} {result.job.source} in {result.seconds:.1f} s")
+        source = str(result.job.source)
+        named = "standard input" if source == "-" else source
+        console.note(f"{number}/{self.total} {named} in {result.seconds:.1f} s")
 
     def lose(self, lost: "Lost") -> None:
         """Something cannot even be looked at, and what it holds is not known."""

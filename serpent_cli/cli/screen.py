@@ -25,6 +25,7 @@ class Work:
         pixels: Of the present file; 0 if that is not known.
         parts: (done, in all) of the present file; None before it is known.
         inside: Share of the present part that is done, 0 to 1.
+        reached: Files whose turn has come, one after the other.
         steady: Whether files are worked on one after the other, so that there is a present one.
     """
 
@@ -40,12 +41,14 @@ class Work:
     parts: tuple[int, int] | None = None
     inside: float = 0.0
     steady: bool = True
+    reached: int = 0
     started: float | None = field(default=None)
 
     def file(self, name: str, pixels: int, now: float) -> None:
         """Work on a file begins."""
         self.name, self.pixels, self.since = name, pixels, now
         self.parts, self.inside = None, 0.0
+        self.reached += 1
         if self.started is None:
             self.started = now
 
@@ -60,10 +63,15 @@ class Work:
         share = self.share()
         return (now - self.since) * (1 - share) / share if share > 0 else None
 
+    def finished(self) -> int:
+        """Files behind the present one; the result of the last is heard of later."""
+        return max(self.done, self.quick + self.reached - 1) if self.steady else self.done
+
     def left_in_all(self, now: float) -> float | None:
         """Seconds that the whole run will still take; None while nobody knows."""
         share = self.share() if self.steady else 0.0
-        worked, remaining = self.done - self.quick + share, self.total - self.done - share
+        finished = self.finished()
+        worked, remaining = finished - self.quick + share, self.total - finished - share
         if self.started is None or worked <= 0:
             return None
         return (now - self.started) * max(0.0, remaining) / worked
@@ -80,10 +88,11 @@ class Work:
         if self.steady and self.name:
             shown.append(_line(printable(self.name), self.share(), self._facts(now), width, signs))
         if self.total > 1 or not shown:
-            count = f"{self.done} of {self.total} {self.what}"
-            within = self.share() if self.steady else 0.0
+            finished = self.finished()
+            count = f"{finished} of {self.total} {self.what}"
+            within = self.share() if self.steady and finished < self.total else 0.0
             facts = [clock(now - self.begun), _eta(self.left_in_all(now))]
-            share = (self.done + within) / max(1, self.total)
+            share = (finished + within) / max(1, self.total)
             shown.append(_line(count, share, facts, width, signs))
         return shown
 

@@ -182,6 +182,7 @@ def test_what_is_left_follows_from_what_is_done() -> None:
     work = Work(4, "pictures", begun=0.0)
     assert work.left_in_all(3.0) is None
     work.done = work.quick = 1  # done before: says nothing about the speed
+    assert work.finished() == 1
     work.file("a.png", 2_000_000, 10.0)
     assert (work.left(12.0), work.left_in_all(12.0)) == (None, None)
     work.parts, work.inside = (1, 4), 0.5
@@ -190,6 +191,11 @@ def test_what_is_left_follows_from_what_is_done() -> None:
     assert work.left_in_all(40.0) == pytest.approx(30 * 2.625 / 0.375)
     assert "3/8" not in work.lines(40.0, 100)[0]
     assert "1/4 tiles  0.03 MP/s  0:30  ETA 0:50" in work.lines(40.0, 100)[0]
+    work.file("b.png", 2_000_000, 90.0)
+    assert work.done == 1, "the result of a.png is still being written"
+    assert work.finished() == 2
+    work.parts = (2, 4)
+    assert work.left_in_all(110.0) == pytest.approx(100 * 1.5 / 1.5)
     assert [clock(seconds) for seconds in (0, 7.9, 754, 3723)] == [
         "0:00",
         "0:07",
