@@ -91,12 +91,7 @@ def serve(
 
     Needs two small packages. Other programs send a picture with POST to /deblur or /upscale.
     """  # fmt: skip
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"serpent serve needs {' and '.join(missing)}",
-            hint=f"pip install '{DISTRIBUTION}[serve]', or '.[serve]' in the project's folder",
-        )
+    _require_packages()
     from serpent_cli.restoration.device_names import check_device, check_precision
     from serpent_cli.restoration.memory import parse_memory
     from serpent_cli.serving.crew import Settings
@@ -132,6 +127,20 @@ def serve(
     finally:
         if begun and not quiet:
             console.note("stopped")
+
+
+def _require_packages() -> None:
+    """Refuse to begin without what the server is built on.
+
+    Raises:
+        UsageError: Something is not installed.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"serpent serve needs {' and '.join(missing)}",
+            hint=f"pip install '{DISTRIBUTION}[serve]', or '.[serve]' in the project's folder",
+        )
 
 
 def _named(model: str) -> str:

@@ -85,7 +85,8 @@ class Worker:
         """The answer to a job: facts of the result, or an error."""
         try:
             if job["kind"] == "compare":
-                return _compare(job)
+                with self._one:  # two whole pictures in memory are enough
+                    return _compare(job, self.settings["max_pixels"])
             return self._restore(job, Terms(**job["terms"]))
         except SerpentError as error:
             return as_json(error)
@@ -173,13 +174,14 @@ def _suffix(source: Path, terms: Terms) -> str:
     return names.get(kind.lower(), ".png")
 
 
-def _compare(job: dict[str, Any]) -> dict[str, Any]:
+def _compare(job: dict[str, Any], max_pixels: int) -> dict[str, Any]:
     """The page of `serpent compare` about two pictures."""
     from serpent_cli.compare.pairs import Pair
     from serpent_cli.compare.report import write_report
 
     target = Path(job["folder"]) / "page.html"
-    write_report([Pair(Path(job["source"]), Path(job["after"]))], target, force=True)
+    pair = Pair(Path(job["source"]), Path(job["after"]))
+    write_report([pair], target, force=True, max_pixels=max_pixels)
     return {"path": str(target)}
 
 
