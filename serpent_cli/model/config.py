@@ -17,6 +17,7 @@ Mixer = Literal["ss2d", "spatial"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
 FeedForwardKind = Literal["mlp", "frequency"]
+Border = Literal["zeros", "replicate"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class ModelConfig:
         feed_forward_from: First token scale whose blocks have it: 0, the finest, to 3.
         feed_forward_kind: `mlp` (VMamba) or `frequency` (EVSSM's, which also weighs local
             frequencies).
+        border: What the first convolution sees beyond the picture: `zeros`, a black frame that leaves
+            a rim on bright flat pictures, or `replicate`, the outermost pixels again.
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
@@ -58,6 +61,7 @@ class ModelConfig:
     feed_forward: float = 0.0
     feed_forward_from: int = 0
     feed_forward_kind: FeedForwardKind = "mlp"
+    border: Border = "zeros"
     join: Join = "add"
     residual: Residual = "image"
     scale: int = 1
@@ -67,6 +71,7 @@ class ModelConfig:
         """Refuse what no network can be built from."""
         choices = {
             "mixer": Mixer,
+            "border": Border,
             "join": Join,
             "residual": Residual,
             "feed_forward_kind": FeedForwardKind,

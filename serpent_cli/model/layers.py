@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from serpent_cli.model.config import Join
+from serpent_cli.model.config import Border, Join
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -49,10 +49,10 @@ class DepthwiseConv(nn.Conv2d):
 class Patchifier(nn.Module):
     """Picture (B, 3, H, W) to tokens (B, H/p, W/p, C): p x p pixels each, with their neighbours."""
 
-    def __init__(self, patch_size: int, width: int) -> None:
+    def __init__(self, patch_size: int, width: int, border: Border = "zeros") -> None:
         super().__init__()
         self.patch_size = patch_size
-        self.embed = nn.Conv2d(3 * patch_size**2, width, 3, padding=1)
+        self.embed = nn.Conv2d(3 * patch_size**2, width, 3, padding=1, padding_mode=border)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Embed (B, 3, H, W) in [0, 1]; H and W multiples of the patch size."""

@@ -54,7 +54,7 @@ class Serpent(nn.Module):
         super().__init__()
         self.config = config
         finest, coarsest = config.widths[0], config.widths[-1]
-        self.patchifier = Patchifier(config.patch_size, finest)
+        self.patchifier = Patchifier(config.patch_size, finest, config.border)
         self.d1 = Down(config, 0)
         self.d2 = Down(config, 1)
         self.d3 = Down(config, 2)

@@ -222,6 +222,10 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
+LATER = (("loss", "decibel"), ("model", "border"))
+"""Choices that came later: at their defaults, runs begun before them go on."""
+
+
 def digest(recipe: Recipe) -> str:
     """A short name for everything in the recipe that decides the result."""
     facts = asdict(recipe)
@@ -229,6 +233,7 @@ def digest(recipe: Recipe) -> str:
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
         facts["optim"].pop(words)
-    if not recipe.loss.decibel:  # runs begun before there was such a term go on
-        facts["loss"].pop("decibel")
+    for section, word in LATER:
+        if facts[section][word] == getattr(type(getattr(recipe, section)), word):
+            facts[section].pop(word)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

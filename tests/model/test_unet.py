@@ -18,6 +18,7 @@ FORMS: list[dict[str, Any]] = [
     {"gate": False, "feed_forward": 4.0},
     {"feed_forward": 2.0, "feed_forward_from": 2},
     {"feed_forward": 3.0, "feed_forward_kind": "frequency", "feed_forward_from": 1},
+    {"border": "replicate"},
     {"mixer": "spatial"},
     {"mixer": "spatial", "gate": False, "feed_forward": 2.0},
     {"state_size": 3, "expand": 1.5},
@@ -116,3 +117,13 @@ def test_the_same_seed_gives_the_same_network() -> None:
     first, same, other = (torch.cat([p.flatten() for p in m.parameters()]) for m in models)
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
+
+
+def test_a_replicated_border_shows_on_no_flat_picture() -> None:
+    flat = torch.tensor([0.0, 1.0, 0.2]).view(1, 3, 1, 1).expand(1, 3, 16, 24)
+    spread = {}
+    for border in ("zeros", "replicate"):
+        torch.manual_seed(2)
+        tokens = build_model(ModelConfig(widths=WIDTHS, border=border)).patchifier(flat)
+        spread[border] = float((tokens - tokens[:, :1, :1]).detach().abs().max())
+    assert spread["replicate"] < 1e-6 < 0.1 < spread["zeros"]

@@ -15,7 +15,7 @@ from serpent_cli.errors import NoInputError, SerpentError, UsageError
 from serpent_cli.model.unet import build_model
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import export
-from serpent_cli.training.loop import Trainer
+from serpent_cli.training.loop import Trainer, digest
 from serpent_cli.training.photos import load_photos
 from serpent_cli.training.recipe import Recipe, parse_recipe, read_recipe
 from serpent_cli.training.report import StepReport
@@ -108,6 +108,13 @@ def test_a_state_of_another_recipe_is_refused(tmp_path: Path, photos: list[Tenso
     Trainer(recipe(), photos, tmp_path, CPU).run(ignore)
     with pytest.raises(UsageError, match="another recipe"):
         Trainer(recipe(optim={"lr": 1e-4}), photos, tmp_path, CPU)
+
+
+def test_runs_go_on_that_began_before_a_choice_existed() -> None:
+    before = digest(recipe())
+    assert before == "a377a5e336b1a115"  # as it was before `loss.decibel` and `model.border`
+    assert digest(recipe(loss={"decibel": 0.01})) != before
+    assert digest(recipe(model={"border": "replicate"})) != before
 
 
 def test_a_run_that_needs_less_memory_may_go_on(tmp_path: Path, photos: list[Tensor]) -> None:
