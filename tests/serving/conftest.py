@@ -36,8 +36,9 @@ def work(job):
         mark.touch()
         time.sleep(0.2)
         os._exit(9)
-    if content.startswith(b"slow"):
-        time.sleep(1)
+    for sign, seconds in ((b"slow", 1), (b"hang", 100)):
+        if content.startswith(sign):
+            time.sleep(seconds)
     target = folder / "result.png"
     target.write_bytes(content)
     facts = {"path": str(target), "width": 1, "height": 1, "tiles": 1, "seconds": 0.0,
