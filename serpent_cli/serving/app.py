@@ -130,6 +130,13 @@ class Posted:
                 await _send_file(patient, answer)
         except SerpentError as error:
             await _refuse(patient, error)
+        except TimeoutError:  # who does not take the answer hears no more
+            raise
+        except asyncio.CancelledError:  # Ctrl-C, and no patience left
+            await _refuse(patient, RefusedError(503, "the server is stopping", "start it again"))
+        except Exception as error:  # noqa: BLE001 (one request must not end the server)
+            text = f"unexpected {type(error).__name__}: {error}"
+            await _refuse(patient, RefusedError(500, text, "please report it"))
 
     async def _taken(
         self, query: str, headers: dict[str, str], patient: Patient, folder: Path

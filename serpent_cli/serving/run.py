@@ -81,7 +81,7 @@ def serve(
         service = Service(Crew(settings), limits, LOOPBACK if named else (), where.token)
         config = uvicorn.Config(
             service.application(), http=protocol(limits.head), ws="none", lifespan="on",
-            log_level="error", access_log=False, server_header=False, proxy_headers=False,
+            log_level="critical", access_log=False, server_header=False, proxy_headers=False,
             limit_concurrency=limits.queue + SPARE_CONNECTIONS,
             timeout_keep_alive=15, timeout_graceful_shutdown=ENDING_SECONDS,
             h11_max_incomplete_event_size=2**15,

@@ -101,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         command = command or (sys.executable, str(tmp_path / "worker.py"), str(tmp_path / "mark"))
         service = Service(Crew(settings or Settings(), command), limits, hosts, token)
         config = uvicorn.Config(
-            service.application(), http=protocol(limits.head), ws="none", log_level="error",
+            service.application(), http=protocol(limits.head), ws="none", log_level="critical",
             timeout_graceful_shutdown=1, limit_concurrency=limits.queue + 64,
         )  # fmt: skip
         server, ready = uvicorn.Server(config), threading.Event()
