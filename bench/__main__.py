@@ -28,6 +28,7 @@ from bench import (
     network,
     registers,
     restore,
+    scales,
     serve,
     tiles,
     weights_fuzz,
@@ -46,6 +47,7 @@ HERE = {
 PHOTOS = {
     "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
     "edges": lambda given, device: edges.rows(given.photos),
+    "scales": lambda given, device: scales.rows(given.photos),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
@@ -66,9 +68,11 @@ def main() -> int:
     parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
-    parser.add_argument("--photos", type=Path, help="sharp photographs: ablation, edges, tiles")
     parser.add_argument(
         "--count", type=int, help="damaged files of fuzz or weights_fuzz, or requests of serve"
+    )
+    parser.add_argument(
+        "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
     )
     parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")

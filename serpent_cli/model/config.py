@@ -41,8 +41,8 @@ class ModelConfig:
         feed_forward_from: First token scale whose blocks have it: 0, the finest, to 3.
         feed_forward_kind: `mlp` (VMamba) or `frequency` (EVSSM's, which also weighs local
             frequencies).
-        border: What the first convolution sees beyond the picture: `zeros`, a black frame that leaves
-            a rim on bright flat pictures, or `replicate`, the outermost pixels again.
+        border: What the first convolution sees beyond the picture: `zeros`, a black frame that
+            leaves a rim on bright flat pictures, or `replicate`, the outermost pixels again.
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.

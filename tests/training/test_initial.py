@@ -76,10 +76,13 @@ def test_a_network_of_another_scale_keeps_everything_but_the_last_layer() -> Non
             assert torch.equal(tensor, weights[name]), name
 
 
-def test_a_shallower_network_is_refused() -> None:
-    weights = weights_of(finished(replace(SMALL, depths_up=(2, 1, 1))))
-    with pytest.raises(ModelError, match=r"u1\.blocks\.1"):
-        start_from(build_model(SMALL), weights)
+def test_a_shallower_network_keeps_the_first_blocks() -> None:
+    deep = finished(replace(SMALL, depth_bottleneck=3, depths_up=(2, 1, 1)))
+    kept = weights_of(deep)
+    shallow = build_model(replace(SMALL, depth_bottleneck=2))
+    start_from(shallow, kept)
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in shallow.state_dict().items())
+    assert kept.keys() - shallow.state_dict().keys()
 
 
 def test_coarser_scales_may_be_wider() -> None:
