@@ -26,11 +26,14 @@ from bench import (
     kills,
     memory,
     network,
+    peers,
+    precision,
     registers,
     restore,
     scales,
     serve,
     tiles,
+    train,
     weights_fuzz,
 )
 from bench.timing import Row, table
@@ -42,6 +45,9 @@ HERE = {
     "cross_scan": cross_scan.rows,
     "network": network.rows,
     "memory": memory.rows,
+    "peers": peers.rows,
+    "precision": precision.rows,
+    "train": train.rows,
     "registers": registers.rows,
 }
 PHOTOS = {
@@ -89,6 +95,7 @@ def main() -> int:
     except SerpentError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code
+    print(surroundings(device)["device"])
     print(table(rows))
     if arguments.json:
         record = {**surroundings(device), "rows": [vars(row) for row in rows]}
@@ -110,12 +117,24 @@ def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     return HERE[case]()
 
 
+def cpu_name() -> str:
+    """What the CPU calls itself, and how many threads torch takes of it."""
+    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    sets = [each for each in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if known.get(each)]
+    return f"{name} ({' '.join(sets)}), {torch.get_num_threads()} threads"
+
+
 def surroundings(device: torch.device) -> dict[str, str]:
     """Device and versions."""
     cuda = device.type == "cuda"
     packages = {"triton", "mamba-ssm"} & {d.name for d in importlib.metadata.distributions()}
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else platform.machine(),
+        "device": torch.cuda.get_device_name(device) if cuda else cpu_name(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda),

@@ -37,6 +37,7 @@ class Outcome:
         self.failures: list[SerpentError] = []
         self.finished: set[Job] = set()
         self.begun, self.began_at = time.perf_counter(), time.time()
+        self.last = ""
 
     def show(self, result: "FileResult") -> None:
         """One picture is done, had been done, or failed."""
@@ -46,6 +47,7 @@ class Outcome:
         elif result.skipped:
             self.skipped += 1
             self.finished.add(result.job)
+            self.last = str(result.job.target)
         else:
             self.restored += 1
             self.finished.add(result.job)
@@ -86,6 +88,10 @@ class Outcome:
                 "seconds": round(time.perf_counter() - self.begun, 3),
             })  # fmt: skip
         elif not self.request.quiet:
+            if self.skipped and self.total == 1:
+                console.note(f"{self.last} had been done before")
+            elif self.skipped:
+                console.note(f"{self.skipped} of {self.total} pictures had been done before")
             if failed and self.total > 1:
                 self._list_failures()
             if self.total > 1 or (on_terminal() and not failed):
@@ -119,7 +125,9 @@ class Outcome:
 
     def _resumes(self) -> bool:
         """Whether the same command skips what is finished, for all pictures."""
-        noted = self.request.manifest is not None or all(group.folder for group in self.groups)
+        noted = self.request.manifest is not None or all(
+            group.noting.folder for group in self.groups
+        )
         return noted and not self.request.force
 
     def _summary(self) -> str:
@@ -133,7 +141,7 @@ class Outcome:
 
     def _where(self, words: str = " in ") -> str:
         """The one folder or file of all results; nothing if there is not one."""
-        folders = {group.folder for group in self.groups}
+        folders = {group.noting.folder for group in self.groups}
         folder = folders.pop() if len(folders) == 1 else None
         if self.total == 1 and self.groups and self.groups[0].jobs:
             (job,) = self.groups[0].jobs

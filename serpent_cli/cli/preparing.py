@@ -14,7 +14,8 @@ from serpent_cli.settings import BACKEND, SERVER, THREADS, TOKEN
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest, ManifestTerms
+    from serpent_cli.batch.manifest import ManifestTerms
+    from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.stages import RunOptions
     from serpent_cli.restoration.restorer import Restorer
@@ -73,9 +74,7 @@ def server_address() -> str:
     return SERVER.get() or str(default_socket())
 
 
-def on_server(
-    group: "Group", request: Request, manifest: "Manifest | None"
-) -> "Iterator[FileResult]":
+def on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[FileResult]":
     """Results of a group from a server."""
     from serpent_cli.serving.client import Errand, run_on_server
     from serpent_cli.serving.wire import Terms
@@ -88,7 +87,7 @@ def on_server(
         size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
         tile=request.tile, max_pixels=request.max_pixels,
     )  # fmt: skip
-    errand = Errand(server_address(), terms, TOKEN.get(), request.force, manifest)
+    errand = Errand(server_address(), terms, TOKEN.get(), request.force, notes)
     return run_on_server(group.jobs, errand)
 
 
@@ -127,25 +126,24 @@ def _threads() -> int:
     return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
-def run_options(group: "Group", request: Request, manifest: "Manifest | None") -> "RunOptions":
+def run_options(group: "Group", request: Request, notes: "Notes | None") -> "RunOptions":
     """What holds for every picture of a group."""
     from serpent_cli.batch.stages import RunOptions
 
     return RunOptions(
         max_pixels=request.max_pixels, region=parse_region(request.region), force=request.force,
-        quality=request.quality, chosen=group.format, size=group.size, manifest=manifest,
+        quality=request.quality, chosen=group.format, size=group.size, manifest=notes,
     )  # fmt: skip
 
 
-def manifest_of(group: "Group", request: Request, *, read_only: bool = False) -> "Manifest | None":
-    """The manifest of a group: as demanded, or in the local folder that all results go to."""
-    from serpent_cli.batch.manifest import Manifest
+def notes_of(group: "Group", request: Request, *, read_only: bool = False) -> "Notes":
+    """The notes of a group: as demanded, or in the local folder that all results go to."""
+    from serpent_cli.batch.notes import Notes
 
     terms = manifest_terms(group, request)
-    if terms.path is None:
-        return None
-    _check_apart(terms.path, group)
-    manifest = Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    if terms.path is not None:
+        _check_apart(terms.path, group)
+    manifest = Notes(terms, read_only=read_only)
     if manifest.unread:
         console.warning(
             f"{terms.path}: {manifest.unread} of its lines are damaged or of another program, and"
@@ -184,7 +182,8 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
     from serpent_cli.batch.manifest import ManifestTerms
     from serpent_cli.zoo.locate import locate
 
-    path = manifest_path(group.folder, request)
+    noting = group.noting
+    path, own = manifest_path(noting.folder, request), request.manifest is not None
     card = locate(request.model_for(group.scale))[1]
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,
@@ -192,7 +191,10 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
         "max_vram": request.max_vram, "strength": request.strength, "region": request.region,
         "size": request.size, "quality": request.quality,
     }  # fmt: skip
-    return ManifestTerms(path, options, {"memory": _budget(request)})
+    return ManifestTerms(
+        path, options, {"memory": _budget(request)}, shared=noting.shared and not own,
+        replaces=noting.replaces or own,
+    )  # fmt: skip
 
 
 def _budget(request: Request) -> int | None:
@@ -204,7 +206,7 @@ def _budget(request: Request) -> int | None:
     return default_budget() if request.tile == "auto" else None
 
 
-def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list[Restorer]":
+def load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
     from serpent_cli.restoration.plan import share_memory
 
@@ -213,7 +215,7 @@ def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list
 
         torch.set_num_threads(request.threads)
     devices = [name for name in device_names(request) for _ in range(request.jobs)]
-    budget = _budget(request) if manifest is None else manifest.plan.get("memory")
+    budget = notes.plan.get("memory")
     terms = replace(load_terms(group, request), max_memory=share_memory(budget, len(devices)))
     return [replace(terms, device=device).load() for device in devices]
 

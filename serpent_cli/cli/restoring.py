@@ -17,7 +17,7 @@ from serpent_cli.cli.preparing import (
     check_scale,
     load,
     loading,
-    manifest_of,
+    notes_of,
     on_ray,
     on_server,
     run_options,
@@ -29,8 +29,8 @@ from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
+    from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
 
@@ -79,17 +79,15 @@ def _restore_groups(groups: "list[Group]", request: Request, outcome: Outcome) -
 
 
 def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResult]":
-    from serpent_cli.batch.manifest import sweep
     from serpent_cli.batch.standing import settled
+    from serpent_cli.batch.sweeping import sweep
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
     with ExitStack() as stack:
-        manifest = manifest_of(group, request, read_only=ray)
-        if manifest is not None:
-            stack.enter_context(manifest)
+        notes = stack.enter_context(notes_of(group, request, read_only=ray))
         if not ray:
             sweep(group.jobs)
-        yield from settled(jobs, manifest, force=request.force)
+        yield from settled(jobs, notes, force=request.force)
         if not jobs:
             return
         left = replace(group, jobs=tuple(jobs))
@@ -100,19 +98,17 @@ def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResul
             yield from on_ray(left, request)
         elif request.server:
             bar.crowd()
-            yield from on_server(left, request, manifest)
+            yield from on_server(left, request, notes)
         else:
-            yield from _restored(left, request, manifest, bar)
+            yield from _restored(left, request, notes, bar)
 
 
-def _restored(
-    group: "Group", request: Request, manifest: "Manifest | None", bar: Bar
-) -> "Iterator[FileResult]":
+def _restored(group: "Group", request: Request, notes: "Notes", bar: Bar) -> "Iterator[FileResult]":
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    restorers = load(group, request, manifest)
-    options = run_options(group, request, manifest)
+    restorers = load(group, request, notes)
+    options = run_options(group, request, notes)
     shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
     with use_backend(BACKEND.get()), _watched(restorers, bar):
         yield from run_all(group.jobs, restorers, shown)

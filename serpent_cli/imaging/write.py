@@ -166,6 +166,21 @@ def held(stream: BinaryIO) -> bool:
     return True
 
 
+@contextmanager
+def alone_with(stream: BinaryIO) -> Generator[None]:
+    """Within, nobody else who asks for it writes to the file; where there are no locks, all may."""
+    locked = False
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+            locked = True
+    try:
+        yield
+    finally:
+        if locked and fcntl is not None:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
+
+
 def _keep_permissions(stream: BinaryIO, final: Path) -> None:
     """Give a file that replaces another who may read and write that one."""
     with suppress(OSError):

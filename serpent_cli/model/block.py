@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.frequency import FrequencyFeedForward
-from serpent_cli.model.layers import DepthwiseConv, FeedForward
+from serpent_cli.model.layers import DepthwiseConv, FeedForward, LayerNorm
 from serpent_cli.model.mixers import build_mixer
 
 
@@ -24,12 +24,12 @@ class Block(nn.Module):
         super().__init__()
         positional = config.mixer == "spatial"
         self.position = DepthwiseConv(width) if positional else None
-        self.norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
         self.mixer = build_mixer(config, width)
         self.has_feed_forward = config.has_feed_forward(level)
         if self.has_feed_forward:
             self.position_feed_forward = DepthwiseConv(width) if positional else None
-            self.norm_feed_forward = nn.LayerNorm(width)
+            self.norm_feed_forward = LayerNorm(width)
             kind = {"mlp": FeedForward, "frequency": FrequencyFeedForward}[config.feed_forward_kind]
             self.feed_forward = kind(width, config.feed_forward)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import Border, Join
+from serpent_cli.ops.passes import depthwise_silu, gated_norm
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -35,14 +36,28 @@ def gated(y: Tensor, z: Tensor) -> Tensor:
     return y * gate if y.requires_grad else y.mul_(gate)
 
 
-class DepthwiseConv(nn.Conv2d):
-    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border."""
+class LayerNorm(nn.LayerNorm):
+    """Norm over the channels of (..., C), times SiLU of a gate where there is one (VMamba's)."""
 
-    def __init__(self, channels: int) -> None:
+    def forward(
+        self, input: Tensor, gate: Tensor | None = None, *, overwrite: bool = False
+    ) -> Tensor:
+        """Normalise (..., C); `gate` is as large. `overwrite`: nobody else needs the input."""
+        return gated_norm(input, self.weight, self.bias, gate, self.eps, overwrite=overwrite)
+
+
+class DepthwiseConv(nn.Conv2d):
+    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border; then SiLU, if asked."""
+
+    def __init__(self, channels: int, *, silu: bool = False) -> None:
         super().__init__(channels, channels, 3, padding=1, groups=channels)
+        self.silu = silu
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter every channel of (B, H, W, C) by its own 3x3 kernel."""
+        if self.silu:
+            assert self.bias is not None
+            return depthwise_silu(input, self.weight, self.bias)
         return channels_last(super().forward(channels_first(input)))
 
 

@@ -99,7 +99,11 @@ def test_json_lines(serpent: Serpent, model: Model, photo_file: Path) -> None:
 def test_quiet_is_silent_but_for_errors(serpent: Serpent, model: Model, photo_file: Path) -> None:
     outcome = serpent("deblur", photo_file, *model, "-q")
     assert (outcome.code, outcome.out, outcome.err) == (0, [], [])
-    serpent("deblur", photo_file, *model, "-q").failed(1, "exists")
+    outcome = serpent("deblur", photo_file, *model, "-q")
+    assert (outcome.code, outcome.out, outcome.err) == (0, [], []), "done before"
+    target = photo_file.with_name("named.png")
+    target.write_bytes(photo_file.read_bytes())
+    serpent("deblur", photo_file, *model, "-q", "-o", target).failed(1, "exists")
 
 
 def test_a_region_is_restored_alone(serpent: Serpent, enlarger: Model, photo_file: Path) -> None:

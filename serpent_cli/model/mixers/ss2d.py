@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv, gated, silu
+from serpent_cli.model.layers import DepthwiseConv, LayerNorm
 from serpent_cli.model.mixers.selective import SelectiveParameters
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -27,24 +27,24 @@ class SS2D(nn.Module):
         # W_in as two maps: the scan's half and the gate's then need no copy to be contiguous.
         self.project_in = nn.Linear(width, inner, bias=False)
         self.project_gate = nn.Linear(width, inner, bias=False) if config.gate else None
-        self.conv = DepthwiseConv(inner)
+        self.conv = DepthwiseConv(inner, silu=True)
         self.scan = SelectiveParameters(
             inner, config.state_size, config.delta_rank(width), len(PATHS)
         )
-        self.norm = nn.LayerNorm(inner)
+        self.norm = LayerNorm(inner)
         self.project_out = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        u = silu(self.conv(self.project_in(x)))
-        y = self.norm(self._scan(u))
-        if self.project_gate is not None:
-            y = gated(y, self.project_gate(x))
-        return self.project_out(y)
+        y = self._scan(self.conv(self.project_in(x)))
+        gate = None if self.project_gate is None else self.project_gate(x)
+        return self.project_out(self.norm(y, gate, overwrite=True))
 
     def _scan(self, u: Tensor) -> Tensor:
         p = self.scan
-        out_dtype = torch.float32 if torch.is_autocast_enabled(u.device.type) else None
+        # A GPU adds up and norms in fp32; on a CPU what a map weighs is what it takes.
+        half = u.device.type != "cpu" and torch.is_autocast_enabled(u.device.type)
+        out_dtype = torch.float32 if half else None
         return cross_scan(
             u, p.project(u), p.dt_weight, p.dt_bias, p.A_log, p.D_skip,
             paths=PATHS, out_dtype=out_dtype,
