@@ -93,5 +93,6 @@ setup(
         "serpent_cli": ["py.typed"],
         "serpent_cli.weights": ["*.safetensors", "*.json"],
         "serpent_cli.compare": ["*.html", "*.css", "*.js"],
+        "serpent_cli.serving": ["*.html", "*.css", "*.js"],
     },
 )

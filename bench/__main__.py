@@ -31,6 +31,7 @@ from bench import (
     registers,
     restore,
     scales,
+    serve,
     tiles,
     train,
     weights_fuzz,
@@ -61,6 +62,7 @@ OWN = {  # with options of their own
     ),
     "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
+    "serve": lambda given: serve.rows(given.count or 100),
     "kills": lambda given: kills.rows(given.kills),
 }
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
@@ -73,9 +75,11 @@ def main() -> int:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument(
+        "--count", type=int, help="damaged files of fuzz or weights_fuzz, or requests of serve"
+    )
+    parser.add_argument(
         "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
     )
-    parser.add_argument("--count", type=int, help="damaged files of fuzz or weights_fuzz")
     parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")

@@ -9,7 +9,6 @@ from serpent_cli.batch.notes import Noting
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.imaging.read import read_size
 from serpent_cli.zoo.locate import list_cards
 
 
@@ -61,6 +60,8 @@ def group_jobs(
 
 def _needed(job: Job, size: Geometry, scales: Iterable[int]) -> int:
     """The smallest scale that reaches the size, or the largest there is."""
+    from serpent_cli.imaging.read import read_size  # codecs, which only a size needs
+
     known = sorted(scales)
     if not isinstance(job.source, Path) or not job.source.is_file():
         return known[-1]

@@ -1,15 +1,16 @@
 """What a restoring command needs before it begins: restorers, a manifest, options of the run."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serpent_cli.cli import console
-from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
-from serpent_cli.settings import BACKEND
+from serpent_cli.restoration.words import parse_region, parse_tile
+from serpent_cli.settings import BACKEND, SERVER, THREADS, TOKEN
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
@@ -37,14 +38,92 @@ def check(request: Request) -> None:
     for size in (request.max_memory, request.max_vram):
         if size is not None:
             parse_memory(size)
-    if request.engine == "local":  # other machines may have other devices
+    if request.server:
+        check_server(request)
+    elif request.engine == "local":  # other machines may have other devices
         for name in device_names(request):
             check_device(name)
+
+
+def check_server(request: Request) -> None:
+    """Refuse what only a server decides, and see that one is there.
+
+    Raises:
+        UsageError: An option that has no meaning with --server.
+        DeviceError: No server answers.
+    """
+    from serpent_cli.serving.client import check
+
+    given = {
+        "--device": request.device != "auto", "--precision": request.precision != "auto",
+        "--max-memory": request.max_memory is not None, "--threads": request.threads is not None,
+        "--max-vram": request.max_vram is not None, "--jobs": request.jobs != 1,
+    }  # fmt: skip
+    if found := next((option for option, said in given.items() if said), None):
+        raise UsageError(f"{found} is for the server to decide", "give it to `serpent serve`")
+    if request.engine != "local" or request.dry_run:
+        other = "--engine ray" if request.engine != "local" else "--dry-run"
+        raise UsageError(f"--server and {other} do not go together", "leave one of them out")
+    check(server_address())
+
+
+def server_address() -> str:
+    """Where the server is."""
+    from serpent_cli.serving.wire import default_socket
+
+    return SERVER.get() or str(default_socket())
+
+
+def on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[FileResult]":
+    """Results of a group from a server."""
+    from serpent_cli.serving.client import Errand, run_on_server
+    from serpent_cli.serving.wire import Terms
+    from serpent_cli.zoo.names import is_path
+
+    model = request.model_for(group.scale)
+    terms = Terms(
+        task=request.task, model=str(Path(model).absolute()) if is_path(model) else model,
+        strength=request.strength, region=request.region, quality=request.quality,
+        size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
+        tile=request.tile, max_pixels=request.max_pixels,
+    )  # fmt: skip
+    errand = Errand(server_address(), terms, TOKEN.get(), request.force, notes)
+    return run_on_server(group.jobs, errand)
 
 
 def device_names(request: Request) -> list[str]:
     """The devices that are named, each once."""
     return [name.strip() for name in request.device.split(",")]
+
+
+def loading(group: "Group", request: Request) -> str:
+    """What is about to be loaded and where, said before torch is there to ask."""
+    if request.server:
+        return f"asking the server at {server_address()}"
+    from serpent_cli.restoration.device_names import no_accelerator
+    from serpent_cli.zoo.locate import locate
+
+    model = locate(request.model_for(group.scale))[1].name
+
+    if request.engine == "ray":
+        return f"loading {model} on the machines of the Ray cluster"
+    if request.device == "auto" and not no_accelerator():
+        return f"loading {model}, on a GPU if there is one"
+    names = ["cpu" if name == "auto" else name for name in device_names(request)]
+    where = ", ".join(dict.fromkeys(names))
+    if where != "cpu":
+        return f"loading {model} on {where}"
+    threads = request.threads or _threads()
+    return f"loading {model} on cpu, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _threads() -> int:
+    """How many threads torch takes if nothing is said."""
+    demanded = THREADS.get()
+    if demanded is not None and demanded.isdigit() and int(demanded) > 0:
+        return int(demanded)
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def run_options(group: "Group", request: Request, notes: "Notes | None") -> "RunOptions":

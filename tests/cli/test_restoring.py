@@ -188,7 +188,7 @@ def test_large_results_are_announced(
 
 
 def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serpent_cli.cli import console
+    from serpent_cli.cli.progress import progress_bar
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -201,7 +201,7 @@ def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
         ("file", io.StringIO(), False),
     ):
         monkeypatch.setattr("sys.stderr", stream)
-        with console.progress_bar(3, "files", quiet=quiet) as bar:
+        with progress_bar(3, "files", quiet=quiet) as bar:
             bar.file("cup.png")
             bar.tile(1, 4)
             bar.advance()
