@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from serpent_cli.model.layers import channels_first, channels_last
+from serpent_cli.model.layers import channels_first, channels_last, single
 
 PATCH = 8  # side of the square whose frequencies are weighed, in tokens
 
@@ -40,8 +40,7 @@ class FrequencyFeedForward(nn.Module):
         """Weigh the frequencies of every patch of (B, H, W, C)."""
         b, h, w, c = f.shape
         down, right = -h % PATCH, -w % PATCH
-        # FFTs know no half precision; double stays double.
-        planes = channels_first(f if f.dtype == torch.float64 else f.float())
+        planes = channels_first(single(f))  # FFTs know no half precision
         if down or right:
             mode = "reflect" if down < h and right < w else "replicate"
             planes = functional.pad(planes, (0, right, 0, down), mode=mode)

@@ -24,6 +24,11 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
+def single(x: Tensor) -> Tensor:
+    """The numbers in fp32, or in fp64 if they are: for what half precision would spoil."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def silu(x: Tensor) -> Tensor:
     """x·sigmoid(x); overwrites x where no gradient will ask for it, which saves a pass over it."""
     return functional.silu(x, inplace=not x.requires_grad)
@@ -36,13 +41,13 @@ def gated(y: Tensor, z: Tensor) -> Tensor:
 
 
 class DepthwiseConv(nn.Conv2d):
-    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border."""
+    """Depthwise convolution on (B, H, W, C), zero-padded at the border; `side` is odd."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, padding=1, groups=channels)
+    def __init__(self, channels: int, side: int = 3) -> None:
+        super().__init__(channels, channels, side, padding=side // 2, groups=channels)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Filter every channel of (B, H, W, C) by its own 3x3 kernel."""
+        """Filter every channel of (B, H, W, C) by its own kernel."""
         return channels_last(super().forward(channels_first(input)))
 
 

@@ -6,7 +6,6 @@ from torch import nn
 from serpent_cli.model.config import ModelConfig
 
 COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
-SCAN_PATHS = {"ss2d": 4, "spatial": 1}
 
 
 def size_multiple(config: ModelConfig) -> int:
@@ -19,20 +18,30 @@ def scan_macs(tokens: int, inner: int, paths: int, state_size: int, rank: int) -
     return int((4.5 * state_size + rank) * paths * inner * tokens)
 
 
+def mixer_macs(config: ModelConfig, width: int, tokens: int) -> int:
+    """Multiply-adds of a mixer of `width` channels on `tokens` tokens, the scan included."""
+    inner, rank, n = config.inner(width), config.delta_rank(width), config.state_size
+    features = rank + 2 * n
+    paths, within = {
+        "ss2d": (4, 9 * inner + 4 * inner * features),
+        "spatial": (1, 34 * inner + inner * features),
+        "plain": (4, 49 * inner + inner * features),
+    }[config.mixer]
+    outer = width * inner * (3 if config.gate else 2)
+    return tokens * (outer + within) + scan_macs(tokens, inner, paths, n, rank)
+
+
 def block_macs(config: ModelConfig, level: int, tokens: int) -> int:
     """Multiply-adds of one block at token scale `level` on `tokens` tokens, the scan included."""
     width, feed_forward = config.widths[level], config.has_feed_forward(level)
-    inner, rank = config.inner(width), config.delta_rank(width)
-    paths, n = SCAN_PATHS[config.mixer], config.state_size
-    per_token = width * inner * (2 if config.gate else 1) + 9 * inner + inner * width
-    per_token += paths * inner * (rank + 2 * n)
+    per_token = 0
     if config.mixer == "spatial":
-        per_token += 25 * inner + 9 * width * (2 if feed_forward else 1)
+        per_token += 9 * width * (2 if feed_forward else 1)
     if feed_forward:
         hidden = int(width * config.feed_forward)
         gated = config.feed_forward_kind == "frequency"
         per_token += (3 * width + 18) * hidden if gated else 2 * width * hidden
-    return tokens * per_token + scan_macs(tokens, inner, paths, n, rank)
+    return tokens * per_token + mixer_macs(config, width, tokens)
 
 
 def flops(config: ModelConfig, height: int, width: int) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+# What only one mixer has; the last is had by most.
+_MIXERS = {"fusion.kernels": "spatial", "theta": "plain", "conv.weight": "ss2d"}
 _DOWN, _UP = ("d1", "d2", "d3"), ("u1", "u2", "u3")
 
 
@@ -97,7 +99,7 @@ def _of_blocks(tensors: dict[str, Tensor]) -> dict[str, Any]:
     }  # fmt: skip
     fused = any(name.endswith("join.fuse.weight") for name in tensors)
     return {
-        "mixer": "spatial" if "fusion.kernels" in mixers else "ss2d" if mixers else None,
+        "mixer": next((name for part, name in _MIXERS.items() if part in mixers), None),
         "gate": "project_gate.weight" in mixers if mixers else None,
         "state_size": states.pop() if len(states) == 1 else None,
         "join": "concat" if fused else "add",

@@ -3,10 +3,12 @@
 from torch import nn
 
 from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.mixers.plain import Plain
 from serpent_cli.model.mixers.spatial import Spatial
 from serpent_cli.model.mixers.ss2d import SS2D
 
 
 def build_mixer(config: ModelConfig, width: int) -> nn.Module:
     """The mixer that `config` names, for a block of `width` channels."""
-    return {"ss2d": SS2D, "spatial": Spatial}[config.mixer](config, width)
+    mixers = {"ss2d": SS2D, "spatial": Spatial, "plain": Plain}
+    return mixers[config.mixer](config, width)

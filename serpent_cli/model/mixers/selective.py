@@ -58,3 +58,8 @@ def initial_delta(paths: int, inner: int) -> Tensor:
 def inverse_softplus(delta: Tensor) -> Tensor:
     """The x with softplus(x) = `delta`, for positive δ."""
     return delta + torch.log(-torch.expm1(-delta))
+
+
+def out_dtype(u: Tensor) -> torch.dtype | None:
+    """The type of a scan's sum: fp32 under autocast, u's own otherwise."""
+    return torch.float32 if torch.is_autocast_enabled(u.device.type) else None

@@ -12,7 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv, channels_first, channels_last, gated, silu
+from serpent_cli.model.layers import (
+    DepthwiseConv,
+    channels_first,
+    channels_last,
+    gated,
+    silu,
+    single,
+)
 from serpent_cli.model.mixers.selective import SelectiveParameters
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -88,6 +95,6 @@ class Spatial(nn.Module):
             u, dbc[..., :-1].contiguous(), p.dt_weight, p.dt_bias, p.A_log,
             paths=("row",), observe=False,
         )  # fmt: skip
-        observed = channels_last(self.fusion(channels_first(h))) * dbc[..., -1].float()
+        observed = channels_last(self.fusion(channels_first(h))) * single(dbc[..., -1])
         assert p.D_skip is not None
-        return torch.addcmul(observed, p.D_skip[0], u.float())
+        return torch.addcmul(observed, p.D_skip[0], single(u))
