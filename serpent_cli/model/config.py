@@ -13,7 +13,7 @@ FORMAT_VERSION = 1
 # A file from elsewhere names these sizes: within them a network is laid out in a second or two.
 MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256, 16, 8
 
-Mixer = Literal["ss2d", "spatial", "plain"]
+Mixer = Literal["ss2d", "spatial", "plain", "v2m"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
 FeedForwardKind = Literal["mlp", "frequency"]
@@ -33,8 +33,8 @@ class ModelConfig:
         depths_down: Blocks in each of the S-blocks D1, D2, D3.
         depth_bottleneck: Blocks in the S-block B.
         depths_up: Blocks in each of the S-blocks U1, U2, U3 (U1 is the last before the picture).
-        mixer: Token mixer of every block: `ss2d` (VMamba), `spatial` (Spatial-Mamba) or `plain`
-            (PlainMamba).
+        mixer: Token mixer of every block: `ss2d` (VMamba), `spatial` (Spatial-Mamba), `plain`
+            (PlainMamba) or `v2m` (V2M).
         state_size: N, states per channel of the scan.
         expand: D / C, inner channels over block channels.
         gate: Multiply the mixer's output by SiLU of a second projection (VMamba v0, Spatial-Mamba).

@@ -26,6 +26,7 @@ def mixer_macs(config: ModelConfig, width: int, tokens: int) -> int:
         "ss2d": (4, 9 * inner + 4 * inner * features),
         "spatial": (1, 34 * inner + inner * features),
         "plain": (4, 49 * inner + inner * features),
+        "v2m": (8, 8 * (4 * inner + inner * (rank + n))),
     }[config.mixer]
     outer = width * inner * (3 if config.gate else 2)
     return tokens * (outer + within) + scan_macs(tokens, inner, paths, n, rank)

@@ -7,7 +7,12 @@ from typing import Any
 from torch import Tensor
 
 # What only one mixer has; the last is had by most.
-_MIXERS = {"fusion.kernels": "spatial", "theta": "plain", "conv.weight": "ss2d"}
+_MIXERS = {
+    "fusion.kernels": "spatial",
+    "theta": "plain",
+    "conv_across.weight": "v2m",
+    "conv.weight": "ss2d",
+}
 _DOWN, _UP = ("d1", "d2", "d3"), ("u1", "u2", "u3")
 
 

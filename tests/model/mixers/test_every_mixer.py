@@ -18,6 +18,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "ss2d": {"state_size": 2},
     "spatial": {},
     "plain": {"state_size": 2},
+    "v2m": {"state_size": 2},
 }
 SIZES = [(1, 1), (1, 5), (4, 1), (2, 3), (5, 4)]
 every_mixer = pytest.mark.parametrize("name", get_args(Mixer))
@@ -77,8 +78,9 @@ def test_operations_are_those_that_torch_counts(name):
     assert mixer_macs(config, 8, 60) == pytest.approx(counted, rel=1e-9)
 
 
-# Of each token; C = 8. Spatial-Mamba's two shared centre taps, for which training computes twice.
-EXCESS = {"spatial": 2 * 16}
+# Of each token; C = 8: Spatial-Mamba's two shared centre taps, for which training computes twice;
+# the zeros ahead in V2M's eight causal kernels, 3 of 7.
+EXCESS = {"spatial": 2 * 16, "v2m": 8 * 3 * 16}
 
 
 @every_mixer
