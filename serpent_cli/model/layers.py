@@ -51,6 +51,19 @@ class DepthwiseConv(nn.Conv2d):
         return channels_last(super().forward(channels_first(input)))
 
 
+class RootNorm(nn.Module):
+    """x over its root mean square, scaled and moved (EVSSM, arXiv 2405.14343); C is last."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every token of (B, H, W, C)."""
+        return functional.rms_norm(x, self.weight.shape, self.weight, 1e-6) + self.bias
+
+
 class Patchifier(nn.Module):
     """Picture (B, 3, H, W) to tokens (B, H/p, W/p, C): p x p pixels each, with their neighbours."""
 

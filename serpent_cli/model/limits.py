@@ -10,6 +10,8 @@ COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
 
 def size_multiple(config: ModelConfig) -> int:
     """Height and width of an input must be multiples of this many pixels."""
+    if config.topology == "evssm":
+        return 4  # two halvings; patches of frequencies complete themselves
     return config.patch_size * COARSENING
 
 
@@ -22,10 +24,14 @@ def mixer_macs(config: ModelConfig, width: int, tokens: int) -> int:
     """Multiply-adds of a mixer of `width` channels on `tokens` tokens, the scan included."""
     inner, rank, n = config.inner(width), config.delta_rank(width), config.state_size
     features = rank + 2 * n
+    if config.mixer == "mhs":  # four routes of each head, over its own channels
+        rank = config.delta_rank(width // config.heads)
     paths, within = {
         "ss2d": (4, 9 * inner + 4 * inner * features),
         "spatial": (1, 34 * inner + inner * features),
         "plain": (4, 49 * inner + inner * features),
+        "mhs": (4, 9 * inner + inner**2 + 4 * inner * (rank + 2 * n)),
+        "evssm": (1, 9 * inner + (inner + 7) * features),
         "v2m": (8, 8 * (4 * inner + inner * (rank + n))),
     }[config.mixer]
     outer = width * inner * (3 if config.gate else 2)
@@ -50,6 +56,8 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
 
     Norms, activations, sums and small Fourier transforms are left out, as the field does.
     """
+    if config.topology == "evssm":
+        return evssm_flops(config, height, width)
     patch = config.patch_size
     tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
     c = config.widths
@@ -63,6 +71,18 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
     total += config.depth_bottleneck * block_macs(config, 3, tokens[3])
     if config.join == "concat":
         total += sum(2 * width**2 * count for width, count in zip(c, tokens, strict=True))
+    return total
+
+
+def evssm_flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of EVSSM's network."""
+    c, tokens = config.widths, [height * width // 4**level for level in range(3)]
+    total = 2 * 27 * c[0] * tokens[0]
+    for level in range(3):
+        depth = config.depths_down[level] + config.depths_up[level]
+        total += depth * block_macs(config, level, tokens[level])
+    for level in range(2):
+        total += 9 * c[level] * c[level + 1] * (tokens[level] + tokens[level + 1])
     return total
 
 

@@ -229,6 +229,7 @@ LATER = (("loss", "decibel"), ("model", "border"))
 def digest(recipe: Recipe) -> str:
     """A short name for everything in the recipe that decides the result."""
     facts = asdict(recipe)
+    facts["model"] = recipe.model.record()
     for words in ("log", "description", "limits"):
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so

@@ -19,6 +19,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "spatial": {},
     "plain": {"state_size": 2},
     "v2m": {"state_size": 2},
+    "evssm": {"state_size": 2},
+    "mhs": {"state_size": 2, "expand": 1.0, "heads": 4},
 }
 SIZES = [(1, 1), (1, 5), (4, 1), (2, 3), (5, 4)]
 every_mixer = pytest.mark.parametrize("name", get_args(Mixer))

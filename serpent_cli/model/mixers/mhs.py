@@ -1,0 +1,133 @@
+"""MHS-VM's mixer: heads that scan along routes of their own (Ji, arXiv 2406.05992).
+
+    [a, z] = W_in x;  u = SiLU(DWConv3x3(a));  v = W_s u, cut into heads of C / n channels
+    y_i = S6_i(v) along a head's four routes: two, and each backwards
+    gate = ReLU(std_i(y) / (mean_i(y - min_i y) + 1e-5) - t),  head = gate · sum of y_i
+    out = LN(W_y LN(heads)) · SiLU(z)
+
+Where the routes of a head agree its gate is shut (the paper's scan route attention). The routes:
+C, snakes along rows and columns; X, zigzag along diagonals, and its mirror image; S, a spiral
+inwards, and its image upside down; with four heads also Z, plain rows and columns.
+"""
+
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.layers import DepthwiseConv, gated, silu, single
+from serpent_cli.model.mixers.selective import SelectiveParameters, out_dtype
+from serpent_cli.ops.cross_scan import cross_scan
+
+PATTERNS = "CXSZ"
+ROUTES = 4  # of each head
+PATHS = {"C": ("row_snake", "col_snake"), "Z": ("row", "col")}  # those that the scan knows itself
+THRESHOLD = 0.0  # the paper's t: 0.5 for one of its data sets, 0 for the other
+Order = NDArray[np.int64]
+
+
+class MultiHeadScan(nn.Module):
+    """Heads with four gated routes each, (B, H, W, C) to (B, H, W, C)."""
+
+    def __init__(self, config: ModelConfig, width: int) -> None:
+        super().__init__()
+        self.heads, self.threshold = config.heads, THRESHOLD
+        head = width // config.heads
+        self.project_in = nn.Linear(width, width, bias=False)
+        self.project_gate = nn.Linear(width, width, bias=False) if config.gate else None
+        self.conv = DepthwiseConv(width)
+        self.project_heads = nn.Linear(width, width, bias=False)
+        # One set of parameters for each route of each head; their paths are set where they scan.
+        self.scan = SelectiveParameters(
+            head, config.state_size, config.delta_rank(head), ROUTES * config.heads
+        )
+        self.norm_heads = nn.LayerNorm(width)
+        self.project_out = nn.Linear(width, width, bias=False)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the tokens of (B, H, W, C)."""
+        v = self.project_heads(silu(self.conv(self.project_in(x))))
+        heads = [self._head(j, part) for j, part in enumerate(v.chunk(self.heads, -1))]
+        y = self.norm(self.project_out(self.norm_heads(torch.cat(heads, -1))))
+        return y if self.project_gate is None else gated(y, self.project_gate(x))
+
+    def _head(self, j: int, v: Tensor) -> Tensor:
+        """One head's channels (B, H, W, C / n)."""
+        weight = self.scan.weight[ROUTES * j : ROUTES * (j + 1)]
+        dbc = functional.linear(v, weight.flatten(0, 1)).unflatten(-1, (ROUTES, -1))
+        routes: list[Tensor] = []
+        for i in (0, 1):
+            routes += self._both_ways(j, i, v, dbc[..., 2 * i : 2 * i + 2, :])
+        return agreed(routes, self.threshold).to(v.dtype)
+
+    def _both_ways(self, j: int, i: int, v: Tensor, dbc: Tensor) -> list[Tensor]:
+        """A route there and back; dbc (B, H, W, 2, R + 2N)."""
+        k = ROUTES * j + 2 * i
+        pattern = PATTERNS[j]
+        if pattern in PATHS:
+            path = PATHS[pattern][i]
+            return [self._along(k + way, v, dbc[..., way, :], path, way) for way in (0, 1)]
+        height, width = v.shape[1:3]
+        order, places = route(pattern, i, height, width, v.device)
+        v, dbc = (x.flatten(1, 2).index_select(1, order).unsqueeze(1) for x in (v, dbc))
+        return [
+            self._along(k + way, v, dbc[..., way, :], "row", way)
+            .squeeze(1).index_select(1, places).unflatten(1, (height, width))
+            for way in (0, 1)
+        ]  # fmt: skip
+
+    def _along(self, k: int, v: Tensor, dbc: Tensor, path: str, way: int) -> Tensor:
+        p, only = self.scan, slice(k, k + 1)
+        assert p.D_skip is not None
+        return cross_scan(
+            v, dbc.unsqueeze(-2), p.dt_weight[only], p.dt_bias[only], p.A_log[only],
+            p.D_skip[only], paths=(path + "_rev" * way,), out_dtype=out_dtype(v),
+        )  # fmt: skip
+
+
+def agreed(routes: list[Tensor], threshold: float) -> Tensor:
+    """The sum of the routes' results, each (..., C), gated by how much they differ.
+
+    The gate is ReLU of their coefficient of variation above the least of them, less a threshold.
+    """
+    y = single(torch.stack(routes))
+    spread, mean = torch.std_mean(y, 0)  # of a sample: over one less than their number
+    variation = spread / (mean - y.amin(0) + 1e-5)
+    return y.sum(0) * functional.relu(variation - threshold)
+
+
+@functools.lru_cache(maxsize=64)
+def route(
+    pattern: str, i: int, height: int, width: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The pixels h·W + w of a route, in its order, and the step at which each pixel comes."""
+    pixels = np.arange(height * width).reshape(height, width)
+    if i == 1:  # the image of the first one
+        pixels = pixels[:, ::-1] if pattern == "X" else pixels[::-1]
+    order = pixels.ravel()[(diagonals if pattern == "X" else spiral)(height, width)]
+    # Made outside of inference mode: a training may find it here later.
+    with torch.inference_mode(False):
+        visited = torch.from_numpy(np.ascontiguousarray(order)).to(device)
+        return visited, torch.argsort(visited)
+
+
+def diagonals(height: int, width: int) -> Order:
+    """Zigzag: diagonal after diagonal, odd ones downwards and even ones upwards."""
+    rows, columns = np.divmod(np.arange(height * width), width)
+    diagonal = rows + columns
+    return np.lexsort((np.where(diagonal % 2 == 1, rows, columns), diagonal))
+
+
+def spiral(height: int, width: int) -> Order:
+    """Clockwise from the upper left corner inwards."""
+    rest = np.arange(height * width).reshape(height, width)
+    parts: list[Order] = []
+    while rest.size:
+        parts.append(rest[0])
+        rest = np.rot90(rest[1:])
+    return np.concatenate(parts)
