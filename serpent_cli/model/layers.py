@@ -61,7 +61,7 @@ class RootNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise every token of (B, H, W, C)."""
-        return functional.rms_norm(x, self.weight.shape, self.weight, 1e-6) + self.bias
+        return functional.rms_norm(single(x), self.weight.shape, self.weight, 1e-6) + self.bias
 
 
 class Patchifier(nn.Module):

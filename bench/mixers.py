@@ -1,0 +1,75 @@
+"""Every mixer's block against its own scans, products and convolutions alone.
+
+The block is a norm, the mixer and the residual, on a map of 256 x 256 with 64 channels, with as
+many states as its paper has. What it does besides, activations, gates, norms and copies, is what
+the bar leaves room for.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.timing import Row, fastest
+from serpent_cli.model.block import Block
+from serpent_cli.model.config import Mixer, ModelConfig
+from serpent_cli.model.limits import block_macs
+from serpent_cli.restoration.allocator import reused_memory
+
+SIDE, WIDTH, BAR = 256, 64, 1.5
+FORMS: dict[str, dict[str, Any]] = {
+    "ss2d": {"state_size": 16},
+    "spatial": {},
+    "plain": {"state_size": 16},
+    "v2m": {"state_size": 16},
+    "mhs": {"state_size": 16, "expand": 1.0},
+    "evssm": {"state_size": 8},
+}
+HEAVY = ("mm", "addmm", "bmm", "linear", "convolution", "conv2d", "cross_scan")
+
+
+class Heavy(TorchDispatchMode):
+    """Within, every product, convolution and scan is noted, to be run again by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Callable[[], object]] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run the operation, and keep it if it is one of the heavy ones."""
+        del types
+        given = dict(kwargs or {})
+        if func._overloadpacket.__name__.removeprefix("mkldnn_") in HEAVY:
+            self.calls.append(lambda: func(*args, **given))
+        return func(*args, **given)
+
+
+def config_of(mixer: str) -> ModelConfig:
+    """A network of the mixer with blocks of 64 channels."""
+    return ModelConfig(widths=(WIDTH,) * 4, mixer=mixer, **FORMS[mixer])  # pyright: ignore
+
+
+@torch.no_grad()
+def rows() -> list[Row]:
+    """For each mixer its block, and the block's operations alone."""
+    found: list[Row] = []
+    with reused_memory(hand_back=True):
+        for mixer in get_args(Mixer):
+            config = config_of(mixer)
+            torch.manual_seed(0)
+            block, x = Block(config, WIDTH, 0).eval(), torch.randn(1, SIDE, SIDE, WIDTH)
+            with Heavy() as heavy:
+                block(x)
+            alone = fastest(lambda calls=heavy.calls: [call() for call in calls], 3)
+            whole = fastest(lambda block=block, x=x: block(x), 3)
+            macs = block_macs(config, 0, SIDE**2) / 1e9
+            name = f"{mixer}, N {config.state_size}: block {SIDE}²×{WIDTH}, {macs:.2f} GMAC"
+            found.append(Row(name, whole * 1e3, "ms", alone * 1e3, BAR))
+    return found
