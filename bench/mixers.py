@@ -70,6 +70,8 @@ def rows() -> list[Row]:
             alone = fastest(lambda calls=heavy.calls: [call() for call in calls], 3)
             whole = fastest(lambda block=block, x=x: block(x), 3)
             macs = block_macs(config, 0, SIDE**2) / 1e9
-            name = f"{mixer}, N {config.state_size}: block {SIDE}²×{WIDTH}, {macs:.2f} GMAC"
+            size = sum(p.numel() for p in block.parameters()) / 1e3
+            what = f"block {SIDE}²×{WIDTH}, {macs:.2f} GMAC, {size:.1f} k parameters"
+            name = f"{mixer}, N {config.state_size}: {what}"
             found.append(Row(name, whole * 1e3, "ms", alone * 1e3, BAR))
     return found
