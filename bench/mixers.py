@@ -67,8 +67,8 @@ def rows() -> list[Row]:
             block, x = Block(config, WIDTH, 0).eval(), torch.randn(1, SIDE, SIDE, WIDTH)
             with Heavy() as heavy:
                 block(x)
-            alone = fastest(lambda calls=heavy.calls: [call() for call in calls], 3)
-            whole = fastest(lambda block=block, x=x: block(x), 3)
+            alone = fastest(lambda calls=heavy.calls: [call() for call in calls], 3, 0.5)
+            whole = fastest(lambda block=block, x=x: block(x), 3, 0.5)
             macs = block_macs(config, 0, SIDE**2) / 1e9
             size = sum(p.numel() for p in block.parameters()) / 1e3
             what = f"block {SIDE}²×{WIDTH}, {macs:.2f} GMAC, {size:.1f} k parameters"

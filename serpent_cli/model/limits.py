@@ -89,15 +89,45 @@ def evssm_flops(config: ModelConfig, height: int, width: int) -> int:
 def inference_bytes_per_pixel(config: ModelConfig, dtype: torch.dtype) -> float:
     """Peak bytes of activations per input pixel in `torch.inference_mode`, whole frame.
 
-    The peak lies in D1 at the finest token map: the block's input and normed input (C each), the
-    projection [a, z] and its contiguous half, u and y (D each). Measured figures stay below it.
+    The peak lies at the finest token map, in D1, or in EVSSM's network in U1, which has a skip
+    besides.
     """
-    inner = config.inner(config.widths[0])
-    gate = 2 if config.gate else 1
-    channels = 3 * config.widths[0] + inner * (gate + 3)
+    channels = max(mixer_channels(config), feed_forward_channels(config))
+    if config.topology == "evssm":
+        channels += config.widths[0]
     size = torch.empty((), dtype=dtype).element_size()
     growth = 2 * 4 * 3 * config.scale**2  # the output before and after the pixel shuffle, fp32
     return channels * size / config.patch_size**2 + growth + 2 * 4 * 3
+
+
+def mixer_channels(config: ModelConfig) -> float:
+    """Numbers for each of the finest tokens while a mixer works, at their most.
+
+    A block has its input and normed input (C each), the projection [a, z] and its contiguous half,
+    u and y (D each); what else a mixer has, where that is more, is said below. Measured figures
+    stay below it.
+    """
+    width, n = config.widths[0], config.state_size
+    inner, features = config.inner(width), config.delta_rank(width) + 2 * n
+    usual = 3 * width + inner * ((2 if config.gate else 1) + 3)
+    others = {
+        "ss2d": 3 * width + 3 * inner + 4 * features,  # those of all paths
+        "spatial": 0,
+        "plain": 3 * width + inner + 9 * features + 8,  # before and after Θ; the moves
+        "v2m": 3 * width + 7 * inner + 2 * features,  # a, gate, sum, and both scans' in and out
+        "mhs": 6 * width + 8 * features,  # of a head's four routes, also in path order
+        "evssm": 3 * width + 3 * inner + 4 * features,  # smoothed and in path order
+    }
+    return max(usual, others[config.mixer])
+
+
+def feed_forward_channels(config: ModelConfig) -> float:
+    """Numbers for each of the finest tokens while a feed-forward works, at their most."""
+    if not config.has_feed_forward(0):
+        return 0
+    hidden = int(config.widths[0] * config.feed_forward)
+    # The block's input, normed input and output; the hidden map before and after.
+    return 3 * config.widths[0] + hidden * (4 if config.feed_forward_kind == "frequency" else 2)
 
 
 @torch.inference_mode()

@@ -1,15 +1,18 @@
 """What holds for every mixer: any size, gradients, one result in training and at inference."""
 
+import weakref
 from typing import Any, get_args
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from serpent_cli.model.block import Block
 from serpent_cli.model.config import Mixer, ModelConfig
-from serpent_cli.model.limits import mixer_macs
+from serpent_cli.model.limits import inference_bytes_per_pixel, mixer_macs
 from serpent_cli.model.mixers import build_mixer
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.ops.cross_scan.flops import scan_flops
@@ -92,3 +95,47 @@ def test_a_silenced_block_is_the_identity(name):
     block.silence()
     x = torch.randn(1, 5, 7, 4)
     assert torch.equal(block(x), x)
+
+
+class Live(TorchDispatchMode):
+    """Within, the bytes of all tensors that are there at once, at their most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self.known:
+                    self.known.add(storage._cdata)
+                    self.now += storage.nbytes()
+                    weakref.finalize(storage, self.forget, storage._cdata, storage.nbytes())
+        self.peak = max(self.peak, self.now)
+        return out
+
+    def forget(self, name: int, count: int) -> None:
+        self.known.discard(name)
+        self.now -= count
+
+
+@every_mixer
+@pytest.mark.parametrize("width", [8, 64])
+@pytest.mark.parametrize("states", [1, 16])
+@pytest.mark.parametrize("kind", [None, "mlp", "frequency"])
+@torch.no_grad()
+def test_a_block_needs_no_more_memory_than_is_planned(name, width, states, kind):
+    if name == "spatial" and states > 1:
+        pytest.skip("its states are fused one by one")
+    sizes = {**FORMS[name], "state_size": states, "widths": (width,) * 4, "patch_size": 1}
+    if kind:
+        sizes |= {"feed_forward": 3.0, "feed_forward_kind": kind}
+    config = ModelConfig(mixer=name, **sizes)  # pyright: ignore
+    block = Block(config, width, 0).eval()
+    with Live() as live:
+        block(torch.randn(1, 64, 64, width))
+    planned = inference_bytes_per_pixel(config, torch.float32)
+    assert live.peak / 64**2 <= planned
