@@ -57,11 +57,11 @@ def config_of(mixer: str) -> ModelConfig:
 
 
 @torch.no_grad()
-def rows() -> list[Row]:
+def rows(mixers: Sequence[str] = get_args(Mixer)) -> list[Row]:
     """For each mixer its block, and the block's operations alone."""
     found: list[Row] = []
     with reused_memory(hand_back=True):
-        for mixer in get_args(Mixer):
+        for mixer in mixers:
             config = config_of(mixer)
             torch.manual_seed(0)
             block, x = Block(config, WIDTH, 0).eval(), torch.randn(1, SIDE, SIDE, WIDTH)

@@ -51,42 +51,38 @@ class MultiHeadScan(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        v = self.project_heads(silu(self.conv(self.project_in(x))))
-        heads = [self._head(j, part) for j, part in enumerate(v.chunk(self.heads, -1))]
+        u = silu(self.conv(self.project_in(x)))
+        # Head by head, so that each one's channels lie side by side.
+        weights = self.project_heads.weight.chunk(self.heads)
+        heads = [self._head(j, functional.linear(u, weight)) for j, weight in enumerate(weights)]
         y = self.norm(self.project_out(self.norm_heads(torch.cat(heads, -1))))
         return y if self.project_gate is None else gated(y, self.project_gate(x))
 
     def _head(self, j: int, v: Tensor) -> Tensor:
         """One head's channels (B, H, W, C / n)."""
-        weight = self.scan.weight[ROUTES * j : ROUTES * (j + 1)]
-        dbc = functional.linear(v, weight.flatten(0, 1)).unflatten(-1, (ROUTES, -1))
-        routes: list[Tensor] = []
-        for i in (0, 1):
-            routes += self._both_ways(j, i, v, dbc[..., 2 * i : 2 * i + 2, :])
+        routes = [*self._both_ways(j, 0, v), *self._both_ways(j, 1, v)]
         return agreed(routes, self.threshold).to(v.dtype)
 
-    def _both_ways(self, j: int, i: int, v: Tensor, dbc: Tensor) -> list[Tensor]:
-        """A route there and back; dbc (B, H, W, 2, R + 2N)."""
-        k = ROUTES * j + 2 * i
-        pattern = PATTERNS[j]
+    def _both_ways(self, j: int, i: int, v: Tensor) -> list[Tensor]:
+        """What a route of a head gives there and back."""
+        k, pattern = ROUTES * j + 2 * i, PATTERNS[j]
         if pattern in PATHS:
             path = PATHS[pattern][i]
-            return [self._along(k + way, v, dbc[..., way, :], path, way) for way in (0, 1)]
+            return [self._along(k, v, path), self._along(k + 1, v, path + "_rev")]
         height, width = v.shape[1:3]
         order, places = route(pattern, i, height, width, v.device)
-        v, dbc = (x.flatten(1, 2).index_select(1, order).unsqueeze(1) for x in (v, dbc))
-        return [
-            self._along(k + way, v, dbc[..., way, :], "row", way)
-            .squeeze(1).index_select(1, places).unflatten(1, (height, width))
-            for way in (0, 1)
-        ]  # fmt: skip
+        v = v.flatten(1, 2).index_select(1, order).unsqueeze(1)
+        ways = (self._along(k, v, "row"), self._along(k + 1, v, "row_rev"))
+        return [y[:, 0].index_select(1, places).unflatten(1, (height, width)) for y in ways]
 
-    def _along(self, k: int, v: Tensor, dbc: Tensor, path: str, way: int) -> Tensor:
+    def _along(self, k: int, v: Tensor, path: str) -> Tensor:
+        """One scan, by the parameters of route k of all."""
         p, only = self.scan, slice(k, k + 1)
         assert p.D_skip is not None
+        dbc = functional.linear(v, p.weight[k]).unsqueeze(3)
         return cross_scan(
-            v, dbc.unsqueeze(-2), p.dt_weight[only], p.dt_bias[only], p.A_log[only],
-            p.D_skip[only], paths=(path + "_rev" * way,), out_dtype=out_dtype(v),
+            v, dbc, p.dt_weight[only], p.dt_bias[only], p.A_log[only], p.D_skip[only],
+            paths=(path,), out_dtype=out_dtype(v),
         )  # fmt: skip
 
 
@@ -95,10 +91,17 @@ def agreed(routes: list[Tensor], threshold: float) -> Tensor:
 
     The gate is ReLU of their coefficient of variation above the least of them, less a threshold.
     """
-    y = single(torch.stack(routes))
-    spread, mean = torch.std_mean(y, 0)  # of a sample: over one less than their number
-    variation = spread / (mean - y.amin(0) + 1e-5)
-    return y.sum(0) * functional.relu(variation - threshold)
+    first, *others = (single(y) for y in routes)
+    total = functools.reduce(torch.add, others, first)
+    mean, least = total / len(routes), functools.reduce(torch.minimum, others, first)
+    squares = (first - mean).square()
+    for y in others:
+        apart = y - mean
+        squares = torch.addcmul(squares, apart, apart)
+    # Of a sample, hence one less than their number; where they are equal the root has no slope.
+    tiny = torch.finfo(squares.dtype).tiny
+    spread = (squares / (len(routes) - 1)).clamp_min(tiny).sqrt()
+    return total * functional.relu(spread / (mean - least + 1e-5) - threshold)
 
 
 @functools.lru_cache(maxsize=64)
