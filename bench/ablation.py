@@ -60,7 +60,7 @@ MIXERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "deblur-6.toml"
 STEP = 4  # widths are multiples of it: what the heads of mhs divide
-PROBE = 20  # steps that are timed, after as many to warm up
+MOST_PROBED, LEAST_PROBED = 20, 3  # steps that are timed, after as many to warm up
 
 
 def rows(
@@ -90,11 +90,12 @@ def rows(
     if mixers:
         recipe = replace(recipe, degrade=read_recipe(RECIPE).degrade)
     variants = {name: replace(recipe, model=model) for name, model in models(mixers).items()}
-    speeds = {name: time_variant(each, photos, device) for name, each in variants.items()}
+    probe = max(LEAST_PROBED, min(MOST_PROBED, round(MOST_PROBED * minutes)))
+    speeds = {name: time_variant(each, photos, probe, device) for name, each in variants.items()}
     found: list[Row] = []
     for name, variant in variants.items():
         step, picture = speeds[name]
-        report = train(variant, photos, max(PROBE, round(60 * minutes / step)), device)[1]
+        report = train(variant, photos, max(probe, round(60 * minutes / step)), device)[1]
         assert report.val_psnr is not None
         done = [
             Row(f"{name}: gain", report.val_psnr, "dB"),
@@ -128,11 +129,13 @@ def of_cost(model: ModelConfig, target: float) -> ModelConfig:
     return min(scaled, key=lambda each: abs(flops(each, 512, 512) - target))
 
 
-def time_variant(recipe: Recipe, photos: list[Tensor], device: torch.device) -> tuple[float, float]:
+def time_variant(
+    recipe: Recipe, photos: list[Tensor], probe: int, device: torch.device
+) -> tuple[float, float]:
     """Seconds of a training step, without a run's start and end, and of a 512 x 512 picture."""
-    often = replace(recipe, log=replace(recipe.log, every=PROBE))
-    trainer, _, clocks = train(often, photos, 2 * PROBE + 1, device)
-    return (clocks[1] - clocks[0]) / PROBE, seconds(trainer, device)
+    often = replace(recipe, log=replace(recipe.log, every=probe))
+    trainer, _, clocks = train(often, photos, 2 * probe + 1, device)
+    return (clocks[1] - clocks[0]) / probe, seconds(trainer, device)
 
 
 def train(

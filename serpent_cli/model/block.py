@@ -38,11 +38,11 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens, then their channels."""
         if self.position is not None:
-            x = x + self.position(x)
+            x = self.position(x).add_(x)
         x = self.mixer(self.norm(x)).add_(x)
         if self.has_feed_forward:
             if self.position_feed_forward is not None:
-                x = x + self.position_feed_forward(x)
+                x = self.position_feed_forward(x).add_(x)
             x = self.feed_forward(self.norm_feed_forward(x)).add_(x)
         return x
 

@@ -27,6 +27,7 @@ PATTERNS = "CXSZ"
 ROUTES = 4  # of each head
 PATHS = {"C": ("row_snake", "col_snake"), "Z": ("row", "col")}  # those that the scan knows itself
 THRESHOLD = 0.0  # the paper's t: 0.5 for one of its data sets, 0 for the other
+PIECE = 8192  # tokens
 Order = NDArray[np.int64]
 
 
@@ -91,6 +92,17 @@ def agreed(routes: list[Tensor], threshold: float) -> Tensor:
 
     The gate is ReLU of their coefficient of variation above the least of them, less a threshold.
     """
+    if any(y.requires_grad for y in routes):
+        return _gated_sum(routes, threshold)
+    # Piece by piece, each of which stays in the cache: there are more passes than routes.
+    out = torch.empty_like(single(routes[0]))
+    maps = [y.flatten(0, -2).split(PIECE) for y in (*routes, out)]
+    for *parts, piece in zip(*maps, strict=True):
+        piece.copy_(_gated_sum(parts, threshold))
+    return out
+
+
+def _gated_sum(routes: list[Tensor], threshold: float) -> Tensor:
     first, *others = (single(y) for y in routes)
     total = functools.reduce(torch.add, others, first)
     mean, least = total / len(routes), functools.reduce(torch.minimum, others, first)

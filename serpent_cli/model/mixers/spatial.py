@@ -95,6 +95,8 @@ class Spatial(nn.Module):
             u, dbc[..., :-1].contiguous(), p.dt_weight, p.dt_bias, p.A_log,
             paths=("row",), observe=False,
         )  # fmt: skip
-        observed = channels_last(self.fusion(channels_first(h))) * single(dbc[..., -1])
+        fused, observer = channels_last(self.fusion(channels_first(h))), single(dbc[..., -1])
         assert p.D_skip is not None
-        return torch.addcmul(observed, p.D_skip[0], single(u))
+        if fused.requires_grad:
+            return torch.addcmul(fused * observer, p.D_skip[0], single(u))
+        return fused.mul_(observer).addcmul_(p.D_skip[0], single(u))
