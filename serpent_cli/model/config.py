@@ -17,6 +17,7 @@ MIN_WINDOW = 64  # patches: 8 tokens at the coarsest of four scales
 EVSSM_FIXED: dict[str, Any] = {
     "mixer": "evssm", "patch_size": 1, "scale": 1, "depth_bottleneck": 0, "gate": True,
     "feed_forward_kind": "frequency", "feed_forward_from": 0, "join": "add", "residual": "image",
+    "border": "zeros",
 }  # fmt: skip
 """What the topology `evssm` leaves no choice about."""
 
@@ -50,8 +51,8 @@ class ModelConfig:
         feed_forward_from: First token scale whose blocks have it: 0, the finest, to 3.
         feed_forward_kind: `mlp` (VMamba) or `frequency` (EVSSM's, which also weighs local
             frequencies).
-        border: What the first convolution sees beyond the picture: `zeros`, a black frame that leaves
-            a rim on bright flat pictures, or `replicate`, the outermost pixels again.
+        border: What the first convolution sees beyond the picture: `zeros`, a black frame that
+            leaves a rim on bright flat pictures, or `replicate`, the outermost pixels again.
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
         topology: `serpent`, or EVSSM's own network `evssm`: patches of one pixel, three scales, no
@@ -229,7 +230,7 @@ def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, 
     return tuple(values)
 
 
-LATER: dict[str, Any] = {"heads": 4, "topology": "serpent", "window": 0}
+LATER: dict[str, Any] = {"border": "zeros", "heads": 4, "topology": "serpent", "window": 0}
 """Fields that came after the first weights, with the values that mean what was before them."""
 
 PRESETS: dict[str, ModelConfig] = {

@@ -222,8 +222,9 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-LATER = (("loss", "decibel"), ("model", "border"))
-"""Choices that came later: at their defaults, runs begun before them go on."""
+LATER = (("loss", "decibel"),)
+"""Choices that came later: at their defaults, runs begun before them go on; the model's own
+`record` leaves out its own."""
 
 
 def digest(recipe: Recipe) -> str:

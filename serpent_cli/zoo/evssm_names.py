@@ -176,4 +176,5 @@ def _sizes(tensors: dict[str, Tensor], depths: dict[str, int]) -> dict[str, Any]
         "state_size": states.shape[-1], "expand": conv.shape[0] / widths[0], "gate": True,
         "feed_forward": out.shape[-1] / widths[0], "feed_forward_from": 0,
         "feed_forward_kind": "frequency", "join": "add", "residual": "image", "window": WINDOW,
+        "border": "zeros",
     }  # fmt: skip
