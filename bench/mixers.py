@@ -1,17 +1,18 @@
 """Every mixer's block against its own scans, products and convolutions alone.
 
 The block is a norm, the mixer and the residual, on a map of 256 x 256 with 64 channels, with as
-many states as its paper has. What it does besides, activations, gates, norms and copies, is what
-the bar leaves room for.
+many states as its paper has, on one thread. What it does besides, activations, gates, norms and
+copies, is what the bar leaves room for.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.timing import Row, fastest
+from bench.timing import Row
 from serpent_cli.model.block import Block
 from serpent_cli.model.config import Mixer, ModelConfig
 from serpent_cli.model.limits import block_macs
@@ -58,18 +59,30 @@ def config_of(mixer: str) -> ModelConfig:
 
 
 def both(block: Callable[[], object], calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
-    """Seconds of the fastest run of each, taken in turns: what else runs disturbs both alike."""
+    """CPU seconds of the cheapest run of each, taken in turns, on one thread.
+
+    Not by the wall clock: there are many short passes, and whatever else runs would stretch them.
+    """
     whole = alone = float("inf")
     for _ in range(ROUNDS):
-        whole = min(whole, fastest(block, 1, 0.0))
-        alone = min(alone, fastest(lambda: [call() for call in calls], 1, 0.0))
+        whole = min(whole, cpu_seconds(block))
+        alone = min(alone, cpu_seconds(lambda: [call() for call in calls]))
     return whole, alone
+
+
+def cpu_seconds(function: Callable[[], object]) -> float:
+    """CPU seconds of a run of this process."""
+    begun = time.process_time()
+    function()
+    return time.process_time() - begun
 
 
 @torch.no_grad()
 def rows(mixers: Sequence[str] = get_args(Mixer)) -> list[Row]:
     """For each mixer its block, and the block's operations alone."""
     found: list[Row] = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with reused_memory(hand_back=True):
         for mixer in mixers:
             config = config_of(mixer)
@@ -83,4 +96,5 @@ def rows(mixers: Sequence[str] = get_args(Mixer)) -> list[Row]:
             what = f"block {SIDE}²×{WIDTH}, {macs:.2f} GMAC, {size:.1f} k parameters"
             name = f"{mixer}, N {config.state_size}: {what}"
             found.append(Row(name, whole * 1e3, "ms", alone * 1e3, BAR))
+    torch.set_num_threads(threads)
     return found
