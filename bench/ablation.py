@@ -21,6 +21,7 @@ from torch import Tensor
 
 from bench.timing import Row, median, table
 from serpent_cli.degrade.config import DegradeConfig
+from serpent_cli.errors import SerpentError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.limits import flops
 from serpent_cli.training.loop import Trainer
@@ -152,7 +153,11 @@ def train(
 
     with tempfile.TemporaryDirectory() as out:
         trainer = Trainer(replace(recipe, optim=optim), photos, Path(out), device)
-        trainer.run(on_report)
+        try:
+            trainer.run(on_report)
+        except SerpentError as error:
+            what = f"{recipe.model.mixer}, widths {recipe.model.widths}"
+            raise SerpentError(f"{what}: {error.message}", hint=error.hint) from error
     return trainer, reports[-1], clocks
 
 
