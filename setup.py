@@ -44,7 +44,8 @@ class BuildKernel(build_ext):
         compile_together = self.compiler.compile
 
         def compile_one(source: str, extra_postargs: list[str], **options: object) -> list[str]:
-            more = X86_FLAGS.get(Path(source).stem, []) if platform.machine() in X86 else []
+            wanted = Path(source).stem.removeprefix("passes_")
+            more = X86_FLAGS.get(wanted, []) if platform.machine() in X86 else []
             try:
                 return compile_together([source], extra_postargs=extra_postargs + more, **options)
             except CompileError:
@@ -92,5 +93,6 @@ setup(
         "serpent_cli": ["py.typed"],
         "serpent_cli.weights": ["*.safetensors", "*.json"],
         "serpent_cli.compare": ["*.html", "*.css", "*.js"],
+        "serpent_cli.serving": ["*.html", "*.css", "*.js"],
     },
 )

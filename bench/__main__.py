@@ -27,9 +27,14 @@ from bench import (
     memory,
     mixers,
     network,
+    peers,
+    precision,
     registers,
     restore,
+    scales,
+    serve,
     tiles,
+    train,
     weights_fuzz,
 )
 from bench.timing import Row, table
@@ -42,6 +47,9 @@ HERE = {
     "mixers": mixers.rows,
     "network": network.rows,
     "memory": memory.rows,
+    "peers": peers.rows,
+    "precision": precision.rows,
+    "train": train.rows,
     "registers": registers.rows,
 }
 PHOTOS = {
@@ -49,6 +57,7 @@ PHOTOS = {
         given.photos, given.minutes, device, given.mixers
     ),
     "edges": lambda given, device: edges.rows(given.photos),
+    "scales": lambda given, device: scales.rows(given.photos),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
@@ -57,6 +66,7 @@ OWN = {  # with options of their own
     ),
     "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
+    "serve": lambda given: serve.rows(given.count or 100),
     "kills": lambda given: kills.rows(given.kills),
 }
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
@@ -68,8 +78,12 @@ def main() -> int:
     parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
-    parser.add_argument("--photos", type=Path, help="sharp photographs: ablation, edges, tiles")
-    parser.add_argument("--count", type=int, help="damaged files of fuzz or weights_fuzz")
+    parser.add_argument(
+        "--count", type=int, help="damaged files of fuzz or weights_fuzz, or requests of serve"
+    )
+    parser.add_argument(
+        "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
+    )
     parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
@@ -88,6 +102,7 @@ def main() -> int:
     except SerpentError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code
+    print(surroundings(device)["device"])
     print(table(rows))
     if arguments.json:
         record = {**surroundings(device), "rows": [vars(row) for row in rows]}
@@ -109,12 +124,24 @@ def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     return HERE[case]()
 
 
+def cpu_name() -> str:
+    """What the CPU calls itself, and how many threads torch takes of it."""
+    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    sets = [each for each in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if known.get(each)]
+    return f"{name} ({' '.join(sets)}), {torch.get_num_threads()} threads"
+
+
 def surroundings(device: torch.device) -> dict[str, str]:
     """Device and versions."""
     cuda = device.type == "cuda"
     packages = {"triton", "mamba-ssm"} & {d.name for d in importlib.metadata.distributions()}
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else platform.machine(),
+        "device": torch.cuda.get_device_name(device) if cuda else cpu_name(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "cuda": str(torch.version.cuda),

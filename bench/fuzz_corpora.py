@@ -107,7 +107,10 @@ def by_pillow(path: Path) -> Seen:
         upright = ImageOps.exif_transpose(image) if exif in range(2, 9) else image
         if upright.mode.startswith(("I", "F")):
             samples = np.asarray(upright)
-            return seen(samples, white=65535) if samples.dtype.kind == "i" else seen(samples)
+            if samples.dtype.kind != "i":
+                return seen(samples)
+            # Its whole numbers have 32 bits, whatever the file has.
+            return seen(samples, white=65535, bits=16 if samples.max() < 1 << 16 else 32)
         alpha = upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info
         return seen(np.asarray(upright.convert("RGBA" if alpha else "RGB")))
 

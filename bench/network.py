@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.shares import seconds_by_kind, share_rows
 from bench.timing import Row, fastest
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.model.mixers.selective import SelectiveParameters
@@ -65,8 +66,23 @@ def batch_rows(model: nn.Module) -> list[Row]:
     return found
 
 
+def precision_rows(model: nn.Module, image: Tensor) -> list[Row]:
+    """Seconds per megapixel of the network alone in fp32 and bf16, and where they go."""
+    found: list[Row] = []
+    for name, half in (("fp32", False), ("bf16", True)):
+
+        def run(half: bool = half) -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                model(image)
+
+        seconds = fastest(run) * 2**20 / (image.shape[2] * image.shape[3])
+        found.append(Row(f"network {image.shape[2]}², {name}", seconds, "s/MP"))
+        found += share_rows(name, seconds_by_kind(run))
+    return found
+
+
 def rows() -> list[Row]:
-    """Network over products at 512 x 512, s/MP at 4096 over 512, several pictures at once."""
+    """Network over products, shares in fp32 and bf16, s/MP at 4096 over 512, several at once."""
     restorer = Restorer.from_pretrained("deblur")
     model, _ = load_model("deblur", torch.device("cpu"))
     with torch.inference_mode():
@@ -74,6 +90,7 @@ def rows() -> list[Row]:
         calls = products(model, image)
         alone = fastest(lambda: [call() for call in calls])
         whole = fastest(lambda: model(image))
+        precisions = precision_rows(model, image)
         batches = batch_rows(model)
     generator = np.random.default_rng(0)
     per_megapixel = {}
@@ -86,5 +103,6 @@ def rows() -> list[Row]:
         Row("network 512², fp32", whole * 1e3, "ms", alone * 1e3, PRODUCTS_BAR),
         Row(f"4096² in {plan.tiles} tiles of at most {plan.tile}", per_megapixel[4096], "s/MP",
             per_megapixel[512], LARGE_BAR),
+        *precisions,
         *batches,
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from bench.device_limits import copy_bandwidth, product_rate
-from serpent_cli.ops.cross_scan import flops as flops  # tells the registry of the scan
+from serpent_cli.ops import flops as flops  # tells the registry of our operations
 
 
 class Roofline(TorchDispatchMode):

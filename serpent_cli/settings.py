@@ -34,6 +34,8 @@ WAITING = Setting(
     "how torch's idle threads wait, PASSIVE or ACTIVE; if set, serpent leaves it alone",
 )
 
+THREADS = Setting("OMP_NUM_THREADS", "how many CPU threads torch takes, unless --threads says it")
+
 INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for proofs")
 
 HUB_REPO = Setting(
@@ -44,6 +46,12 @@ OFFLINE = Setting("HF_HUB_OFFLINE", "1: nothing is downloaded, as with --offline
 HUB_BARS = Setting(
     "HF_HUB_DISABLE_PROGRESS_BARS", "our default is 1: serpent draws its own progress bar"
 )
+
+SERVER = Setting(
+    "SERPENT_SERVER", "where --server finds the server: a socket's path, or http://host:port"
+)
+TOKEN = Setting("SERPENT_TOKEN", "secret that `serpent serve` asks for and --server sends")
+RUNTIME_FOLDER = Setting("XDG_RUNTIME_DIR", "folder where `serpent serve` puts its socket")
 
 RAY_CLUSTER = Setting("RAY_ADDRESS", "host:port of the Ray cluster that --engine ray works on")
 RAY_REPORTS = Setting(
@@ -58,8 +66,12 @@ SETTINGS = (
     HUGE_PAGES,
     SPINNING,
     WAITING,
+    THREADS,
     HUB_REPO,
     OFFLINE,
+    SERVER,
+    TOKEN,
+    RUNTIME_FOLDER,
     RAY_CLUSTER,
     RAY_REPORTS,
     RAY_LOGS,

@@ -21,7 +21,8 @@ from serpent_cli.evaluation.metrics import psnr
 from serpent_cli.zoo.locate import list_cards
 
 ROOT = Path(__file__).resolve().parent.parent
-ELSEWHERE = ("--device cuda", "--engine ray")  # tested where there is a GPU, and in test_ray.py
+# tested where there is a GPU, in test_ray.py and in tests/serving
+ELSEWHERE = ("--device cuda", "--engine ray", "serpent serve", "--server")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -49,7 +49,8 @@ def test_unknown_names_are_unknown() -> None:
         _ = serpent_cli.Restore  # pyright: ignore
 
 
-def test_half_of_triton_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interpreted", [{}, {"TRITON_INTERPRET": "1"}])
+def test_half_of_triton_is_passed_over(tmp_path: Path, interpreted: dict[str, str]) -> None:
     """Its Python without its runtime: an ImportError wherever it is asked for."""
     (tmp_path / "triton").mkdir()
     (tmp_path / "triton" / "__init__.py").write_text("raise ImportError('no libtriton')")
@@ -58,6 +59,6 @@ def test_half_of_triton_is_passed_over(tmp_path: Path) -> None:
     path = f"{tmp_path}{os.pathsep}{Path(serpent_cli.__file__).parents[1]}"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **interpreted, "PYTHONPATH": path},
     )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")

@@ -1,14 +1,14 @@
 """Jobs that one network can do together: with a demanded size, each picture needs its own scale."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.notes import Noting
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.imaging.read import read_size
 from serpent_cli.zoo.locate import list_cards
 
 
@@ -21,14 +21,14 @@ class Group:
         scale: Output pixels per input pixel and axis of the network.
         size: What its results are resampled to; None: they stay as they are.
         format: What all are written as; None for the format of each input.
-        folder: The local folder that all results go to; None if they lie here and there.
+        noting: Where its results are noted.
     """
 
     jobs: tuple[Job, ...]
     scale: int
     size: Geometry | None = None
     format: Format | None = None
-    folder: Path | None = None
+    noting: Noting = field(default_factory=Noting)
 
 
 def group_jobs(
@@ -37,7 +37,7 @@ def group_jobs(
     size: Geometry | None = None,
     scale: int | None = None,
     chosen: Format | None = None,
-    folder: Path | None = None,
+    noting: Noting = Noting(),  # noqa: B008 (it is frozen)
 ) -> list[Group]:
     """Sort jobs by the scale that each needs, which is one for all unless a size decides it.
 
@@ -46,20 +46,22 @@ def group_jobs(
         size: What results are resampled to.
         scale: Of the network, if it is given.
         chosen: What all are written as, if it is given.
-        folder: The local folder that all results go to, if there is one.
+        noting: Where results are noted.
     """
     if scale is not None:
-        return [Group(tuple(jobs), scale, size, chosen, folder)]
+        return [Group(tuple(jobs), scale, size, chosen, noting)]
     assert size is not None
     scales = sorted({card.scale for card in list_cards() if card.task == "upscale"})
     found: dict[int, list[Job]] = {}
     for job in jobs:
         found.setdefault(_needed(job, size, scales), []).append(job)
-    return [Group(tuple(found[each]), each, size, chosen, folder) for each in sorted(found)]
+    return [Group(tuple(found[each]), each, size, chosen, noting) for each in sorted(found)]
 
 
 def _needed(job: Job, size: Geometry, scales: Iterable[int]) -> int:
     """The smallest scale that reaches the size, or the largest there is."""
+    from serpent_cli.imaging.read import read_size  # codecs, which only a size needs
+
     known = sorted(scales)
     if not isinstance(job.source, Path) or not job.source.is_file():
         return known[-1]

@@ -10,9 +10,8 @@ import hashlib
 import io
 import json
 import os
-import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from serpent_cli.batch.places import Standard, exists, file_digest, identity, no
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
-from serpent_cli.imaging.write import held, part_stem
+from serpent_cli.imaging.write import alone_with
 from serpent_cli.version import __version__
 
 _GLANCE = 2**20  # bytes in which a manifest must have shown itself as one
@@ -42,15 +41,23 @@ class ManifestTerms:
         path: The file on this machine; None for no manifest, or a forgotten one.
         options: What decides the results.
         plan: What this machine adds.
+        shared: A picture alone is noted there, beside what other runs note; see `notes`.
+        replaces: Results of ours that are out of date may be replaced.
     """
 
     path: Path | None
     options: Mapping[str, Any]
     plan: Mapping[str, Any]
+    shared: bool = False
+    replaces: bool = True
 
 
 class Ledger(Protocol):
     """What files ask and tell a manifest, wherever it is kept; see `Manifest`."""
+
+    def concerned(self, job: Job) -> bool:
+        """Whether it may know a job, or will be told of it."""
+        ...
 
     def find(self, job: Job, input_digest: str) -> Record | None:
         """The finished result of a job."""
@@ -63,9 +70,6 @@ class Ledger(Protocol):
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
         """Note a result that is complete and not yet visible."""
         ...
-
-
-_PART = re.compile(r"\.(.+)\.[0-9a-f]{12}\.part")
 
 
 class Manifest:
@@ -95,6 +99,8 @@ class Manifest:
         self._lock, self._writing = FileLock(f"{path}.lock"), threading.Lock()
         self._records: dict[str, Record] = {}
         self._written: dict[str, set[str]] = {}
+        self._models: dict[str, str] = {}
+        self._options = dict(options)
         self.plan: dict[str, Any] = dict(plan or {})
         """As of the first run with these options: a resumed run plans alike."""
         self.unread = 0
@@ -107,11 +113,15 @@ class Manifest:
         self._stream = self._locked()
         try:
             if not self._load():
-                self._append({"run": self.run, "version": __version__, "options": dict(options),
-                              "plan": self.plan})  # fmt: skip
+                self._append(self._beginning())
         except BaseException:
             self.close()
             raise
+
+    def _beginning(self) -> dict[str, Any]:
+        return {
+            "run": self.run, "version": __version__, "options": self._options, "plan": self.plan,
+        }  # fmt: skip
 
     def _locked(self) -> BinaryIO:
         folder = self.path.parent
@@ -141,6 +151,10 @@ class Manifest:
         self._stream.close()
         self._lock.release()
 
+    def concerned(self, job: Job) -> bool:
+        """All jobs of its run are noted."""
+        return True
+
     def find(self, job: Job, input_digest: str) -> Record | None:
         """The finished result of a job: same options, same input, and an untouched output."""
         record = self._records.get(self._key(job))
@@ -157,6 +171,13 @@ class Manifest:
         if not written or isinstance(job.target, Standard):
             return False
         return exists(job.target) and file_digest(job.target) in written
+
+    def model_of(self, path: Path) -> str | None:
+        """Name of the model whose unchanged result a picture is; None if it is none."""
+        record = self._records.get(self._key(Job(path, path)))
+        if record is None or not path.is_file() or file_digest(path) != record.output_digest:
+            return None
+        return self._models.get(record.run, "")
 
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
         """Note a result that is complete and not yet visible.
@@ -201,8 +222,10 @@ class Manifest:
                 self._keep(entry)
             elif entry is Odd.OTHER:
                 self.unread += 1
-            elif isinstance(entry, Beginning) and entry.run == self.run and not known:
-                known, self.plan = True, dict(entry.plan or self.plan)
+            elif isinstance(entry, Beginning):
+                self._models[entry.run] = entry.model
+                if entry.run == self.run and not known:
+                    known, self.plan = True, dict(entry.plan or self.plan)
         if content and not content.endswith(b"\n"):  # killed while it wrote its last line
             self._write(b"\n")
         return known
@@ -220,16 +243,33 @@ class Manifest:
 
     def _write(self, line: bytes) -> None:
         """Append a line, whole or not at all, so that it is on the disk."""
-        end = self._stream.seek(0, os.SEEK_END)
+        if isinstance(self._stream, io.BytesIO):
+            self._stream.seek(0, os.SEEK_END)
+            self._stream.write(line)
+        else:
+            append(self._stream, line)
+
+
+def append(stream: BinaryIO, line: bytes) -> None:
+    """Append a line, whole or not at all, so that it is on the disk.
+
+    Args:
+        stream: A file opened for appending, unbuffered; others may append to it at the same time.
+        line: What to append, with its end.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    with alone_with(stream):
+        end = stream.seek(0, os.SEEK_END)
         try:
             left = memoryview(line)
             while left:
-                left = left[self._stream.write(left) :]
-            if not isinstance(self._stream, io.BytesIO):
-                os.fsync(self._stream.fileno())
+                left = left[stream.write(left) :]
+            os.fsync(stream.fileno())
         except OSError:
             with suppress(OSError):
-                self._stream.truncate(end)
+                stream.truncate(end)
             raise
 
 
@@ -240,33 +280,6 @@ def _check_regular(path: Path) -> None:
             f"the manifest {path} is no regular file",
             hint="name a file that is not there yet with --manifest",
         )
-
-
-def sweep(jobs: Iterable[Job]) -> None:
-    """Remove what a killed run left beside the targets of jobs; what is being written stays."""
-    targets = [job.target for job in jobs if isinstance(job.target, Path)]
-    names = {part_stem(target) for target in targets}
-    for folder in {target.parent for target in targets if target.parent.is_dir()}:
-        for path in folder.glob(".*.part"):
-            found = _PART.fullmatch(path.name)
-            if found and found[1] in names:
-                _remove_dead(path)
-
-
-def _remove_dead(path: Path) -> None:
-    """Remove an unfinished file that nobody writes any more."""
-    with suppress(OSError), path.open("rb") as stream:
-        if held(stream):
-            path.unlink()
-
-
-def sweep_if_free(path: Path, jobs: Iterable[Job]) -> None:
-    """Do that if no run has the manifest at a path; a run that follows does it anyway."""
-    try:
-        with FileLock(f"{path}.lock", timeout=0):
-            sweep(jobs)
-    except (Timeout, OSError):
-        return
 
 
 def options_digest(options: Mapping[str, Any]) -> str:

@@ -16,6 +16,12 @@ from typing import Any, BinaryIO
 
 from serpent_cli.errors import PictureError, SerpentError, UsageError
 
+_PACKAGES = {
+    "http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs",
+    "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "sftp": "paramiko", "ssh": "paramiko",
+    "smb": "smbprotocol", "dropbox": "dropboxdrivefs", "oci": "ocifs",
+}  # fmt: skip
+"""What fsspec needs beside itself to open URLs of a scheme."""
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")  # two letters or more: C:/ is a drive
 _LOCAL = re.compile(r"(?:file|local)://", re.IGNORECASE)
 _CHUNK = 2**20
@@ -272,9 +278,18 @@ def _system(url: str) -> tuple[Any, str]:
         missing = isinstance(error, ImportError)
         raise UsageError(
             f"cannot open {url}: {error}",
-            hint=f"install the package that fsspec needs for {scheme}://" if missing
+            hint=_package_hint(scheme) if missing
             else "known are https://, s3://, gs:// and what else fsspec lists",
         ) from error  # fmt: skip
+
+
+def _package_hint(scheme: str) -> str:
+    """What to type so that URLs of a scheme can be opened."""
+    package = _PACKAGES.get(scheme)
+    if package is None:
+        return f"install the package that fsspec needs for {scheme}://"
+    other = f"; or fetch it: curl {scheme}://... | serpent ... -" if "http" in scheme else ""
+    return f"pip install {package}{other}"
 
 
 def _with_scheme(scheme: str, path: str) -> str:

@@ -7,11 +7,11 @@ the manifest, which one process near the user keeps for all, so nothing is done 
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serpent_cli.batch.manifest import Manifest
+from serpent_cli.batch.manifest import ManifestTerms
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.notes import Notes
 from serpent_cli.batch.places import Place
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
@@ -45,25 +45,17 @@ class Keeper:
     """Keeps the manifest of a run for all its workers; its calls are served one after the other.
 
     Args:
-        path: See `Manifest`.
-        options: See `Manifest`.
-        plan: See `Manifest`.
+        terms: See `Notes`.
         named: Sources as the user named them, by the absolute paths that workers know.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        options: Mapping[str, Any],
-        plan: Mapping[str, Any],
-        named: Mapping[Place, Place],
-    ) -> None:
-        self._path, self._options, self._plan, self._named = path, options, plan, named
+    def __init__(self, terms: ManifestTerms, named: Mapping[Place, Place]) -> None:
+        self._terms, self._named = terms, named
         self._new: set[Job] = set()
 
     def open(self) -> dict[str, Any]:
         """Take the lock; returns the plan to follow. Not at birth, whose errors Ray wraps."""
-        self._manifest = Manifest(self._path, self._options, self._plan)
+        self._manifest = Notes(self._terms)
         return self._manifest.plan
 
     def close(self) -> None:
@@ -71,15 +63,15 @@ class Keeper:
         self._manifest.close()
 
     def find(self, job: Job, input_digest: str) -> Record | None:
-        """See `Manifest.find`."""
+        """See `Notes.find`."""
         return self._manifest.find(job, input_digest)
 
     def made(self, job: Job) -> bool:
-        """See `Manifest.made`."""
+        """See `Notes.made`."""
         return self._manifest.made(job)
 
     def add(self, job: Job, input_digest: str, output_digest: str, facts: dict[str, Any]) -> None:
-        """See `Manifest.add`."""
+        """See `Notes.add`."""
         named = replace(job, source=self._named.get(job.source, job.source))
         self._manifest.add(named, input_digest, output_digest, **facts)
         self._new.add(job)
@@ -99,16 +91,20 @@ class KeptManifest:
     def __init__(self, keeper: Any) -> None:
         self._keeper = keeper
 
+    def concerned(self, job: Job) -> bool:
+        """Its keeper has a manifest of its own."""
+        return True
+
     def find(self, job: Job, input_digest: str) -> Record | None:
-        """See `Manifest.find`."""
+        """See `Notes.find`."""
         return answer(self._keeper.find.remote(job, input_digest))
 
     def made(self, job: Job) -> bool:
-        """See `Manifest.made`."""
+        """See `Notes.made`."""
         return answer(self._keeper.made.remote(job))
 
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
-        """See `Manifest.add`; returns once the line is on the disk."""
+        """See `Notes.add`; returns once the line is on the disk."""
         answer(self._keeper.add.remote(job, input_digest, output_digest, facts))
 
     def is_new(self, job: Job) -> bool:

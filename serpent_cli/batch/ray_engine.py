@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serpent_cli.batch.manifest import NAME, ManifestTerms, sweep, sweep_if_free
+from serpent_cli.batch.manifest import NAME, ManifestTerms
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Place, Standard
 from serpent_cli.batch.ray_actors import Keeper, Terms, Worker, answer
 from serpent_cli.batch.ray_cluster import connected
 from serpent_cli.batch.result import FileResult
+from serpent_cli.batch.sweeping import sweep, sweep_if_free
 from serpent_cli.errors import DeviceError, UsageError
 from serpent_cli.restoration.plan import share_memory
 
@@ -137,7 +138,8 @@ def _kept(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
     named = {_absolute(job).source: job.source for job in jobs}
-    keeper = actor.remote(path, dict(manifest.options), dict(manifest.plan), named)
+    kept = replace(manifest, path=path, options=dict(manifest.options), plan=dict(manifest.plan))
+    keeper = actor.remote(kept, named)
     plan = answer(keeper.open.remote())
     try:
         yield keeper, plan

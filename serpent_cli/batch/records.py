@@ -52,10 +52,12 @@ class Beginning:
     Attributes:
         run: Digest of its options.
         plan: What its machine added to them.
+        model: Name of the model that it restored with; empty if it is not said.
     """
 
     run: str
     plan: Mapping[str, Any]
+    model: str = ""
 
 
 class Odd(Enum):
@@ -76,7 +78,7 @@ def read_line(line: bytes) -> Record | Beginning | Odd:
         return Odd.OTHER
     found = cast("dict[str, Any]", entry)
     if "options" in found and isinstance(found.get("run"), str):
-        return Beginning(found["run"], _plan(found.get("plan")))
+        return Beginning(found["run"], _plan(found.get("plan")), _model(found["options"]))
     if not all(isinstance(found.get(key), str) for key in _ESSENTIAL):
         return Odd.OTHER
     warnings = found.get("warnings")
@@ -99,6 +101,11 @@ def _plan(value: Any) -> Mapping[str, Any]:
     memory = found.get("memory")
     sound = memory is None or (type(memory) is int and memory > 0)
     return found if sound else {}
+
+
+def _model(options: Any) -> str:
+    found = cast("dict[str, Any]", options) if isinstance(options, dict) else {}
+    return str(found.get("model", ""))
 
 
 def _count(found: Mapping[str, Any], key: str) -> int:

@@ -247,7 +247,7 @@ class File:
 
     def _written(self, restored: Picture, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
         """Judge the result on what was written, and tell the manifest."""
-        self.warnings = as_written(self.warnings, restored, encoded)
+        self.warnings = as_written(self.warnings, restored, encoded, self.restorer.budget)
         self._note(encoded, notes)
 
     def _note(self, encoded: BinaryIO, notes: tuple[str, ...]) -> None:

@@ -44,7 +44,7 @@ def standing(job: Job, manifest: Ledger | None, *, force: bool) -> Standing:
     Raises:
         PictureError: The input cannot be read.
     """
-    if manifest is None:
+    if manifest is None or not manifest.concerned(job):
         return Standing(force=force)
     mark = change_mark(job.source)
     if force:

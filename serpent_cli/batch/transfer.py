@@ -1,17 +1,19 @@
 """Pictures from and to any place: local files, URLs, standard streams."""
 
 import io
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.encode import encode
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
-from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.write import write_picture
+from serpent_cli.imaging.write import new_file, write_picture
+
+if TYPE_CHECKING:
+    from serpent_cli.imaging.picture import Picture
 
 Ready = Callable[[BinaryIO, tuple[str, ...]], None]
 """Called with a result's encoded bytes, complete but not yet visible under their name, and with one
@@ -46,7 +48,7 @@ def prepare(target: Place, *, force: bool) -> None:
 
 
 def write_to(
-    picture: Picture,
+    picture: "Picture",
     target: Place,
     *,
     force: bool = False,
@@ -75,6 +77,9 @@ def write_to(
         return write_picture(picture, target, force=force, quality=quality, on_ready=on_ready)
     stream = io.BytesIO()
     named = _format_of(picture) if isinstance(target, Standard) else None
+    # Not above: a run that finds all its work done need not wait for the codecs to load.
+    from serpent_cli.imaging.encode import encode
+
     notes = encode(
         picture, chosen or named or format_for(PurePosixPath(target.name)), stream, quality=quality
     )
@@ -85,6 +90,33 @@ def write_to(
     else:
         _print(stream)
     return notes
+
+
+def deliver(
+    content: BinaryIO, target: Place, *, force: bool, on_ready: Callable[[BinaryIO], None]
+) -> None:
+    """Put an encoded picture at its target, whole or not at all.
+
+    Args:
+        content: The picture, from its first byte.
+        target: Where to.
+        force: Replace an existing file.
+        on_ready: Called once, before it is visible there.
+
+    Raises:
+        PictureError: The target exists, or the place refuses it.
+    """
+    if isinstance(target, Path):
+        with new_file(target, force=force) as file:
+            shutil.copyfileobj(content, file)
+            on_ready(file)
+        return
+    stream = io.BytesIO(content.read())
+    on_ready(stream)
+    if isinstance(target, Remote):
+        _upload(stream, target, force=force)
+    else:
+        _print(stream)
 
 
 def _print(stream: io.BytesIO) -> None:
@@ -100,7 +132,7 @@ def _print(stream: io.BytesIO) -> None:
         ) from error
 
 
-def _format_of(picture: Picture) -> Format:
+def _format_of(picture: "Picture") -> Format:
     """The format a picture was read from, or PNG where that cannot be written."""
     wanted = picture.format.replace(" ", "").lower()
     return next(

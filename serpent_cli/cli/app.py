@@ -15,6 +15,7 @@ from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
 from serpent_cli.cli.help_pages import Commands, with_examples
 from serpent_cli.cli.models import models
+from serpent_cli.cli.serve import serve
 from serpent_cli.cli.train import train
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.settings import DEBUG, prepare_torch
@@ -32,6 +33,7 @@ app.add("deblur", deblur.command)
 app.add("upscale", upscale.command)
 app.add("compare", compare)
 app.add_typer(models, name="models")
+app.add("serve", serve)
 app.add("train", train)
 app.add("eval", evaluate)
 app.add("doctor", doctor)

@@ -8,6 +8,7 @@ import typer
 
 from serpent_cli.cli import console, options
 from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.progress import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ NAMED = 8  # so many files without a partner are named, the others counted
 
 Page = Annotated[
     Path, typer.Option("-o", "--output", metavar="PAGE", help="The page to write, an .html file.")
+]
+Recursive = Annotated[
+    bool,
+    typer.Option(
+        "-r",
+        "--recursive",
+        help="Include subfolders, as `serpent deblur -r` makes them.",
+    ),
 ]
 Lossless = Annotated[
     float,
@@ -34,6 +43,7 @@ def compare(
     before: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
     after: Annotated[Path, typer.Argument(help="What became of it: any size, same shape.")],
     output: Page,
+    recursive: Recursive = False,
     lossless: Lossless = 64,
     force: options.Force = False,
     max_pixels: options.MaxPixels = options.DEFAULT_MAX_PIXELS,
@@ -43,19 +53,20 @@ def compare(
 ) -> None:
     """Write one page with a slider between before and after, which opens without a network.
 
-    Two folders give one page with all pictures that have the same name in both. The page holds
+    Two folders give one page with all pictures that have the same name in both; with -r, the same
+    name in the same subfolder. The page holds
     copies of the pictures: without their EXIF data, such as places, but with their names.
     """
     from serpent_cli.compare.report import Watch, write_report
 
-    found = _pairs(before, after)
+    found = _pairs(before, after, recursive=recursive)
     failures: list[tuple[Pair, SerpentError]] = []
 
     def failed(pair: "Pair", error: SerpentError) -> None:
         failures.append((pair, error))
         console.error(error)
 
-    with console.progress_bar(len(found.pairs), "pictures", quiet=quiet) as bar:
+    with progress_bar(len(found.pairs), "pictures", quiet=quiet) as bar:
 
         def begun(pair: "Pair") -> None:
             bar.file(pair.name)
@@ -82,14 +93,16 @@ show_examples(
     ("serpent compare in.png out.png -o report.html", "two pictures"),
     ("serpent compare small.jpg small_x4.jpg -o report.html", "of different sizes"),
     ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, by name"),
+    ("serpent compare -r photos/ sharp/ -o report.html", "with their subfolders"),
 )
 
 
-def _pairs(before: Path, after: Path) -> "Pairing":
+def _pairs(before: Path, after: Path, *, recursive: bool) -> "Pairing":
     """The pairs that are meant; what has no partner is named."""
     from serpent_cli.compare.pairs import Pair, Pairing, pair_by_name
 
-    first, second = _pictures(before), _pictures(after)
+    first = _pictures(before, recursive=recursive, apart=after)
+    second = _pictures(after, recursive=recursive)
     if before.is_dir() != after.is_dir():
         raise UsageError(
             f"one of {before} and {after} is a folder, the other a file",
@@ -97,7 +110,7 @@ def _pairs(before: Path, after: Path) -> "Pairing":
         )
     if not before.is_dir():
         return Pairing((Pair(before, after),), (), ())
-    found = pair_by_name(first, second)
+    found = pair_by_name(first, second, (before, after) if recursive else None)
     if not found.pairs:
         raise NoInputError(
             f"no picture in {before} has the name of one in {after}",
@@ -109,11 +122,12 @@ def _pairs(before: Path, after: Path) -> "Pairing":
     return found
 
 
-def _pictures(place: Path) -> list[Path]:
-    """A file itself, or the pictures that lie directly in a folder."""
+def _pictures(place: Path, *, recursive: bool, apart: Path | None = None) -> list[Path]:
+    """A file itself, or the pictures that lie in a folder, those of another one in it left out."""
     from serpent_cli.batch.sources import find_sources
 
-    found = (source.place for source in find_sources([place]).pictures)
+    sources = find_sources([place], recursive=recursive, output=apart)
+    found = (source.place for source in sources.pictures)
     return [path for path in found if isinstance(path, Path)]
 
 

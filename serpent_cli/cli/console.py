@@ -1,22 +1,16 @@
-"""The one voice: results on stdout; progress, warnings and errors on stderr."""
+"""The one voice: results on stdout; warnings and errors on stderr, as progress is by `progress`."""
 
 import codecs
 import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.filenames import json_text, printable
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID, TextColumn
-
-NAME_WIDTH = 32
-"""Columns of a terminal that a name may take beside its bar."""
 
 
 def prepare() -> None:
@@ -148,71 +142,3 @@ def error(failure: SerpentError) -> None:
     note(f"error: {failure.message}")
     if failure.hint:
         note(f"hint: {failure.hint}")
-
-
-class Bar:
-    """A progress bar: files, and the tiles of the present one."""
-
-    def __init__(self, progress: "Progress | None", files: "TaskID | None") -> None:
-        self._progress, self._files = progress, files
-        self._tiles = progress.add_task("", total=None, visible=False) if progress else None
-
-    def file(self, name: str) -> None:
-        """Work on a file begins."""
-        if self._progress is not None and self._tiles is not None:
-            self._progress.reset(self._tiles, description=printable(name), total=None, visible=True)
-
-    def tile(self, done: int, total: int) -> None:
-        """A tile of the present file is done."""
-        if self._progress is not None and self._tiles is not None:
-            self._progress.update(self._tiles, completed=done, total=total)
-
-    def advance(self) -> None:
-        """A file is done."""
-        if self._progress is not None and self._files is not None:
-            self._progress.advance(self._files)
-
-
-@contextmanager
-def progress_bar(total: int, what: str, *, quiet: bool) -> Generator[Bar]:
-    """A bar on stderr while the block runs: only on a terminal, and not when quiet."""
-    if quiet or not sys.stderr.isatty():
-        yield Bar(None, None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    columns = (_name_column(), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Bar(progress, progress.add_task(what, total=total))
-
-
-@contextmanager
-def byte_bar(name: str, *, quiet: bool) -> Generator[Callable[[int, int], None] | None]:
-    """What to tell (bytes here, in all) of a download; its bar shows with the first of it."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
-    columns = (_name_column(), BarColumn(), DownloadColumn())
-    with Progress(
-        *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
-    ) as progress:
-        task = progress.add_task(printable(name), total=None, visible=False)
-
-        def on_bytes(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, visible=True)
-
-        yield on_bytes
-
-
-def _name_column() -> "TextColumn":
-    """A column for names: no markup, and so narrow that the bar keeps its place."""
-    from rich.progress import TextColumn
-    from rich.table import Column
-
-    width = Column(no_wrap=True, overflow="ellipsis", max_width=NAME_WIDTH)
-    return TextColumn("{task.description}", markup=False, table_column=width)

@@ -40,5 +40,6 @@ show_examples(
     ("serpent deblur -r photos/ -o sharp/", "a tree of folders; again: what is not done yet"),
     ("serpent deblur - < in.jpg > out.jpg", "in a pipeline"),
     ("serpent deblur scan.tif --max-memory 2G", "a large one on a small machine"),
+    ("serpent deblur --server in.png", "at once: `serpent serve` has the model loaded"),
 )
 command = takes(DeblurRequest)(deblur)

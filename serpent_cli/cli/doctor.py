@@ -1,6 +1,5 @@
 """`serpent doctor`."""
 
-import importlib.metadata
 import importlib.util
 import platform
 from typing import TYPE_CHECKING
@@ -23,7 +22,9 @@ PACKAGES = ("torch", "numpy", "pillow", "tifffile", "imagecodecs", "safetensors"
 
 def doctor() -> None:
     """Show what this machine offers, what is missing, and what that means."""
-    versions = "  ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    from importlib import metadata  # slow to load, and only this command needs it
+
+    versions = "  ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     console.result(f"serpent {__version__}  Python {platform.python_version()}  {versions}")
     _devices()
     _backends()

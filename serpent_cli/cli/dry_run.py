@@ -1,14 +1,13 @@
 """`--dry-run`: what would be done, with the size, memory and time that each picture would take."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.outcome import duration, record_lost
-from serpent_cli.cli.preparing import load, manifest_of, run_options
+from serpent_cli.cli.preparing import load, notes_of, run_options
 from serpent_cli.cli.request import Request
 
 if TYPE_CHECKING:
@@ -49,8 +48,7 @@ def predict(groups: "list[Group]", lost: "Sequence[Lost]", request: Request) -> 
 def _forecasts(group: "Group", request: Request) -> "list[Forecast]":
     from serpent_cli.batch.forecast import forecast
 
-    known = manifest_of(group, request, read_only=True)
-    with known or nullcontext():
+    with notes_of(group, request, read_only=True) as known:
         restorer = load(group, request, known)[0]
         speed = restorer.seconds_per_megapixel()
         found: list[Forecast] = []

@@ -8,7 +8,9 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.progress import progress_bar
 from serpent_cli.errors import UsageError
+from serpent_cli.restoration.words import parse_tile
 
 if TYPE_CHECKING:
     from serpent_cli.evaluation.report import Mean
@@ -100,12 +102,12 @@ def evaluate(
     if write_card and (model is None or not model.endswith(".safetensors")):
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
     check_device(device)
-    name, side = model or _bundled(suite, scale), options.parse_tile(tile)
+    name, side = model or _bundled(suite, scale), parse_tile(tile)
     require_packages()
     from serpent_cli.evaluation import run
 
     restorer = _load(name, device, side, threads)
-    with console.progress_bar(1, suite, quiet=quiet) as bar:
+    with progress_bar(1, suite, quiet=quiet, unit="pictures") as bar:
         bar.file("pictures" if photos is None else "photographs")
         means = run.evaluate(
             restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from serpent_cli.cli import console
+from serpent_cli.cli.progress import byte_bar
 from serpent_cli.settings import go_offline, prepare_hub
 
 if TYPE_CHECKING:
@@ -18,5 +18,5 @@ def fetch_model(name: str, *, offline: bool = False, quiet: bool = False) -> "tu
         go_offline()
     from serpent_cli.zoo.locate import locate
 
-    with console.byte_bar(name, quiet=quiet) as on_bytes:
+    with byte_bar(name, quiet=quiet) as on_bytes:
         return locate(name, on_bytes)

@@ -13,6 +13,7 @@ from serpent_cli.errors import UsageError
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.naming import Naming
+    from serpent_cli.batch.notes import Noting
     from serpent_cli.batch.places import Place
     from serpent_cli.batch.sources import Lost, Sources
 
@@ -36,9 +37,9 @@ def gather(request: Request) -> Gathered:
     Raises:
         SerpentError: Nothing is named or found, or what is named contradicts itself.
     """
-    from serpent_cli.batch.again import without_results
     from serpent_cli.batch.groups import group_jobs
-    from serpent_cli.batch.naming import name_targets, results_folder
+    from serpent_cli.batch.naming import name_targets
+    from serpent_cli.batch.notes import noting_of
     from serpent_cli.batch.places import parse_place
     from serpent_cli.imaging.geometry import Geometry
 
@@ -47,10 +48,10 @@ def gather(request: Request) -> Gathered:
     sources = _sources(request, output)
     scale = request.wanted_scale()
     naming = _naming(request, scale)
-    folder = results_folder(sources, output, naming)
-    sources, ours = without_results(sources, output, naming, manifest_path(folder, request))
-    if ours and not request.quiet:
-        console.note(f"{ours} of the files are results of an earlier run, and no inputs")
+    noting = noting_of(sources, output, naming)
+    sources = _inputs(sources, output, naming, noting, request)
+    if not sources.pictures:
+        return Gathered([], sources.lost)
     jobs = name_targets(sources, output, naming)
     if str(output) == "-" or any(str(job.target) == "-" for job in jobs):
         if request.json:
@@ -58,7 +59,7 @@ def gather(request: Request) -> Gathered:
                 "--json and the picture would both go to standard output", hint="give -o FILE"
             )
         console.refuse_terminal()
-    groups = group_jobs(jobs, size=geometry, scale=scale, chosen=naming.format, folder=folder)
+    groups = group_jobs(jobs, size=geometry, scale=scale, chosen=naming.format, noting=noting)
     return Gathered(groups, sources.lost)
 
 
@@ -85,6 +86,29 @@ def _sources(request: Request, output: "Place | None") -> "Sources":
     if not request.quiet:
         tell_left_alone(sources)
     return sources
+
+
+def _inputs(
+    sources: "Sources", output: "Place | None", naming: "Naming", noting: "Noting", request: Request
+) -> "Sources":
+    """The sources that are no results of an earlier run; those are told."""
+    from serpent_cli.batch.again import without_results
+    from serpent_cli.zoo.locate import locate
+
+    def model() -> str:
+        return locate(request.model_for(naming.scale))[1].name
+
+    # A size decides the model of each picture later; who demands force may work on results, too.
+    known = None if request.force or request.wanted_scale() is None else model
+    path = manifest_path(None if noting.shared else noting.folder, request)
+    left, out = without_results(sources, output, naming, path, known)
+    if out and not request.quiet:
+        are = "is a result" if len(out) == 1 else "are results"
+        inputs = "input" if len(out) == 1 else "inputs"
+        console.note(f"{len(out)} of the files {are} of an earlier run, and no {inputs}")
+        if not left.pictures:
+            console.note("hint: give --force, or -o another folder, to restore a result once more")
+    return left
 
 
 def _naming(request: Request, scale: int | None) -> "Naming":

@@ -7,6 +7,7 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.fetching import fetch_model
+from serpent_cli.cli.progress import byte_bar
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
 from serpent_cli.version import DISTRIBUTION
@@ -34,7 +35,7 @@ def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet =
             note = f"{name} is {'bundled' if source.card else 'a file of yours'}: nothing to fetch"
         else:
             expected = source.card.sha256 if source.card else None
-            with console.byte_bar(name, quiet=quiet) as on_bytes:
+            with byte_bar(name, quiet=quiet) as on_bytes:
                 path = hub.fetch(source.where, expected, on_bytes)
             note = f"{name} is verified, at {path}"
         if not quiet:

@@ -7,7 +7,6 @@ import typer
 
 from serpent_cli.cli import completing
 from serpent_cli.cli.help_pages import BATCH, INPUT_OUTPUT, QUALITY, RESOURCES, STYLE
-from serpent_cli.errors import UsageError
 
 Inputs = Annotated[
     list[str] | None,
@@ -125,7 +124,7 @@ Quality = Annotated[
         max=100,
         metavar="N",
         show_default="a JPEG's own, else high",
-        help="Quality of JPEG, WebP and AVIF results.",
+        help="Quality of JPEG, WebP and AVIF results; 100 is lossless for WebP and AVIF.",
         rich_help_panel=QUALITY,
     ),
 ]
@@ -219,6 +218,14 @@ Engine = Annotated[
         rich_help_panel=BATCH,
     ),
 ]
+ServerOption = Annotated[
+    bool,
+    typer.Option(
+        "--server",
+        help="Let `serpent serve` do it, which has the model loaded; found by SERPENT_SERVER.",
+        rich_help_panel=BATCH,
+    ),
+]
 ManifestOption = Annotated[
     Path | None,
     typer.Option(
@@ -257,36 +264,3 @@ Json = Annotated[
 ]
 
 DEFAULT_MAX_PIXELS = 500_000_000  # imaging.read's; not imported, so that --help stays instant
-
-
-def parse_tile(text: str) -> str | int:
-    """`auto`, `whole`, or a number of pixels.
-
-    Raises:
-        UsageError: None of these.
-    """
-    if text in ("auto", "whole"):
-        return text
-    if not text.isdigit() or int(text) == 0:
-        raise UsageError(
-            f"--tile {text} is not auto, whole or a number", hint="for instance --tile 512"
-        )
-    return int(text)
-
-
-def parse_region(text: str | None) -> tuple[int, int, int, int] | None:
-    """Four whole numbers x,y,w,h.
-
-    Raises:
-        UsageError: Something else.
-    """
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
-        raise UsageError(
-            f"--region {text} is not four whole numbers",
-            hint="for instance --region 100,50,640,480",
-        )
-    x, y, w, h = (int(part) for part in parts)
-    return x, y, w, h

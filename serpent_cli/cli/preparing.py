@@ -1,19 +1,21 @@
 """What a restoring command needs before it begins: restorers, a manifest, options of the run."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serpent_cli.cli import console
-from serpent_cli.cli.options import parse_region, parse_tile
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
-from serpent_cli.settings import BACKEND
+from serpent_cli.restoration.words import parse_region, parse_tile
+from serpent_cli.settings import BACKEND, SERVER, THREADS, TOKEN
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest, ManifestTerms
+    from serpent_cli.batch.manifest import ManifestTerms
+    from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.stages import RunOptions
     from serpent_cli.restoration.restorer import Restorer
@@ -36,9 +38,57 @@ def check(request: Request) -> None:
     for size in (request.max_memory, request.max_vram):
         if size is not None:
             parse_memory(size)
-    if request.engine == "local":  # other machines may have other devices
+    if request.server:
+        check_server(request)
+    elif request.engine == "local":  # other machines may have other devices
         for name in device_names(request):
             check_device(name)
+
+
+def check_server(request: Request) -> None:
+    """Refuse what only a server decides, and see that one is there.
+
+    Raises:
+        UsageError: An option that has no meaning with --server.
+        DeviceError: No server answers.
+    """
+    from serpent_cli.serving.client import check
+
+    given = {
+        "--device": request.device != "auto", "--precision": request.precision != "auto",
+        "--max-memory": request.max_memory is not None, "--threads": request.threads is not None,
+        "--max-vram": request.max_vram is not None, "--jobs": request.jobs != 1,
+    }  # fmt: skip
+    if found := next((option for option, said in given.items() if said), None):
+        raise UsageError(f"{found} is for the server to decide", "give it to `serpent serve`")
+    if request.engine != "local" or request.dry_run:
+        other = "--engine ray" if request.engine != "local" else "--dry-run"
+        raise UsageError(f"--server and {other} do not go together", "leave one of them out")
+    check(server_address())
+
+
+def server_address() -> str:
+    """Where the server is."""
+    from serpent_cli.serving.wire import default_socket
+
+    return SERVER.get() or str(default_socket())
+
+
+def on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[FileResult]":
+    """Results of a group from a server."""
+    from serpent_cli.serving.client import Errand, run_on_server
+    from serpent_cli.serving.wire import Terms
+    from serpent_cli.zoo.names import is_path
+
+    model = request.model_for(group.scale)
+    terms = Terms(
+        task=request.task, model=str(Path(model).absolute()) if is_path(model) else model,
+        strength=request.strength, region=request.region, quality=request.quality,
+        size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
+        tile=request.tile, max_pixels=request.max_pixels,
+    )  # fmt: skip
+    errand = Errand(server_address(), terms, TOKEN.get(), request.force, notes)
+    return run_on_server(group.jobs, errand)
 
 
 def device_names(request: Request) -> list[str]:
@@ -46,25 +96,54 @@ def device_names(request: Request) -> list[str]:
     return [name.strip() for name in request.device.split(",")]
 
 
-def run_options(group: "Group", request: Request, manifest: "Manifest | None") -> "RunOptions":
+def loading(group: "Group", request: Request) -> str:
+    """What is about to be loaded and where, said before torch is there to ask."""
+    if request.server:
+        return f"asking the server at {server_address()}"
+    from serpent_cli.restoration.device_names import no_accelerator
+    from serpent_cli.zoo.locate import locate
+
+    model = locate(request.model_for(group.scale))[1].name
+
+    if request.engine == "ray":
+        return f"loading {model} on the machines of the Ray cluster"
+    if request.device == "auto" and not no_accelerator():
+        return f"loading {model}, on a GPU if there is one"
+    names = ["cpu" if name == "auto" else name for name in device_names(request)]
+    where = ", ".join(dict.fromkeys(names))
+    if where != "cpu":
+        return f"loading {model} on {where}"
+    threads = request.threads or _threads()
+    return f"loading {model} on cpu, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _threads() -> int:
+    """How many threads torch takes if nothing is said."""
+    demanded = THREADS.get()
+    if demanded is not None and demanded.isdigit() and int(demanded) > 0:
+        return int(demanded)
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def run_options(group: "Group", request: Request, notes: "Notes | None") -> "RunOptions":
     """What holds for every picture of a group."""
     from serpent_cli.batch.stages import RunOptions
 
     return RunOptions(
         max_pixels=request.max_pixels, region=parse_region(request.region), force=request.force,
-        quality=request.quality, chosen=group.format, size=group.size, manifest=manifest,
+        quality=request.quality, chosen=group.format, size=group.size, manifest=notes,
     )  # fmt: skip
 
 
-def manifest_of(group: "Group", request: Request, *, read_only: bool = False) -> "Manifest | None":
-    """The manifest of a group: as demanded, or in the local folder that all results go to."""
-    from serpent_cli.batch.manifest import Manifest
+def notes_of(group: "Group", request: Request, *, read_only: bool = False) -> "Notes":
+    """The notes of a group: as demanded, or in the local folder that all results go to."""
+    from serpent_cli.batch.notes import Notes
 
     terms = manifest_terms(group, request)
-    if terms.path is None:
-        return None
-    _check_apart(terms.path, group)
-    manifest = Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    if terms.path is not None:
+        _check_apart(terms.path, group)
+    manifest = Notes(terms, read_only=read_only)
     if manifest.unread:
         console.warning(
             f"{terms.path}: {manifest.unread} of its lines are damaged or of another program, and"
@@ -103,7 +182,8 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
     from serpent_cli.batch.manifest import ManifestTerms
     from serpent_cli.zoo.locate import locate
 
-    path = manifest_path(group.folder, request)
+    noting = group.noting
+    path, own = manifest_path(noting.folder, request), request.manifest is not None
     card = locate(request.model_for(group.scale))[1]
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,
@@ -111,7 +191,10 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
         "max_vram": request.max_vram, "strength": request.strength, "region": request.region,
         "size": request.size, "quality": request.quality,
     }  # fmt: skip
-    return ManifestTerms(path, options, {"memory": _budget(request)})
+    return ManifestTerms(
+        path, options, {"memory": _budget(request)}, shared=noting.shared and not own,
+        replaces=noting.replaces or own,
+    )  # fmt: skip
 
 
 def _budget(request: Request) -> int | None:
@@ -123,7 +206,7 @@ def _budget(request: Request) -> int | None:
     return default_budget() if request.tile == "auto" else None
 
 
-def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list[Restorer]":
+def load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
     from serpent_cli.restoration.plan import share_memory
 
@@ -132,7 +215,7 @@ def load(group: "Group", request: Request, manifest: "Manifest | None") -> "list
 
         torch.set_num_threads(request.threads)
     devices = [name for name in device_names(request) for _ in range(request.jobs)]
-    budget = _budget(request) if manifest is None else manifest.plan.get("memory")
+    budget = notes.plan.get("memory")
     terms = replace(load_terms(group, request), max_memory=share_memory(budget, len(devices)))
     return [replace(terms, device=device).load() for device in devices]
 

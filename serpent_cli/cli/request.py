@@ -29,6 +29,7 @@ class Request(ABC):
     device: options.Device = "auto"
     jobs: options.Jobs = 1
     engine: options.Engine = "local"
+    server: options.ServerOption = False
     precision: options.Precision = "auto"
     max_memory: options.MaxMemory = None
     max_vram: options.MaxVram = None

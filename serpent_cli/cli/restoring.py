@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,23 +11,26 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.gathering import gather
-from serpent_cli.cli.options import parse_region
 from serpent_cli.cli.outcome import Outcome, announcement
 from serpent_cli.cli.preparing import (
     check,
     check_scale,
     load,
-    manifest_of,
+    loading,
+    notes_of,
     on_ray,
+    on_server,
     run_options,
 )
+from serpent_cli.cli.progress import Bar, progress_bar
 from serpent_cli.cli.request import Request
+from serpent_cli.restoration.words import parse_region
 from serpent_cli.settings import BACKEND
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import Manifest
     from serpent_cli.batch.naming import Job
+    from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.restoration.restorer import Restorer
 
@@ -48,7 +51,7 @@ def restore_files(request: Request) -> None:
     groups, lost = found.groups, found.lost
     for group in groups:
         check_scale(group, request)
-    outcome = Outcome(request, sum(len(group.jobs) for group in groups))
+    outcome = Outcome(request, groups)
     if request.dry_run:
         from serpent_cli.cli.dry_run import predict
 
@@ -56,60 +59,88 @@ def restore_files(request: Request) -> None:
         return
     for each in lost:
         outcome.lose(each)
-    with console.progress_bar(outcome.total, "files", quiet=request.quiet) as bar:
-        for group in groups:
-            with closing(_results(group, request, bar)) as results:
-                for result in results:
-                    bar.advance()
-                    outcome.show(result)
-                    if result.error is not None and request.fail_fast:
-                        raise typer.Exit(outcome.finish())
+    try:
+        _restore_groups(groups, request, outcome)
+    except KeyboardInterrupt:
+        outcome.interrupted()
+        raise
     raise typer.Exit(outcome.finish())
 
 
-def _results(group: "Group", request: Request, bar: console.Bar) -> "Generator[FileResult]":
-    from serpent_cli.batch.manifest import sweep
+def _restore_groups(groups: "list[Group]", request: Request, outcome: Outcome) -> None:
+    with progress_bar(outcome.total, "pictures", quiet=request.quiet) as bar:
+        for group in groups:
+            with closing(_results(group, request, bar)) as results:
+                for result in results:
+                    bar.advance(quick=result.skipped)
+                    outcome.show(result)
+                    if result.error is not None and request.fail_fast:
+                        return
+
+
+def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResult]":
     from serpent_cli.batch.standing import settled
+    from serpent_cli.batch.sweeping import sweep
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
     with ExitStack() as stack:
-        manifest = manifest_of(group, request, read_only=ray)
-        if manifest is not None:
-            stack.enter_context(manifest)
+        notes = stack.enter_context(notes_of(group, request, read_only=ray))
         if not ray:
             sweep(group.jobs)
-        yield from settled(jobs, manifest, force=request.force)
+        yield from settled(jobs, notes, force=request.force)
         if not jobs:
             return
         left = replace(group, jobs=tuple(jobs))
-        yield from on_ray(left, request) if ray else _restored(left, request, manifest, bar)
+        if not request.quiet:
+            console.note(loading(group, request))
+        bar.begin()
+        if ray:
+            yield from on_ray(left, request)
+        elif request.server:
+            bar.crowd()
+            yield from on_server(left, request, notes)
+        else:
+            yield from _restored(left, request, notes, bar)
 
 
-def _restored(
-    group: "Group", request: Request, manifest: "Manifest | None", bar: console.Bar
-) -> "Iterator[FileResult]":
+def _restored(group: "Group", request: Request, notes: "Notes", bar: Bar) -> "Iterator[FileResult]":
     from serpent_cli.batch.workers import run_all
     from serpent_cli.ops.backend import use_backend
 
-    restorers = load(group, request, manifest)
-    options = run_options(group, request, manifest)
+    restorers = load(group, request, notes)
+    options = run_options(group, request, notes)
     shown = replace(options, on_size=_announcer(request, restorers[0], bar), on_tile=bar.tile)
-    with use_backend(BACKEND.get()):
+    with use_backend(BACKEND.get()), _watched(restorers, bar):
         yield from run_all(group.jobs, restorers, shown)
 
 
+@contextmanager
+def _watched(restorers: "list[Restorer]", bar: Bar) -> "Generator[None]":
+    """Within, the bar hears of the network's layers, where one works at a time and at once."""
+    restorer = restorers[0]
+    if len(restorers) > 1:
+        bar.crowd()
+    elif bar.shown and restorer.device.type == "cpu":  # a GPU's work is only queued by a layer
+        from serpent_cli.model.watching import watched
+
+        with watched(restorer.forward.model, bar.inside):
+            yield
+        return
+    yield
+
+
 def _announcer(
-    request: Request, restorer: "Restorer", bar: console.Bar
+    request: Request, restorer: "Restorer", bar: Bar
 ) -> "Callable[[Job, int, int], None]":
     """Tells the bar of each picture, and the user of large ones."""
     region = parse_region(request.region)
 
     def on_size(job: "Job", height: int, width: int) -> None:
-        bar.file(job.source.name)
         if region is not None:
             width, height = region[2:]
         pixels = height * width * restorer.scale**2
         if pixels > ANNOUNCED_PIXELS and not request.quiet:
             console.note(announcement(job.target.name, height, width, restorer))
+        bar.file(job.source.name, height * width)
 
     return on_size

@@ -8,6 +8,7 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.progress import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _weights(init: str | None) -> "tuple[dict[str, Tensor] | None, Card | None]"
 def _decoded(sources: list[Path], least_side: int, quiet: bool) -> "list[Tensor]":
     from serpent_cli.training.photos import load_photos
 
-    with console.progress_bar(len(sources), "photographs", quiet=quiet) as bar:
+    with progress_bar(len(sources), "photographs", quiet=quiet) as bar:
         pictures: list[Tensor] = []
         for source in sources:
             bar.file(str(source))

@@ -22,10 +22,10 @@ def frame(title: str) -> tuple[bytes, bytes]:
     Args:
         title: Plain text; whatever is markup in it is shown, not obeyed.
     """
-    page, style = _own("page.html"), _own("page.css")
-    script = _own("stage.js") + _own("page.js")
+    page, style, script = _own("page.html"), _style(), _script()
+    script_source, style_source = sources()
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)};"
+        f"default-src 'none'; img-src data:; style-src {style_source}; script-src {script_source};"
         " base-uri 'none'; form-action 'none'"
     )
     # The title comes last: nothing in it is taken for a place to fill.
@@ -39,6 +39,11 @@ def frame(title: str) -> tuple[bytes, bytes]:
     top, bottom = page.split(_PAIRS)
     # A name that is not UTF-8 shows a question mark instead of ending the work.
     return top.encode("utf-8", "replace"), bottom.encode("utf-8", "replace")
+
+
+def sources() -> tuple[str, str]:
+    """The page's script and its style as a Content-Security-Policy names them, by their hashes."""
+    return _hash(_script()), _hash(_style())
 
 
 def facts_block(facts: dict[str, Any]) -> bytes:
@@ -56,6 +61,14 @@ def copy_block(kind: str, number: int, address: str) -> bytes:
         address: As `data_address` gave it.
     """
     return f'<script type="text/plain" id="{kind}-{number}">{address}</script>\n'.encode("ascii")
+
+
+def _script() -> str:
+    return _own("stage.js") + _own("page.js")
+
+
+def _style() -> str:
+    return _own("page.css")
 
 
 def _own(name: str) -> str:

@@ -1,9 +1,9 @@
 """Which picture belongs to which."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,20 @@ class Pair:
     Attributes:
         before: The file that was worked on.
         after: What became of it.
+        folder: Where both lie below the two trees that are compared, with forward slashes.
     """
 
     before: Path
     after: Path
+    folder: str = ""
 
     @property
     def name(self) -> str:
-        """What to call both: their stem where they share it."""
+        """What to call both: their stem where they share it, after their folder in a tree."""
+        above = f"{self.folder}/" if self.folder else ""
         if self.before.stem == self.after.stem:
-            return self.after.stem
-        return f"{self.before.name} → {self.after.name}"
+            return above + self.after.stem
+        return f"{above}{self.before.name} → {self.after.name}"
 
 
 @dataclass(frozen=True)
@@ -41,35 +44,62 @@ class Pairing:
     lonely_after: tuple[Path, ...]
 
 
-def pair_by_name(before: Sequence[Path], after: Sequence[Path]) -> Pairing:
+def pair_by_name(
+    before: Sequence[Path], after: Sequence[Path], trees: tuple[Path, Path] | None = None
+) -> Pairing:
     """Pair files of the same name, then of the same stem where that leaves no choice.
 
     A restored picture keeps its name, but takes the suffix .png where its format can be read and
     not written: so `a.gif` belongs to `a.png`. With `a.gif` and `a.bmp` nobody could say which.
 
+    Args:
+        before: Files before.
+        after: Files after.
+        trees: The folders above them: files are then paired within the same subfolder of both.
+
     >>> pair_by_name([Path("x/a.gif"), Path("x/b.png")], [Path("y/a.png")]).pairs[0].after.name
     'a.png'
     """
-    partners = _matches(before, after, lambda path: path.name)
+    firsts, seconds = (
+        {path: _below(path, trees and trees[side]) for path in paths}
+        for side, paths in enumerate((before, after))
+    )
+    partners = _matches(firsts, seconds, str)
     taken = set(partners.values())
-    rest = [path for path in before if path not in partners]
     partners |= _matches(
-        rest, [path for path in after if path not in taken], lambda path: path.stem
+        {path: below for path, below in firsts.items() if path not in partners},
+        {path: below for path, below in seconds.items() if path not in taken},
+        lambda below: str(below.with_suffix("")),
     )
     taken = set(partners.values())
     return Pairing(
-        tuple(Pair(path, partners[path]) for path in before if path in partners),
+        tuple(
+            Pair(path, partners[path], _folder(firsts[path])) for path in before if path in partners
+        ),
         tuple(path for path in before if path not in partners),
         tuple(path for path in after if path not in taken),
     )
 
 
+def _below(path: Path, tree: Path | None) -> PurePosixPath:
+    """What a file is called: its name, or its path in a tree."""
+    return PurePosixPath(path.name if tree is None else path.relative_to(tree).as_posix())
+
+
+def _folder(below: PurePosixPath) -> str:
+    return "" if below.parent == PurePosixPath() else str(below.parent)
+
+
 def _matches(
-    before: Sequence[Path], after: Sequence[Path], key: Callable[[Path], str]
+    before: Mapping[Path, PurePosixPath],
+    after: Mapping[Path, PurePosixPath],
+    key: Callable[[PurePosixPath], str],
 ) -> dict[Path, Path]:
     """Partners whose key is the only one of its kind on both sides."""
-    counts = [Counter(map(key, paths)) for paths in (before, after)]
-    known = {key(path): path for path in after}
+    counts = [Counter(map(key, names.values())) for names in (before, after)]
+    known = {key(below): path for path, below in after.items()}
     return {
-        path: known[key(path)] for path in before if all(count[key(path)] == 1 for count in counts)
+        path: known[key(below)]
+        for path, below in before.items()
+        if all(count[key(below)] == 1 for count in counts)
     }

@@ -105,8 +105,9 @@ def write_report(
 def _title(pairs: Sequence[Pair]) -> str:
     if len(pairs) == 1:
         return f"{pairs[0].name}: before and after"
-    folders = (path.resolve().parent.name for path in (pairs[0].before, pairs[0].after))
-    return " and ".join(folders)
+    first = pairs[0]
+    depth = len(Path(first.folder).parts)  # the trees' own folders are so far above
+    return " and ".join(path.resolve().parents[depth].name for path in (first.before, first.after))
 
 
 def _views(pairs: Sequence[Pair], watch: Watch) -> dict[Pair, View]:

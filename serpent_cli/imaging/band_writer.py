@@ -107,6 +107,11 @@ class BandWriter:
             self._stack = stack.pop_all()
         return self
 
+    @property
+    def collected(self) -> Picture | None:
+        """The picture, complete, of a format that is encoded whole; None where it is by bands."""
+        return self._encoder.picture if isinstance(self._encoder, _Collected) else None
+
     def _begin(self, stream: BinaryIO) -> _Encoder:
         if self._format.name not in _BANDED:
             collected = _Collected(self.head, self._format, stream, self._quality)
@@ -181,9 +186,12 @@ class _Collected:
 
     def finish(self) -> None:
         """Encode the picture."""
-        head = self._head
-        picture = replace(head, pixels=self._colour, alpha=self._alpha)
-        encode(picture, self._format, self._stream, quality=self._quality)
+        encode(self.picture, self._format, self._stream, quality=self._quality)
+
+    @property
+    def picture(self) -> Picture:
+        """What was collected."""
+        return replace(self._head, pixels=self._colour, alpha=self._alpha)
 
     def cancel(self) -> None:
         """Nothing was written."""

@@ -1,6 +1,7 @@
 """What Pillow leaves out of BMP: embedded profiles, transparency, and bit masks of any kind.
 
-Source: Microsoft, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER structures.
+Sources: Microsoft, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER structures, [MS-WMF] 2.1.1.7
+(codings); IBM, OS/2 Presentation Manager, BITMAPINFOHEADER2.
 """
 
 import struct
@@ -10,6 +11,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
+from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import bands
 from serpent_cli.imaging.damage import CutOffError, DamageError
 from serpent_cli.imaging.deep import split_channels
@@ -22,7 +24,10 @@ _EMBEDDED = b"DEBM"
 _MAX_PROFILE = 16 << 20
 _METRES_PER_INCH = 0.0254
 _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
-_INFO_BYTES, _V3_BYTES = 40, 56
+_CORE_BYTES, _INFO_BYTES, _V3_BYTES, _OS2_BYTES = 12, 40, 56, 64
+_HEADERS = (_CORE_BYTES, _INFO_BYTES, 52, _V3_BYTES, _OS2_BYTES, 108, _V5_BYTES)
+_CODINGS = {4: "a JPEG in it", 5: "a PNG in it", 11: "CMYK", 12: "CMYK", 13: "CMYK"}
+_OS2_CODINGS = {3: "Huffman coding", 4: "run lengths of 24 bits"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,38 @@ class Masked:
     def bits(self) -> int:
         """Most bits of a channel."""
         return max(mask.bit_count() for mask in self.masks)
+
+
+def check_kind(head: bytes, name: str) -> None:
+    """Refuse kinds of BMP that no decoder at hand knows.
+
+    Args:
+        head: The first bytes of the file.
+        name: How the user calls the picture.
+
+    Raises:
+        PictureError: It is one of them; the sentence says which.
+    """
+    if len(head) < _FILE_HEADER + _INFO_BYTES:
+        return  # the decoder will say that it is cut off
+    start, size = struct.unpack_from("<II", head, 10)
+    what = ""
+    if size not in _HEADERS:
+        what = f"a header of {size} bytes" if size <= _V5_BYTES else ""
+    elif size > _CORE_BYTES:
+        depth, coding = struct.unpack_from("<HI", head, 28)
+        colours = struct.unpack_from("<I", head, 46)[0]
+        codings = _OS2_CODINGS if size == _OS2_BYTES else _CODINGS
+        if coding in codings:
+            what = codings[coding]
+        elif depth == 2:
+            what = "2 bits per pixel"
+        elif depth in (1, 4, 8) and 1 << depth < colours <= (start - _FILE_HEADER - size) // 4:
+            what = f"a palette of {colours} colours"
+    if what:
+        raise PictureError(
+            f"cannot read {name}: a BMP with {what} is not supported", "Convert it to PNG first"
+        )
 
 
 def masked_header(head: bytes) -> Masked | None:

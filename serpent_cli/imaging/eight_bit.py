@@ -7,7 +7,7 @@ check sizes against a limit that is global to the process, and warn.
 
 import threading
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -27,7 +27,7 @@ from PIL.ImageFile import ImageFile
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.cmyk import cmyk_converter
 from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey
-from serpent_cli.imaging.damage import decoder
+from serpent_cli.imaging.damage import decoder, one_sentence
 from serpent_cli.imaging.jpeg_quality import JpegQuality, estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.orientation import stored_view, upright_size
@@ -224,3 +224,22 @@ def _copy_upright(
         if alpha_into is not None:
             alpha_into[band] = strip[..., -1]
     return pixels, alpha
+
+
+def colour_rows(stream: BinaryIO) -> Iterator[tuple[slice, Samples]]:
+    """Decode a JPEG once more, in no more memory than its decoder takes.
+
+    Args:
+        stream: The whole file, seekable; moved.
+
+    Yields:
+        Rows, and their colours (h, W, 3) as stored.
+
+    Raises:
+        PictureError: It is damaged.
+    """
+    with one_sentence("the result"), decoder():
+        image = JpegImagePlugin.JpegImageFile(stream)
+        for rows in bands(image.height, image.width * 4):
+            part = image.crop((0, rows.start, image.width, rows.stop))
+            yield rows, np.asarray(part.convert("RGB"))

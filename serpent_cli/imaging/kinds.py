@@ -157,6 +157,7 @@ def _deep_jpeg(stream: BinaryIO, data: bytes, segments: jpeg.Jpeg, name: str) ->
 
 
 def _bmp(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    bmp.check_kind(head, name)
     masked = bmp.masked_header(head)
     icc = bmp.embedded_profile(stream)
     if masked is None:

@@ -12,12 +12,13 @@ import struct
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.encode import check_quality, encode
 from serpent_cli.imaging.formats import format_for
-from serpent_cli.imaging.picture import Picture
+
+if TYPE_CHECKING:
+    from serpent_cli.imaging.picture import Picture
 
 try:
     import fcntl
@@ -39,7 +40,7 @@ _NAME_BYTES = 160
 
 
 def write_picture(
-    picture: Picture,
+    picture: "Picture",
     path: str | Path,
     *,
     force: bool = False,
@@ -65,6 +66,9 @@ def write_picture(
     """
     target = Path(path)
     chosen = format_for(target)
+    # Not above: whoever only looks after files need not wait for the codecs to load.
+    from serpent_cli.imaging.encode import check_quality, encode
+
     check_quality(quality)
     with errors_as_sentences(target):
         check_target(target, force=force)
@@ -160,6 +164,21 @@ def held(stream: BinaryIO) -> bool:
     except OSError:  # a file system without locks: nobody can tell
         return True
     return True
+
+
+@contextmanager
+def alone_with(stream: BinaryIO) -> Generator[None]:
+    """Within, nobody else who asks for it writes to the file; where there are no locks, all may."""
+    locked = False
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+            locked = True
+    try:
+        yield
+    finally:
+        if locked and fcntl is not None:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_UN)
 
 
 def _keep_permissions(stream: BinaryIO, final: Path) -> None:

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.frequency import FrequencyFeedForward
-from serpent_cli.model.layers import DepthwiseConv, FeedForward, RootNorm
+from serpent_cli.model.layers import DepthwiseConv, FeedForward, LayerNorm, RootNorm
 from serpent_cli.model.mixers import build_mixer
 from serpent_cli.model.mixers.evssm import path_of
 
@@ -26,7 +26,7 @@ class Block(nn.Module):
         super().__init__()
         positional = config.mixer == "spatial"
         self.position = DepthwiseConv(width) if positional else None
-        norm = RootNorm if config.topology == "evssm" else nn.LayerNorm
+        norm = RootNorm if config.topology == "evssm" else LayerNorm
         self.norm = norm(width)
         self.mixer = build_mixer(config, width, level, index)
         self.has_feed_forward = config.has_feed_forward(level)

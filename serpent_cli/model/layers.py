@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import Border, Join
+from serpent_cli.ops.passes import depthwise_silu, gated_norm
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -40,14 +41,34 @@ def gated(y: Tensor, z: Tensor) -> Tensor:
     return y * gate if y.requires_grad else y.mul_(gate)
 
 
-class DepthwiseConv(nn.Conv2d):
-    """Depthwise convolution on (B, H, W, C), zero-padded at the border; `side` is odd."""
+class LayerNorm(nn.LayerNorm):
+    """Norm over the channels of (..., C), times SiLU of a gate where there is one (VMamba's)."""
 
-    def __init__(self, channels: int, side: int = 3) -> None:
+    def forward(
+        self, input: Tensor, gate: Tensor | None = None, *, overwrite: bool = False
+    ) -> Tensor:
+        """Normalise (..., C); `gate` is as large. `overwrite`: nobody else needs the input."""
+        return gated_norm(input, self.weight, self.bias, gate, self.eps, overwrite=overwrite)
+
+
+class DepthwiseConv(nn.Conv2d):
+    """Depthwise convolution on (B, H, W, C), zero-padded at the border; then SiLU, if asked.
+
+    Args:
+        channels: C.
+        side: Of the kernel, odd; SiLU goes with 3.
+        silu: Whether it follows.
+    """
+
+    def __init__(self, channels: int, side: int = 3, *, silu: bool = False) -> None:
         super().__init__(channels, channels, side, padding=side // 2, groups=channels)
+        self.silu = silu
 
     def forward(self, input: Tensor) -> Tensor:
         """Filter every channel of (B, H, W, C) by its own kernel."""
+        if self.silu:
+            assert self.bias is not None
+            return depthwise_silu(input, self.weight, self.bias)
         return channels_last(super().forward(channels_first(input)))
 
 

@@ -64,7 +64,7 @@ class BandRun:
         forward: The network.
         part: What to restore.
         plan: In which tiles.
-        on_tile: Called with (tiles done, tiles in all), alpha's included.
+        on_tile: Called with (tiles done, tiles in all), alpha's included; first with none done.
         place: What of the part is wanted; the rest is context. All of it by default.
 
     Attributes:
@@ -109,6 +109,7 @@ class BandRun:
         if self._alpha is not None:
             whole[..., -1] = self._alpha
         restored = self.forward.stream(self._tiles())
+        self._tell()
         for row in range(len(self._rows)):
             count = 0
             for place, blender in self._planes:
@@ -160,5 +161,8 @@ class BandRun:
 
     def _step(self) -> None:
         self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
         if self._on_tile is not None:
             self._on_tile(self._done, self.plan.tiles * len(self._planes))

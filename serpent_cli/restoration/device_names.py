@@ -74,6 +74,11 @@ def check_precision(name: str) -> None:
         raise UsageError(f"--precision {name} is not auto, fp32 or bf16")
 
 
+def no_accelerator() -> bool:
+    """Whether this machine surely has no GPU that torch could use."""
+    return not any(_possible(kind) for kind in KINDS if kind != "cpu")
+
+
 def _possible(kind: str) -> bool:
     if kind == "cpu":
         return True

@@ -25,7 +25,7 @@ from serpent_cli.restoration.memory import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
-from serpent_cli.restoration.written import before_coding
+from serpent_cli.restoration.written import judged
 
 DECODING = 2.5
 """Peak bytes of decoding a picture whole over the bytes of its samples."""
@@ -197,15 +197,16 @@ def _restore(
     run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile, place)
     head = resized(reader.head, height, width)
 
-    def warnings() -> tuple[str, ...]:
-        alike = run.change.warning(restorer.forward.strength) if s == 1 else None
-        if alike and not written_by_bands(target):
-            alike = before_coding(alike)
-        return reader.warnings + ((alike,) if alike else ())
+    said: tuple[str, ...] = ()
 
     def ready(stream: BinaryIO, notes: tuple[str, ...]) -> None:
+        nonlocal said
+        alike = run.change.warning(restorer.forward.strength) if s == 1 else None
+        if alike:
+            alike = judged(writer.collected or head, stream, alike, restorer.budget)
+        said = reader.warnings + ((alike,) if alike else ()) + notes
         if options.on_ready is not None:
-            options.on_ready(stream, warnings() + notes)
+            options.on_ready(stream, said)
 
     with BandWriter(
         target, head, force=options.force, quality=options.quality, on_ready=ready
@@ -219,11 +220,8 @@ def _restore(
             # Pieces under way to the file lie scattered between the network's large maps, which
             # then find no room twice in the same place: a heap that grows with the picture.
             trim()
-        said = warnings()
     difference = run.change.difference() if s == 1 else None
-    return StreamedResult(
-        width, height, plan.tiles, plan.peak_bytes, said + writer.notes, difference
-    )
+    return StreamedResult(width, height, plan.tiles, plan.peak_bytes, said, difference)
 
 
 def decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:

@@ -1,31 +1,46 @@
 """What is said of a result that hardly differs from its input, judged on what is written."""
 
+import math
+import sys
+from collections.abc import Iterator
 from typing import BinaryIO
 
-import numpy as np
-
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.colour import to_depth
-from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging import formats
+from serpent_cli.imaging.colour import bands, to_depth
+from serpent_cli.imaging.eight_bit import colour_rows
+from serpent_cli.imaging.encode import pixel_losses
+from serpent_cli.imaging.formats import WRITABLE
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.change import Change, RestoredPicture
+from serpent_cli.restoration.memory import budget_or_default
+from serpent_cli.restoration.plan import BASE_BYTES
 
-LARGE = 2**25
-"""Larger pictures, in pixels, are not decoded once more to see what their coding lost."""
+DECODING_BYTES = {"JPEG": 0, "WEBP": 20, "AVIF": 20}
+"""Most bytes per pixel while a result is read once more, beyond what coding it took. A JPEG is read
+by bands of what its decoder holds. Measured at 12 megapixels: 16 for WebP, 9 to 13 for AVIF.
+"""
 
-LOSSY = ("JPEG", "WebP", "AVIF")
-"""Formats, as `Picture.format` has them, that may lose something of a picture of their depth."""
+SMALL = 2**25
+"""Smaller pictures, in pixels, are always read once more."""
+
+LOSSY = {"JPEG": "JPEG", "WEBP": "WebP", "AVIF": "AVIF"}
+"""Formats, as `formats.sniff` has them, that may lose something of a picture of their depth."""
 
 _NOTHING = "the result does not differ from the input"
 
 
-def as_written(warnings: tuple[str, ...], restored: Picture, encoded: BinaryIO) -> tuple[str, ...]:
+def as_written(
+    warnings: tuple[str, ...], restored: Picture, encoded: BinaryIO, budget: int | None = None
+) -> tuple[str, ...]:
     """Judge a result that hardly differs from its input anew, on what its file shows.
 
     Args:
         warnings: What there is to say of the result.
         restored: The result.
         encoded: The file, complete; its position stays.
+        budget: Bytes that the process may reach; None for the machine's.
 
     Returns:
         The warnings; that of the result tells what a lossy format changed.
@@ -33,34 +48,71 @@ def as_written(warnings: tuple[str, ...], restored: Picture, encoded: BinaryIO) 
     hardly = restored.hardly if isinstance(restored, RestoredPicture) else None
     if hardly is None or hardly not in warnings:
         return warnings
-    sentence = _judged(restored, encoded, hardly)
+    sentence = judged(restored, encoded, hardly, budget)
     return tuple(sentence if each == hardly else each for each in warnings)
 
 
-def before_coding(hardly: str) -> str:
-    """The sentence about a result whose file may differ by what a lossy format changes."""
-    changed = hardly.replace(_NOTHING, "restoring changed nothing")
-    return f"{changed}; what a lossy format changes is not counted"
+def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None = None) -> str:
+    """The sentence about a result that hardly differs from its input, once its file is known.
 
-
-def _judged(restored: Picture, encoded: BinaryIO, hardly: str) -> str:
-    if restored.height * restored.width > LARGE:
-        return before_coding(hardly)
+    Args:
+        restored: The result.
+        encoded: The file, complete; its position stays.
+        hardly: The sentence before.
+        budget: Bytes that the process may reach; None for the machine's.
+    """
     place = encoded.tell()
+    encoded.seek(0)
     try:
-        written = read_picture(encoded)
+        loss, name = _loss(restored, encoded, budget_or_default(budget))
     except PictureError:
         return hardly
     finally:
         encoded.seek(place)
-    pixels = to_depth(written.pixels, restored.pixels.dtype)
-    alike = pixels.shape == restored.pixels.shape and np.array_equal(pixels, restored.pixels)
-    if written.format not in LOSSY or pixels.shape != restored.pixels.shape or alike:
+    changed = hardly.replace(_NOTHING, "restoring changed nothing")
+    if name not in LOSSY:
+        # What such a format cannot hold is told beside it; but then the result does differ.
+        return changed if _cannot_hold(restored, name) else hardly
+    if loss is not None and math.isinf(loss.likeness):
         return hardly
-    loss = Change()
-    loss.add(restored.pixels, pixels)
+    if loss is None:
+        return (
+            f"{changed}; what coding it as {LOSSY[name]} changed is not known: to read it once more"
+            " takes more memory than there is"
+        )
     levels = loss.difference().mean_levels
     return (
-        f"{hardly.replace(_NOTHING, 'restoring changed nothing')}; coding it as {written.format}"
-        f" changed it by {levels:.1f} levels of 255 on average"
+        f"{changed}; coding it as {LOSSY[name]} changed it by {levels:.1f} levels of 255 on average"
     )
+
+
+def _cannot_hold(restored: Picture, name: str) -> bool:
+    """Whether a format that codes without loss takes something of the samples all the same."""
+    written = next((each for each in WRITABLE if each.name.replace(" ", "").upper() == name), None)
+    return written is not None and bool(pixel_losses(restored, written))
+
+
+def _loss(restored: Picture, encoded: BinaryIO, budget: int) -> tuple[Change | None, str]:
+    """What coding changed, and the format's name; None if there is no memory to see it."""
+    name, loss = formats.sniff(read_head(encoded, "the result"), "the result"), Change()
+    if name not in LOSSY:
+        return None, name
+    pixels = restored.height * restored.width
+    held = restored.pixels.nbytes + (0 if restored.alpha is None else restored.alpha.nbytes)
+    if pixels > SMALL and BASE_BYTES + held + DECODING_BYTES[name] * pixels > budget:
+        return None, name
+    for rows, samples in _read_again(encoded, name, restored.height):
+        given = restored.pixels[rows]
+        if samples.shape != given.shape:  # not what was written: nothing can be said
+            return None, ""
+        loss.add(given, to_depth(samples, given.dtype))
+    return loss, name
+
+
+def _read_again(encoded: BinaryIO, name: str, height: int) -> Iterator[tuple[slice, Samples]]:
+    if name == "JPEG":
+        yield from colour_rows(encoded)
+        return
+    written = read_picture(encoded, max_pixels=sys.maxsize).pixels
+    for rows in bands(height, written[0].size):
+        yield rows, written[rows]

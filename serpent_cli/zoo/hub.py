@@ -89,7 +89,7 @@ def fetching_hint(name: str) -> str:
 
 def _commit(reference: HubReference) -> str:
     """The commit that a revision is now."""
-    answer = ask(reference, f"revision/{reference.revision}")
+    answer = ask(reference, "revision", reference.revision)
     commit = answer.get("sha") if isinstance(answer, dict) else None
     if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
         raise _nonsense(reference, "no commit")
@@ -99,7 +99,7 @@ def _commit(reference: HubReference) -> str:
 def _facts(pinned: HubReference) -> tuple[int, str]:
     """Size and sha256 of a file as the Hub states them."""
     form = {"paths": [pinned.file], "expand": False}
-    answer: Any = ask(pinned, f"paths-info/{pinned.revision}", form)
+    answer: Any = ask(pinned, "paths-info", pinned.revision, form=form)
     found = answer[0] if isinstance(answer, list) and answer else None
     if found is None:
         raise FileNotFoundError(pinned.file)

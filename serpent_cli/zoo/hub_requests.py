@@ -27,12 +27,12 @@ _MOST_MOVES = 5
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
-def ask(reference: HubReference, path: str, form: Mapping[str, Any] | None = None) -> Any:
+def ask(reference: HubReference, *path: str, form: Mapping[str, Any] | None = None) -> Any:
     """What the Hub's interface says about a repository, parsed.
 
     Args:
         reference: Names the repository.
-        path: Behind the repository's address.
+        path: Behind the repository's address, part by part: a slash in one is no separator.
         form: To be posted; None for a plain question.
 
     Raises:
@@ -40,7 +40,8 @@ def ask(reference: HubReference, path: str, form: Mapping[str, Any] | None = Non
     """
     from huggingface_hub import constants
 
-    url = f"{constants.ENDPOINT}/api/models/{reference.repo}/{quote(path)}"
+    parts = "/".join(quote(part, safe="") for part in path)
+    url = f"{constants.ENDPOINT}/api/models/{reference.repo}/{parts}"
     body = _body("POST" if form else "GET", url, JSON_BYTES, form=form)
     try:
         return json.loads(body)

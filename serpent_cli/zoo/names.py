@@ -15,9 +15,12 @@ DEFAULT_FILE = "model.safetensors"
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 # Both become names in the cache's folder.
-_REVISION = re.compile(r"[A-Za-z0-9_][^\\/:*?\"<>|\x00-\x1f]*")
+_REVISION = re.compile(r"(?:refs/(?:pr|convert)/)?[A-Za-z0-9_][^\\/:*?\"<>|\x00-\x1f]*")
 _FILE_PART = re.compile(r"(?!\.{1,2}$)[^\\/:*?\"<>|\x00-\x1f]+")
-_REFERENCE = re.compile(rf"hf://({_PART}/{_PART})(?:@([^@/]+))?(?:/(.+))?")
+# The Hub's own refs are the only revisions with a slash: refs/pr/1 of a pull request.
+_REFERENCE = re.compile(
+    rf"hf://({_PART}/{_PART})(?:@(refs/(?:pr|convert)/[^@/]+|[^@/]+))?(?:/(.+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class HubReference:
 
     Attributes:
         repo: `owner/name`.
-        revision: Branch, tag or commit.
+        revision: Branch, tag, commit, or refs/pr/N of a pull request.
         file: Path in the repository; its card is beside it, with the suffix .json.
     """
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serpent_cli.batch.manifest import NAME, Manifest, sweep
+from serpent_cli.batch.manifest import NAME, Manifest, ManifestTerms
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
+from serpent_cli.batch.sweeping import sweep
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.restoration.restorer import Restorer
 
@@ -271,7 +272,7 @@ def test_ray_notes_names_as_the_user_gave_them(tmp_path: Path) -> None:
     from serpent_cli.batch.ray_actors import Keeper
 
     relative, absolute = Path("in.png"), tmp_path / "in.png"
-    keeper = Keeper(tmp_path / NAME, {}, {}, {absolute: relative})
+    keeper = Keeper(ManifestTerms(tmp_path / NAME, {}, {}), {absolute: relative})
     keeper.open()
     job = Job(absolute, tmp_path / "out.png")
     keeper.add(job, "mark", "sha256:1", {})

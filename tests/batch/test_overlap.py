@@ -102,7 +102,7 @@ def test_pictures_are_restored_in_order_by_the_calling_thread(
     tiles = restorer.plan(HEIGHT, WIDTH).tiles
     assert [result.tiles for result in run(four_jobs, restorer, options)] == [tiles] * 4
     here = threading.current_thread()
-    assert heard == [(step, here) for name in "abcd" for step in (name, *range(1, tiles + 1))]
+    assert heard == [(step, here) for name in "abcd" for step in (name, *range(tiles + 1))]
 
 
 def test_an_endless_supply_is_taken_one_job_ahead(

@@ -72,7 +72,7 @@ def test_callers_hear_of_sizes_and_tiles(jobs: list[Job], restorer: Restorer) ->
         on_tile=lambda done, total: heard.append((done, total)),
     )
     (result,) = run(jobs[:1], restorer, options)
-    tiles = [(done, result.tiles) for done in range(1, result.tiles + 1)]
+    tiles = [(done, result.tiles) for done in range(result.tiles + 1)]
     assert heard == [(40, 50), *tiles]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serpent_cli.batch.places import Remote, Standard
+from serpent_cli.batch.places import Remote, Standard, parse_place
 from serpent_cli.batch.sources import PICTURE_SUFFIXES, expand_words, find_sources, read_list
 from serpent_cli.errors import NoInputError, UsageError
 
@@ -136,3 +136,21 @@ def test_a_list_comes_from_standard_input(album: Path, monkeypatch: pytest.Monke
     assert [each.place for each in found.lost] == [album / "gone.png"]
     with pytest.raises(NoInputError, match="there is no file"):
         find_sources(places[1:], lenient=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "package"),
+    [("https://host/a.png", "aiohttp"), ("s3://bucket/a.png", "s3fs"), ("gs://b/a.png", "gcsfs")],
+)
+def test_a_url_whose_package_is_missing_names_it(
+    url: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec.core
+
+    def missing(url: str) -> None:
+        raise ImportError(f"nothing opens {url}")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(UsageError) as error:
+        find_sources([parse_place(url)])
+    assert f"pip install {package}" in (error.value.hint or "")

@@ -132,7 +132,7 @@ def test_no_more_is_fetched_than_there_is_memory_for(
         def read(self, size: int = -1) -> bytes:
             assert size > 0, "in pieces"
             self.given += size
-            return bytes(size)
+            return bytes(size if self.given < 2**28 else 0)  # or a fault would fill the machine
 
     restorer.budget = BASE_BYTES + 8 * 2**20
     endless = Endless()

@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from serpent_cli.cli.app import main
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did: exit code, lines of stdout, lines of stderr."""
+    """What a command did: exit code, lines of stdout, lines of stderr; apart those of progress."""
 
     code: int
     out: list[str]
     err: list[str]
+    progress: list[str]
 
     def failed(self, code: int, words: str) -> None:
         """Assert: this exit code, and exactly one clear sentence that contains these words."""
@@ -37,6 +39,15 @@ class Outcome:
         return " ".join(line for line in self.err if line.startswith("hint:"))
 
 
+PROGRESS = re.compile(r"loading |\d+/\d+ .* in [\d.]+ s$|\d+ pictures? in [\d.]+ (s|min)\b")
+
+
+def outcome_of(code: int, out: str, err: str) -> Outcome:
+    said = err.splitlines()
+    progress = [line for line in said if PROGRESS.match(line)]
+    return Outcome(code, out.splitlines(), [x for x in said if x not in progress], progress)
+
+
 Serpent = Callable[..., Outcome]
 
 
@@ -51,7 +62,7 @@ def serpent(capsys: pytest.CaptureFixture[str]) -> Iterator[Serpent]:
         captured = capsys.readouterr()
         code = end.value.code
         assert isinstance(code, int | None)
-        return Outcome(code or 0, captured.out.splitlines(), captured.err.splitlines())
+        return outcome_of(code or 0, captured.out, captured.err)
 
     yield run
     signal.signal(signal.SIGTERM, before)
@@ -69,7 +80,7 @@ def serpent_process() -> Serpent:
             timeout=60,
             **options,  # pyright: ignore
         )
-        return Outcome(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
+        return outcome_of(done.returncode, done.stdout, done.stderr)
 
     return run
 

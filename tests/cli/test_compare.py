@@ -53,6 +53,39 @@ def test_two_folders_and_what_has_no_partner(
     assert report.read_text(encoding="utf-8").count('class="pair"') == 2
 
 
+def test_trees_as_deblur_r_makes_them(
+    serpent: Serpent, folders: tuple[Path, Path], report: Path
+) -> None:
+    """The same name lies in several subfolders; results may even lie within what they are of."""
+    before, after = folders[0], folders[0] / "sharp"
+    folders[1].rename(after)
+    for place, suffix in ((before, ".bmp"), (after, ".png")):
+        for below in ("cup", "2024/cup", "2024/may/cup", "2025/mug"):
+            target = (place / below).with_suffix(suffix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(after / "cup.png").save(target)
+    outcome = serpent("compare", "-r", before, after, "-o", report, "--json")
+    assert outcome.code == 0
+    pairs = json.loads(outcome.out[0])["pairs"]
+    found = [(Path(each["before"]), Path(each["after"])) for each in pairs]
+    assert len(found) == 5
+    for first, second in found:
+        assert first.relative_to(before).with_suffix("") == second.relative_to(after).with_suffix(
+            ""
+        )
+    text = report.read_text(encoding="utf-8")
+    assert '"name": "2024/may/cup"' in text
+    assert "<title>before and sharp</title>" in text
+    assert (
+        len(
+            json.loads(serpent("compare", *folders[:1], after, "-fo", report, "--json").out[0])[
+                "pairs"
+            ]
+        )
+        == 2
+    )
+
+
 def test_many_without_a_partner_are_counted(
     serpent: Serpent, folders: tuple[Path, Path], report: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.cli import console
+from serpent_cli.cli.progress import byte_bar, progress_bar
 from serpent_cli.filenames import printable
 
 RED = "\x1b[31m"
@@ -67,21 +68,21 @@ def test_names_go_into_pipes_as_they_are(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_bar_keeps_its_place_and_shows_a_name_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = a_terminal(monkeypatch)
-    with console.progress_bar(2, "files", quiet=False) as bar:
-        bar.file("holiday [edited] [/] [red]1.png")
+    with progress_bar(2, "files", quiet=False) as bar:
+        bar.file("[edited] [/] [red]1.png")
         bar.tile(1, 4)
         bar.advance()
     text = terminal.getvalue()
-    assert "holiday [edited] [/] [red]1.png" in text
+    assert "[edited] [/] [red]1.png" in text
     begun = len(text)
-    with console.progress_bar(2, "files", quiet=False) as bar:
+    with progress_bar(2, "files", quiet=False) as bar:
         bar.file("long" * 60 + f"{RED}.png")
         bar.tile(1, 4)
     text = terminal.getvalue()[begun:]
     assert "longlonglong" in text
     assert "\u2026" in text
     assert "1/4" in text, "the bar is still on the screen"
-    with console.byte_bar("[/]", quiet=False) as on_bytes:
+    with byte_bar("[/]", quiet=False) as on_bytes:
         assert on_bytes is not None
         on_bytes(1, 2)
     assert "[/]" in terminal.getvalue()

@@ -146,3 +146,11 @@ def test_it_says_what_was_probably_meant(words: list[str], meant: str, serpent: 
     outcome = serpent(*words)
     assert outcome.code in (2, 4)
     assert meant in "\n".join(outcome.err)
+
+
+def test_pages_are_as_they_were(serpent: Serpent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page on 80 columns is the one kept in help/; after a change `make docs` writes them."""
+    kept = {path.stem: path.read_text() for path in Path(__file__).with_name("help").glob("*.txt")}
+    for words in PAGES:
+        shown = "\n".join(page(serpent, monkeypatch, *words)) + "\n"
+        assert shown == kept["-".join(("serpent", *words))]

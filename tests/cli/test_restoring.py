@@ -99,7 +99,11 @@ def test_json_lines(serpent: Serpent, model: Model, photo_file: Path) -> None:
 def test_quiet_is_silent_but_for_errors(serpent: Serpent, model: Model, photo_file: Path) -> None:
     outcome = serpent("deblur", photo_file, *model, "-q")
     assert (outcome.code, outcome.out, outcome.err) == (0, [], [])
-    serpent("deblur", photo_file, *model, "-q").failed(1, "exists")
+    outcome = serpent("deblur", photo_file, *model, "-q")
+    assert (outcome.code, outcome.out, outcome.err) == (0, [], []), "done before"
+    target = photo_file.with_name("named.png")
+    target.write_bytes(photo_file.read_bytes())
+    serpent("deblur", photo_file, *model, "-q", "-o", target).failed(1, "exists")
 
 
 def test_a_region_is_restored_alone(serpent: Serpent, enlarger: Model, photo_file: Path) -> None:
@@ -184,7 +188,7 @@ def test_large_results_are_announced(
 
 
 def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serpent_cli.cli import console
+    from serpent_cli.cli.progress import progress_bar
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -197,7 +201,7 @@ def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
         ("file", io.StringIO(), False),
     ):
         monkeypatch.setattr("sys.stderr", stream)
-        with console.progress_bar(3, "files", quiet=quiet) as bar:
+        with progress_bar(3, "files", quiet=quiet) as bar:
             bar.file("cup.png")
             bar.tile(1, 4)
             bar.advance()

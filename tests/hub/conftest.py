@@ -47,6 +47,8 @@ class Hub:
     blobs: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     log: list[tuple[str, str, str]] = field(default_factory=list)
+    refs: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Commits of other revisions, by repository and name, such as refs/pr/1."""
     lies: dict[str, Any] = field(default_factory=dict)
     """What is said of all repositories and files instead: sha, oid, size, etag."""
     whole: bool = False
@@ -123,10 +125,11 @@ class Handler(BaseHTTPRequestHandler):
             self._resolve(*found.groups())
         elif found := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
             self._send(self.hub.blobs[found[1]], {"ETag": f'"{found[1]}"'})
-        elif found := re.fullmatch(
-            r"/api/models/([^/]+/[^/]+)/(paths-info|revision|tree)/([^/]+)", path
+        elif found := re.fullmatch(  # a slash in a revision comes quoted, or it means another path
+            r"/api/models/([^/]+/[^/]+)/(paths-info|revision|tree)/([^/]+)",
+            urlsplit(self.path).path,
         ):
-            self._describe(*found.groups(), body)
+            self._describe(found[1], found[2], unquote(found[3]), body)
         elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)", path):
             self._describe(found[1], "revision", "main", body)
         else:
@@ -137,6 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             self._error(404, "RepoNotFound")
             return None
         commit = self.hub.heads[repo] if revision == "main" else revision
+        commit = self.hub.refs.get((repo, revision), commit)
         if commit not in self.hub.repos[repo]:
             self._error(404, "RevisionNotFound")
             return None

@@ -105,3 +105,32 @@ def test_senseless_masks_and_missing_rows_are_refused():
             read_picture(data.replace(struct.pack("<3I", *good), struct.pack("<3I", *masks)))
     with pytest.raises(PictureError, match="truncated"):
         read_picture(data[:-1])
+
+
+@pytest.mark.parametrize(
+    ("header", "depth", "coding", "colours", "said"),
+    [
+        (V5, 0, 4, 0, "a JPEG in it"), (V5, 0, 5, 0, "a PNG in it"), (64, 1, 3, 0, "Huffman"),
+        (64, 24, 4, 0, "run lengths of 24 bits"), (INFO, 2, 0, 4, "2 bits per pixel"),
+        (16, 8, 0, 0, "a header of 16 bytes"), (66, 1, 0, 0, "a header of 66 bytes"),
+        (INFO, 8, 0, 300, "a palette of 300 colours"), (INFO, 32, 11, 0, "CMYK"),
+    ],
+)  # fmt: skip
+def test_whole_files_of_rare_kinds_are_not_called_damaged(header, depth, coding, colours, said):
+    fields = (header, 8, 8, 1, depth, coding, 64, 0, 0, colours, 0)
+    body = struct.pack("<IiiHHIIiiII", *fields).ljust(header, b"\0")[: max(header, 16)]
+    start = 14 + header + 4 * colours
+    data = b"BM" + struct.pack("<IHHI", start + 64, 0, 0, start) + body
+    data = data.ljust(start, b"\0") + bytes(64)
+    with pytest.raises(PictureError) as error:
+        read_picture(data)
+    assert f"a BMP with {said}" in error.value.message
+    assert "is not supported" in error.value.message
+    assert "damaged" not in error.value.message
+
+
+def test_a_palette_that_is_not_there_is_damage():
+    body = struct.pack("<IiiHHIIiiII", INFO, 8, 8, 1, 8, 0, 64, 0, 0, 305402420, 0)
+    data = b"BM" + struct.pack("<IHHI", 54 + 64, 0, 0, 54) + body + bytes(64)
+    with pytest.raises(PictureError, match="damaged or truncated"):
+        read_picture(data)

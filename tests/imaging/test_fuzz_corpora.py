@@ -86,6 +86,14 @@ def test_pictures_of_an_installed_package_are_seen_alike():
     assert "0 of them without a warning" in done.stdout
 
 
+def test_how_wide_pillow_s_numbers_are_says_nothing_of_a_file(camera, tmp_path):
+    head = b"P5\n%d %d\n65535\n" % camera.shape[::-1]
+    (tmp_path / "deep.pgm").write_bytes(head + (camera.astype(">u2") * 257).tobytes())
+    with Image.open(tmp_path / "deep.pgm") as image:
+        assert image.mode == "I"
+    assert fuzz_corpora.deviations(tmp_path / "deep.pgm") == []
+
+
 def test_many_kinds_are_seen_alike(astronaut, camera, tmp_path):
     image, veil = Image.fromarray(astronaut), Image.fromarray(camera)
     clear = image.copy()

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from serpent_cli.model.config import PRESETS, ModelConfig
 from serpent_cli.model.limits import effective_margin, flops, scan_macs, size_multiple
 from serpent_cli.model.unet import build_model
-from serpent_cli.ops.cross_scan.flops import scan_flops
+from serpent_cli.ops.flops import scan_flops
 
 WIDTHS = (8, 16, 32, 24)
 

@@ -111,13 +111,14 @@ def test_the_merged_kernel_follows_its_parameters() -> None:
     torch.testing.assert_close(fusion(h), 2 * before)
 
 
-def test_the_first_time_scales_are_mambas() -> None:
+@pytest.mark.parametrize(("states", "low", "high"), [(16, 1e-3, 0.1), (1, 2e-3, 0.7)])
+def test_the_first_time_scales(states: int, low: float, high: float) -> None:
     torch.manual_seed(0)
-    delta = initial_delta(4, 4096)
-    assert 1e-3 <= delta.min() < 1.01e-3
-    assert 0.099 < delta.max() <= 0.1 + 1e-6
+    delta = initial_delta(4, 4096, states)
+    assert 0.999 * low <= delta.min() < 1.01 * low
+    assert 0.99 * high < delta.max() <= 1.001 * high
     logs = delta.log()
-    assert math.isclose(logs.mean(), (math.log(1e-3) + math.log(0.1)) / 2, abs_tol=0.05)
+    assert math.isclose(logs.mean(), (math.log(low) + math.log(high)) / 2, abs_tol=0.06)
     torch.testing.assert_close(functional.softplus(inverse_softplus(delta)), delta)
 
 

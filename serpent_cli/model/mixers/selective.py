@@ -1,7 +1,5 @@
 """The parameters of S6, the selective scan (Mamba, arXiv 2312.00752), for K paths at once."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,8 +40,9 @@ class SelectiveParameters(nn.Module):
         bound = inner**-0.5  # the default of nn.Linear
         self.weight.uniform_(-bound, bound)
         self.dt_weight.uniform_(-(rank**-0.5), rank**-0.5)
-        self.dt_bias.copy_(inverse_softplus(initial_delta(paths, inner)))
-        steps = torch.arange(1, self.A_log.shape[2] + 1, dtype=torch.float32)
+        states = self.A_log.shape[2]
+        self.dt_bias.copy_(inverse_softplus(initial_delta(paths, inner, states)))
+        steps = torch.arange(1, states + 1, dtype=torch.float32)
         self.A_log.copy_(steps.log().expand_as(self.A_log))
 
     def project(self, u: Tensor) -> Tensor:
@@ -54,10 +53,15 @@ class SelectiveParameters(nn.Module):
         return functional.linear(u, self.weight.flatten(0, 1)).unflatten(-1, (self.paths, -1))
 
 
-def initial_delta(paths: int, inner: int) -> Tensor:
-    """Step sizes δ (K, D), log-uniform in [0.001, 0.1]: Mamba's initial time scales."""
-    low, high = math.log(1e-3), math.log(1e-1)
-    return torch.exp(torch.rand(paths, inner) * (high - low) + low).clamp_min(1e-4)
+def initial_delta(paths: int, inner: int, states: int) -> Tensor:
+    """Step sizes δ (K, D) to begin with, log-uniform.
+
+    Mamba's [0.001, 0.1] is meant for 16 states, whose rates are δ, 2δ, …, 16δ. A single state has
+    δ alone, and would forget nothing within ten tokens: too long to tell how sharp a place of the
+    picture is. Its δ is drawn from [0.002, 0.7], memories of 1.4 to 500 tokens.
+    """
+    low, high = (2e-3, 0.7) if states == 1 else (1e-3, 1e-1)
+    return low * (high / low) ** torch.rand(paths, inner)
 
 
 def inverse_softplus(delta: Tensor) -> Tensor:
@@ -66,5 +70,9 @@ def inverse_softplus(delta: Tensor) -> Tensor:
 
 
 def out_dtype(u: Tensor) -> torch.dtype | None:
-    """The type of a scan's sum: fp32 under autocast, u's own otherwise."""
-    return torch.float32 if torch.is_autocast_enabled(u.device.type) else None
+    """The type of a scan's sum: u's own, but fp32 under autocast on a GPU.
+
+    A GPU adds up and norms in fp32; on a CPU what a map weighs is what it takes.
+    """
+    half = u.device.type != "cpu" and torch.is_autocast_enabled(u.device.type)
+    return torch.float32 if half else None

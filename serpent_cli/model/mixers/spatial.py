@@ -14,10 +14,9 @@ from torch.nn import functional
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.layers import (
     DepthwiseConv,
+    LayerNorm,
     channels_first,
     channels_last,
-    gated,
-    silu,
     single,
 )
 from serpent_cli.model.mixers.selective import SelectiveParameters
@@ -74,19 +73,17 @@ class Spatial(nn.Module):
         # W_in as two maps: the scan's half and the gate's then need no copy to be contiguous.
         self.project_in = nn.Linear(width, inner, bias=False)
         self.project_gate = nn.Linear(width, inner, bias=False) if config.gate else None
-        self.conv = DepthwiseConv(inner)
+        self.conv = DepthwiseConv(inner, silu=True)
         self.scan = SelectiveParameters(inner, 1, self.rank, 1)
         self.fusion = StateFusion(inner)
-        self.norm = nn.LayerNorm(inner)
+        self.norm = LayerNorm(inner)
         self.project_out = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        u = silu(self.conv(self.project_in(x)))
-        y = self.norm(self._fuse(u))
-        if self.project_gate is not None:
-            y = gated(y, self.project_gate(x))
-        return self.project_out(y)
+        y = self._fuse(self.conv(self.project_in(x)))
+        gate = None if self.project_gate is None else self.project_gate(x)
+        return self.project_out(self.norm(y, gate, overwrite=True))
 
     def _fuse(self, u: Tensor) -> Tensor:
         p = self.scan

@@ -10,7 +10,7 @@ equations; the official code is MIT.
 from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv, gated, silu
+from serpent_cli.model.layers import DepthwiseConv, LayerNorm
 from serpent_cli.model.mixers.selective import SelectiveParameters, out_dtype
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -26,20 +26,18 @@ class SS2D(nn.Module):
         # W_in as two maps: the scan's half and the gate's then need no copy to be contiguous.
         self.project_in = nn.Linear(width, inner, bias=False)
         self.project_gate = nn.Linear(width, inner, bias=False) if config.gate else None
-        self.conv = DepthwiseConv(inner)
+        self.conv = DepthwiseConv(inner, silu=True)
         self.scan = SelectiveParameters(
             inner, config.state_size, config.delta_rank(width), len(PATHS)
         )
-        self.norm = nn.LayerNorm(inner)
+        self.norm = LayerNorm(inner)
         self.project_out = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the tokens of (B, H, W, C)."""
-        u = silu(self.conv(self.project_in(x)))
-        y = self.norm(self._scan(u))
-        if self.project_gate is not None:
-            y = gated(y, self.project_gate(x))
-        return self.project_out(y)
+        y = self._scan(self.conv(self.project_in(x)))
+        gate = None if self.project_gate is None else self.project_gate(x)
+        return self.project_out(self.norm(y, gate, overwrite=True))
 
     def _scan(self, u: Tensor) -> Tensor:
         p = self.scan

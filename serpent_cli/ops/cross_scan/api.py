@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from serpent_cli.ops.clock import timed
 from serpent_cli.ops.cross_scan.paths import check_path
 from serpent_cli.ops.cross_scan.reference import evaluate
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.custom_op import LIBRARY, custom_op
 
 Result = TypeVar("Result")
 
@@ -217,28 +217,8 @@ def _autograd(ctx: Any, grad_y: Tensor | None, _: Tensor | None) -> tuple[Any, .
     return (*grads[:5], skip, *((None,) * 6))
 
 
-def _op(name: str, function: Callable[..., Any], fake: Callable[..., Any]) -> Any:
-    """Make a function known to torch as an operation, as `torch.library.custom_op` would.
-
-    That loads torch's compiler with the first call, which takes a second, to keep it out of the
-    function. Here it is kept out where it is loaded anyway.
-    """
-
-    def undisturbed(*arguments: Any) -> Any:
-        compiled = "torch._dynamo" in sys.modules
-        return (_untraced(function) if compiled else function)(*arguments)
-
-    schema = torch.library.infer_schema(function, mutates_args=())
-    LIBRARY.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
-    LIBRARY.impl(name, undisturbed, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"serpent::{name}", fake, lib=LIBRARY)
-    return getattr(torch.ops.serpent, name).default
-
-
-LIBRARY = torch.library.Library("serpent", "DEF")
-_untraced = functools.cache(torch.compiler.disable)
-_scan = _op("cross_scan", _forward, _fake_forward)
-_scan_backward = _op("cross_scan_backward", _backward, _fake_backward)
+_scan = custom_op("cross_scan", _forward, _fake_forward)
+_scan_backward = custom_op("cross_scan_backward", _backward, _fake_backward)
 torch.library.register_autograd(
     "serpent::cross_scan", _autograd, setup_context=_setup_context, lib=LIBRARY
 )

@@ -1,87 +1,17 @@
-"""`cross_scan` on a CPU in C++ (see ../csrc), called through ctypes, which lets go of the GIL.
+"""`cross_scan` on a CPU in C++ (see ../csrc and ../library.py).
 
-Python threads drive ranges of work items (one picture, one group of channels, all paths): a second
-OpenMP runtime beside torch's would spin against it. The result is the same for any thread count.
+A work item is one picture and one group of channels, with all paths: each y has one writer.
 """
 
-import ctypes
 import functools
-import itertools
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
-from serpent_cli.version import DISTRIBUTION
+from serpent_cli.ops.library import TYPES, Scan, drive, library
 
-LIBRARY = "_cross_scan.pyd" if sys.platform == "win32" else "_cross_scan.so"
-TYPES = {torch.float32: 0, torch.bfloat16: 1}
 CHUNK = 64  # path steps between saved carries: backward's scratch of one chunk stays in the cache
-
-
-class _Scan(ctypes.Structure):
-    """Mirrors `Scan` in csrc/cross_scan.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("B", "H", "W", "D")),
-        *((name, ctypes.c_int32) for name in ("K", "N", "R", "reset", "observe")),
-        *((name, ctypes.c_int32) for name in ("type", "chunk")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "paths", "u", "dbc", "dt_weight", "dt_bias", "A_log", "D_skip", "y", "carries",
-                "grad_y", "grad_u", "grad_dbc", "grad_dt_weight", "grad_dt_bias", "grad_A_log",
-                "grad_D_skip",
-            )
-        ),
-    )  # fmt: skip
-
-
-def library_path() -> Path | None:
-    """The compiled kernel inside the package, None if it was installed without a compiler."""
-    path = Path(__file__).resolve().parent.parent / LIBRARY
-    return path if path.exists() else None
-
-
-@functools.cache
-def library() -> ctypes.CDLL:
-    """The loaded kernel.
-
-    Raises:
-        OSError: It is missing, or built for another version of this file.
-    """
-    path = library_path()
-    if path is None:
-        raise OSError(
-            "the compiled kernel is missing: serpent was installed without a C++ compiler"
-        )
-    return loaded(path)
-
-
-def loaded(path: Path) -> ctypes.CDLL:
-    """A kernel's library, its functions declared.
-
-    Raises:
-        OSError: It is no such library, or built for another version of this file.
-    """
-    lib = ctypes.CDLL(str(path))
-    for name in ("cross_scan_size", "cross_scan_groups"):
-        getattr(lib, name).restype = ctypes.c_int64
-    lib.cross_scan_groups.argtypes = [ctypes.c_int64]
-    lib.cross_scan_instruction_set.restype = ctypes.c_char_p
-    lib.cross_scan_register_limit.restype = ctypes.c_float
-    lib.cross_scan_register_limit.argtypes = [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]
-    lib.cross_scan_multiply_adds.restype = ctypes.c_float
-    lib.cross_scan_multiply_adds.argtypes = [ctypes.c_int64]
-    for name in ("cross_scan_forward", "cross_scan_backward"):
-        getattr(lib, name).restype = None
-        getattr(lib, name).argtypes = [ctypes.POINTER(_Scan), ctypes.c_int64, ctypes.c_int64]
-    if lib.cross_scan_size() != ctypes.sizeof(_Scan):
-        raise OSError(f"the compiled kernel is of another version: reinstall {DISTRIBUTION}")
-    return lib
 
 
 @functools.cache
@@ -127,7 +57,7 @@ def _readable(u: Tensor, dbc: Tensor) -> tuple[Tensor, Tensor]:
 
 def _describe(
     u: Tensor, dbc: Tensor, params: tuple[Tensor | None, ...], options: ScanOptions
-) -> tuple[_Scan, list[Tensor]]:
+) -> tuple[Scan, list[Tensor]]:
     """The call's record without outputs, and the tensors that must outlive it."""
     codes = [
         ("col" in path) + 2 * path.endswith("_rev") + 4 * ("snake" in path)
@@ -139,37 +69,15 @@ def _describe(
     dt_weight, _, a_log, _ = floats
     assert dt_weight is not None
     assert a_log is not None
-    scan = _Scan(
+    scan = Scan(
         *u.shape, len(codes), a_log.shape[2], dt_weight.shape[1], options.reset, options.observe,
-        TYPES[u.dtype], CHUNK, kept[0].data_ptr(), u.data_ptr(), dbc.data_ptr(),
-        *(None if p is None else p.data_ptr() for p in floats),
+        TYPES[u.dtype], TYPES.get(options.out_dtype, 0), 0, CHUNK, kept[0].data_ptr(),
+        u.data_ptr(), dbc.data_ptr(), *(None if p is None else p.data_ptr() for p in floats),
     )  # fmt: skip
     return scan, kept
 
 
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="cross_scan")
-
-
-def _drive(name: str, scan: _Scan) -> None:
-    """Run all work items of a call on as many threads as torch uses."""
-    function = getattr(library(), name)
-    items = scan.B * library().cross_scan_groups(scan.D)
-    threads = min(torch.get_num_threads(), items)
-    if threads == 1:
-        function(ctypes.byref(scan), 0, items)
-        return
-    cuts = [items * i // threads for i in range(threads + 1)]
-    jobs = [
-        _pool(torch.get_num_threads()).submit(function, ctypes.byref(scan), first, last)
-        for first, last in itertools.pairwise(cuts)
-    ]
-    for job in jobs:
-        job.result()
-
-
-def _carries(scan: _Scan) -> Tensor:
+def _carries(scan: Scan) -> Tensor:
     chunks = -(-scan.H * scan.W // CHUNK)
     return torch.empty(scan.B, scan.K, chunks, scan.N, scan.D)
 
@@ -182,12 +90,16 @@ def forward(
     params = (dt_weight, dt_bias, A_log, D_skip)
     scan, kept = _describe(*_readable(u, dbc), params, options)
     y = torch.empty(u.shape)
+    out = torch.empty(u.shape, dtype=torch.bfloat16) if scan.out_type else y
     carries = _carries(scan) if save_carries else torch.empty(0)
-    scan.y = y.data_ptr()
+    scan.y, scan.out = y.data_ptr(), out.data_ptr()
     scan.carries = carries.data_ptr() if save_carries else None
-    _drive("cross_scan_forward", scan)
+    # Each channel is on its own: here the groups may follow the number of threads.
+    scan.parts = -(-torch.get_num_threads() // scan.B)
+    items = scan.B * library().cross_scan_groups(scan.D, scan.parts)
+    drive(library().cross_scan_forward, scan, items)
     del kept
-    return y.to(options.out_dtype), carries
+    return out.to(options.out_dtype), carries
 
 
 def backward(
@@ -197,10 +109,12 @@ def backward(
     """Gradients of all inputs; u's and dbc's in their types, the parameters' in fp32."""
     params = (dt_weight, dt_bias, A_log, D_skip)
     scan, kept = _describe(*_readable(u, dbc), params, options)
-    groups, b = library().cross_scan_groups(scan.D), scan.B
-    grad_y = grad_y.float().contiguous()
+    groups, b = library().cross_scan_groups(scan.D, 0), scan.B
+    scan.out_type = TYPES[torch.bfloat16] if grad_y.dtype == u.dtype == torch.bfloat16 else 0
+    grad_y = (grad_y if scan.out_type else grad_y.float()).contiguous()
+    grad_u = torch.empty(u.shape, dtype=torch.bfloat16) if scan.out_type else None
     grads = {
-        "grad_u": torch.empty(u.shape),
+        "sum_u": torch.empty(u.shape),
         "grad_dbc": torch.empty(b, groups, *dbc.shape[1:]),
         **{
             f"grad_{name}": torch.empty(b, *p.shape)
@@ -211,11 +125,14 @@ def backward(
     scan.grad_y, scan.carries = grad_y.data_ptr(), carries.data_ptr()
     for name, grad in grads.items():
         setattr(scan, name, grad.data_ptr())
-    _drive("cross_scan_backward", scan)
+    grad_u = grads["sum_u"] if grad_u is None else grad_u
+    scan.grad_u = grad_u.data_ptr()
+    drive(library().cross_scan_backward, scan, b * groups)
     del kept
+    by_group = grads["grad_dbc"]
     return (
-        grads["grad_u"].to(u.dtype),
-        grads["grad_dbc"].sum(1).to(dbc.dtype),
+        grad_u.to(u.dtype),
+        (by_group[:, 0] if groups == 1 else by_group.sum(1)).to(dbc.dtype),
         grads["grad_dt_weight"].sum(0),
         grads["grad_dt_bias"].sum(0),
         grads["grad_A_log"].sum(0),

@@ -65,7 +65,7 @@ class BackwardGroup {
             for (int n = 0; n < states; n++, rate += V, decay_t += V, kept_t += V) {
                 const float B = scalar(f + rank + n);
                 for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
-                exp2_negative(e);
+                exp2_below(e);
                 for (int v = 0; v < G; v++) {
                     const vf rest = e[v] * h[n * G + v];
                     store(decay_t + v * LANES, e[v]);
@@ -79,25 +79,34 @@ class BackwardGroup {
     // A chunk from its last step to its first; dh, d_rate: running (N, G).
     INLINE void reverse(const Parameters<G, PART>& p, int k, int count, vf* dh, vf* d_rate) {
         const int states = ONE ? 1 : N, rank = R, width = lanes, sums = F;
-        const bool reset = s.reset, observe = s.observe;
+        const bool reset = s.reset, observe = s.observe, half = s.out_type;
+        const bool rounded = half && k == s.K - 1;  // u's gradient is whole
         const float *const rates = p.rate, *const weights = p.weight;
         float* const row = rows;
         for (int t = count - 1; t >= 0; t--) {
             const int64_t at = b * L + pixels[t];
             const T *f = features(at, k), *Bs = f + rank, *Cs = Bs + states;
             const T* u = input(at);
-            const float* g = s.grad_y + at * s.D + d0;
-            float* du = s.grad_u + at * s.D + d0;
+            float* du = s.sum_u + at * s.D + d0;
             if (t >= AHEAD) {  // u and the features are at hand since the replay
-                const int64_t next = b * L + pixels[t - AHEAD];
-                fetch<G, false>(s.grad_y + next * s.D + d0);
-                fetch<G, true>(s.grad_u + next * s.D + d0);
+                const int64_t next = (b * L + pixels[t - AHEAD]) * s.D + d0;
+                if (half)
+                    fetch<G, false>((const uint16_t*)s.grad_y + next);
+                else
+                    fetch<G, false>((const float*)s.grad_y + next);
+                fetch<G, true>(s.sum_u + next);
             }
             vf delta[G], x[G], drive[G], gy[G], by_B[G], by_rate[G];
+            const int64_t first = at * s.D + d0;
+            if (half)
+                for (int v = 0; v < G; v++)
+                    gy[v] = load_channels<G, PART>((const uint16_t*)s.grad_y + first, v, width);
+            else
+                for (int v = 0; v < G; v++)
+                    gy[v] = load_channels<G, PART>((const float*)s.grad_y + first, v, width);
             for (int v = 0; v < G; v++) {
                 delta[v] = load<float>(deltas + t * V + v * LANES);
                 x[v] = load_channels<G, PART>(u, v, width);
-                gy[v] = load_channels<G, PART>(g, v, width);
                 drive[v] = delta[v] * x[v];
                 by_B[v] = by_rate[v] = vf{};
             }
@@ -130,7 +139,10 @@ class BackwardGroup {
                     out += gy[v] * skip[v];
                     d_skip[v] += gy[v] * x[v];
                 }
-                store_channels<G, PART>(du, out, v, width);
+                if (rounded)
+                    store_channels<G, PART>((uint16_t*)s.grad_u + first, out, v, width);
+                else
+                    store_channels<G, PART>(du, out, v, width);
                 float* slope = slopes + t * V + v * LANES;
                 x[v] = (x[v] * by_B[v] + by_rate[v]) * load<float>(slope);  // rate is negative
                 d_bias[v] += x[v];
@@ -182,7 +194,7 @@ class BackwardGroup {
 
    public:
     BackwardGroup(const Scan& scan, int64_t b, int64_t d0, int lanes, int64_t group)
-        : s(scan), b(b), d0(d0), group(group), L(s.H * s.W), groups(all_groups(s.D, LANES)),
+        : s(scan), b(b), d0(d0), group(group), L(s.H * s.W), groups(all_groups(s.D, LANES, 0)),
           lanes(lanes), R(s.R), N(s.N), F(R + (s.observe ? 2 : 1) * N),
           deltas((size_t)s.chunk * V), slopes((size_t)s.chunk * V), decays((size_t)s.chunk * N * V),
           kept((size_t)s.chunk * N * V), d_weight((size_t)R * V), rows((size_t)(F + 3) * LANES) {

@@ -2,38 +2,22 @@
 // Mathematics: ../cross_scan/README.md.
 #include "cross_scan.h"
 
+#include "chosen.h"
 #include "kernels.h"
 #include "paths.h"
 
 namespace {
-const Kernels& choose() {
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    if (kernels_avx512() && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        return *kernels_avx512();
-    if (kernels_avx2() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return *kernels_avx2();
-#endif
-    return *kernels_baseline();
-}
-
 const Kernels& chosen() {
-    static const Kernels& kernels = choose();
+    static const Kernels& kernels = best_of(kernels_avx512(), kernels_avx2(), kernels_baseline());
     return kernels;
 }
 }  // namespace
 
-#ifdef _WIN32
-#define EXPORT extern "C" __declspec(dllexport)
-#else
-#define EXPORT extern "C" __attribute__((visibility("default")))
-#endif
-
 EXPORT int64_t cross_scan_size(void) { return (int64_t)sizeof(Scan); }
 EXPORT const char* cross_scan_instruction_set(void) { return chosen().name; }
-EXPORT int64_t cross_scan_groups(int64_t D) { return all_groups(D, chosen().lanes); }
+EXPORT int64_t cross_scan_groups(int64_t D, int64_t parts) {
+    return all_groups(D, chosen().lanes, parts);
+}
 EXPORT void cross_scan_forward(const Scan* scan, int64_t first, int64_t last) {
     chosen().run(*scan, first, last, false);
 }

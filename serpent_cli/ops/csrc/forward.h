@@ -15,6 +15,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
     vf skip[G];
     sum_skips<G, PART>(s, d0, lanes, skip);
     for (int k = 0; k < s.K; k++) {
+        const bool rounded = s.out_type && k == s.K - 1;  // the sum is whole
         const Path path(s, k);
         const Parameters<G, PART> p(s, k, d0, lanes);
         const float* const rates = p.rate;
@@ -58,7 +59,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                 if (ONE) {
                     const float B = scalar(f + R) * LN_2;
                     for (int v = 0; v < G; v++) e[v] = delta[v] * rate1[v];
-                    exp2_negative(e);
+                    exp2_below(e);
                     for (int v = 0; v < G; v++) h1[v] = e[v] * h1[v] + delta[v] * x[v] * B;
                     if (observe) {
                         const float C = scalar(f + R + 1);
@@ -73,7 +74,7 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                     for (int n = 0; n < N; n++, rate += V, at_n += V) {
                         const float B = scalar(Bs + n), C = scalar(Cs + n);
                         for (int v = 0; v < G; v++) e[v] = delta[v] * load<float>(rate + v * LANES);
-                        exp2_negative(e);
+                        exp2_below(e);
                         for (int v = 0; v < G; v++) {
                             const vf now = e[v] * load<float>(at_n + v * LANES) + x[v] * B;
                             store(at_n + v * LANES, now);
@@ -81,7 +82,11 @@ static void forward_group(const Scan& s, int64_t b, int64_t d0, int lanes) {
                         }
                     }
                 }
-                for (int v = 0; v < G; v++) store_channels<G, PART>(y, out[v], v, lanes);
+                if (rounded) {
+                    uint16_t* to = (uint16_t*)s.out + at * s.D + d0;
+                    for (int v = 0; v < G; v++) store_channels<G, PART>(to, out[v], v, lanes);
+                } else
+                    for (int v = 0; v < G; v++) store_channels<G, PART>(y, out[v], v, lanes);
             }
         }
     }

@@ -1,35 +1,6 @@
 // One group of G vectors of channels: its parameters, and reading and writing its channels.
 // Included once per instruction set, inside its namespace.
 
-// Memory that is aligned to a vector and not yet written.
-class Floats {
-    float *begun, *at;
-
-   public:
-    explicit Floats(size_t count) : begun((float*)malloc(count * sizeof(float) + 64)) {
-        if (!begun) abort();
-        at = (float*)(((uintptr_t)begun + 63) & ~(uintptr_t)63);
-    }
-    Floats(const Floats&) = delete;
-    Floats& operator=(const Floats&) = delete;
-    ~Floats() { free(begun); }
-    operator float*() const { return at; }
-    void clear(size_t count) { memset(at, 0, count * sizeof(float)); }
-};
-
-template <int G, bool PART, class T>
-static INLINE vf load_channels(const T* from, int v, int lanes) {
-    return PART ? load_part<T>(from, lanes) : load<T>(from + v * LANES);
-}
-
-template <int G, bool PART>
-static INLINE void store_channels(float* to, vf x, int v, int lanes) {
-    if (PART)
-        store_part(to, x, lanes);
-    else
-        store(to + v * LANES, x);
-}
-
 // A group's parameters on one path, padded with zeros to whole vectors. In base 2: exp(-delta a) is
 // 2^(-delta2 a) with delta2 = delta log2(e) = log2(1 + 2^pre2) and pre2 = pre log2(e), whose factor
 // the weights and the bias hold.
@@ -49,7 +20,7 @@ struct Parameters {
                 store(weight + (r * G + v) * LANES,
                       load_channels<G, PART>(row, v, lanes) * LOG2_E);
         }
-        if (PART) rate.clear((size_t)s.N * G * LANES);
+        if (PART) rate.zero((size_t)s.N * G * LANES);
         for (int i = 0; i < lanes; i++)
             for (int n = 0; n < s.N; n++)
                 rate[n * G * LANES + i] = -expf(s.A_log[(first + i) * s.N + n]);

@@ -1,17 +1,7 @@
 // One instruction set's kernels: picks the instance for a work item. Included with LANES defined, by
 // a file that is compiled with that set's options; no include guard on purpose.
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include "paths.h"
-
-// Past its limit of growth the compiler would leave out of line what the inner loops are made of.
-#define INLINE inline __attribute__((always_inline))
+#include "prelude.h"
 
 // No name, and nothing of the C++ library: what several objects define is linked once, and might be
 // taken from the one for a machine that this is not.
@@ -19,6 +9,8 @@ namespace {
 constexpr int AHEAD = 4;  // pixels along the path that are fetched before their turn
 #include "vector_math.h"
 // After it, in this order:
+#include "channels.h"
+// and then:
 #include "group.h"
 // Both stand on the group:
 #include "backward.h"
@@ -43,7 +35,8 @@ void run_group(const Scan& s, int64_t b, int64_t d0, int lanes, int64_t group, b
 
 template <class T>
 void run_item(const Scan& s, int64_t item, bool back) {
-    const int64_t groups = all_groups(s.D, LANES), full = full_groups(s.D, LANES);
+    const int64_t parts = back ? 0 : s.parts, full = full_groups(s.D, LANES, parts);
+    const int64_t groups = all_groups(s.D, LANES, parts);
     const int64_t b = item / groups, g = item % groups, vectors = s.D / LANES;
     if (g == full) {  // the channels that fill no vector
         run_group<1, true, T>(s, b, vectors * LANES, (int)(s.D % LANES), g, back);
@@ -88,7 +81,7 @@ float register_limit(int64_t steps, int N, int R) {
         for (int v = 0; v < 4; v++) input[v] = delta[v] * x[v], out[v] = x[v];
         for (int n = 0; n < N; n++) {
             for (int v = 0; v < 4; v++) e[v] = delta[v] * (float)(-n - 1);
-            exp2_negative(e);
+            exp2_below(e);
             for (int v = 0; v < 4; v++) {
                 h[n][v] = e[v] * h[n][v] + input[v] * f;
                 out[v] += h[n][v] * f;

@@ -48,14 +48,18 @@ constexpr int MAX_CHUNK = 128, MAX_STATES = 64;
 inline int64_t max_vectors(int lanes) { return lanes < 16 ? 6 : 4; }
 
 // Groups of whole vectors: an even number of them where there are several, so that two threads
-// share them evenly; the same whatever the number of threads, so that sums have one order.
-inline int64_t full_groups(int64_t D, int lanes) {
+// share them evenly; without `parts` the same whatever the number of threads, so that sums over
+// channels have one order.
+inline int64_t full_groups(int64_t D, int lanes, int64_t parts) {
     const int64_t vectors = D / lanes, most = max_vectors(lanes);
-    const int64_t least = (vectors + most - 1) / most;
+    const int64_t few = (vectors + most - 1) / most, wanted = parts < vectors ? parts : vectors;
+    const int64_t least = wanted > few ? wanted : few;
     return least > 1 ? least + (least & 1 && least < vectors) : least;
 }
 
-inline int64_t all_groups(int64_t D, int lanes) { return full_groups(D, lanes) + (D % lanes != 0); }
+inline int64_t all_groups(int64_t D, int lanes, int64_t parts) {
+    return full_groups(D, lanes, parts) + (D % lanes != 0);
+}
 
 inline int64_t chunk_count(const Scan& scan) {
     return (scan.H * scan.W + scan.chunk - 1) / scan.chunk;

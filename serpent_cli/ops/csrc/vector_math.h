@@ -30,6 +30,14 @@ INLINE vf load<uint16_t>(const uint16_t* from) {  // bf16 is the upper half of a
 
 static INLINE void store(float* to, vf v) { __builtin_memcpy(to, &v, sizeof v); }
 
+static INLINE void store(uint16_t* to, vf v) {  // to the nearest bf16, ties to the even one
+    typedef uint16_t vh __attribute__((vector_size(LANES * 2)));
+    const vi bits = (vi)v, rounded = bits + (((bits >> 16) & 1) + 0x7fff);
+    const vi kept = v == v ? rounded : bits | 0x400000;  // NaN must not become infinity
+    const vh half = __builtin_convertvector(kept >> 16, vh);
+    __builtin_memcpy(to, &half, sizeof half);
+}
+
 static INLINE float scalar(const float* from) { return *from; }
 static INLINE float scalar(const uint16_t* from) {
     uint32_t bits = (uint32_t)*from << 16;
@@ -45,8 +53,11 @@ static INLINE vf load_part(const T* from, int lanes) {
     return load<T>(buffer);
 }
 
-static INLINE void store_part(float* to, vf v, int lanes) {
-    for (int i = 0; i < lanes; i++) to[i] = v[i];
+template <class T>
+static INLINE void store_part(T* to, vf v, int lanes) {
+    T buffer[LANES];
+    store(buffer, v);
+    for (int i = 0; i < lanes; i++) to[i] = buffer[i];
 }
 
 // Sums of neighbours within each 128 bits: first a's two, then b's.
@@ -109,10 +120,22 @@ static INLINE vf larger(vf x, float than) {  // NaN where x is
 #endif
 }
 
-// x <- 2^x for x <= 0. The polynomial (2^f - 1) / f on [-1/2, 1/2] is off by at most 3e-7: so is
+static INLINE vf smaller(vf x, float than) {  // NaN where x is
+#if LANES == 16
+    return (vf)_mm512_min_ps((__m512)splat(than), (__m512)x);
+#elif LANES == 8
+    return (vf)_mm256_min_ps((__m256)splat(than), (__m256)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_min_ps((__m128)splat(than), (__m128)x);
+#else
+    return x > splat(than) ? splat(than) : x;
+#endif
+}
+
+// x <- 2^x for x up to 126. The polynomial (2^f - 1) / f on [-1/2, 1/2] is off by at most 3e-7: so is
 // the rate of a slow decay, whose errors add up over many steps.
 template <int S>
-static INLINE void exp2_negative(vf (&x)[S]) {
+static INLINE void exp2_below(vf (&x)[S]) {
     vf whole[S], p[S];
 #if LANES == 16
     for (int v = 0; v < S; v++) {
@@ -139,12 +162,28 @@ static INLINE void exp2_negative(vf (&x)[S]) {
 #endif
 }
 
+// 1 / (1 + exp(-x)).
+template <int S>
+static INLINE void sigmoid(const vf (&x)[S], vf (&to)[S]) {
+    for (int v = 0; v < S; v++) to[v] = smaller(x[v] * -LOG2_E, 126.0f);
+    exp2_below(to);
+    for (int v = 0; v < S; v++) {
+        const vf e = to[v] + 1.0f;
+#if LANES == 16
+        const vf near = (vf)_mm512_rcp14_ps((__m512)e);  // then one of Newton's steps
+        to[v] = near * (2.0f - e * near);
+#else
+        to[v] = 1.0f / e;
+#endif
+    }
+}
+
 // x <- log2(1 + 2^x), e <- 2^-|x|. The polynomial log2(1 + e) / e is off by a relative 2e-7.
 template <int S>
 static INLINE void softplus2(vf (&x)[S], vf (&e)[S]) {
     vf p[S];
     for (int v = 0; v < S; v++) e[v] = (vf)((vi)x[v] | (int32_t)0x80000000);
-    exp2_negative(e);
+    exp2_below(e);
     for (int v = 0; v < S; v++) x[v] = larger(x[v], 0.0f);
 #ifdef USE_DIV
     vf s[S];

@@ -54,7 +54,7 @@ class Outcome:
     def failed(self, code: int, *words: str) -> None:
         """Assert: this exit code, one sentence and its hint, which hold these words."""
         assert self.code == code, self
-        lines = self.err.strip().splitlines()
+        lines = [each for each in self.err.splitlines() if not each.startswith("loading ")]
         assert [line.split(":")[0] for line in lines] == ["error", "hint"], self.err
         for word in words:
             assert word in self.err

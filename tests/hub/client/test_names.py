@@ -25,6 +25,8 @@ Files = dict[str, bytes]
         ("hf://a/b", HubReference("a/b")),
         ("hf://a/b/", HubReference("a/b")),
         ("hf://a/b@v1.0", HubReference("a/b", "v1.0")),
+        ("hf://a/b@refs/pr/1", HubReference("a/b", "refs/pr/1")),
+        ("hf://a/b@refs/pr/1/d.safetensors", HubReference("a/b", "refs/pr/1", "d.safetensors")),
         ("hf://a/b/c/d.safetensors", HubReference("a/b", "main", "c/d.safetensors")),
         ("hf://a/b@0ff/d.safetensors", HubReference("a/b", "0ff", "d.safetensors")),
     ],
@@ -38,7 +40,17 @@ def test_a_name_on_the_hub(text: str, reference: HubReference) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["hf://", "hf://a", "hf://a/b@", "hf://a/../b", "hf://a/b/x.bin", "hf://a/b/../c.safetensors"],
+    [
+        "hf://",
+        "hf://a",
+        "hf://a/b@",
+        "hf://a/../b",
+        "hf://a/b/x.bin",
+        "hf://a/b/../c.safetensors",
+        "hf://a/b@refs/pr",
+        "hf://a/b@refs/pr/..",
+        "hf://a/b@refs/heads/main",
+    ],
 )
 def test_what_is_no_name_on_the_hub(text: str) -> None:
     with pytest.raises(ModelError):
@@ -101,6 +113,23 @@ def test_a_registered_card_pins_what_is_fetched(
     done = run("models", "pull", "sharp")
     assert done.returncode == 4
     assert "not the file that its card describes" in done.stderr
+
+
+def test_a_pull_request_is_a_revision(
+    serpent: Serpent, hub: Any, weights: Files, enlarger_files: Files, photo_file: Path
+) -> None:
+    hub.refs["someone/sharp", "refs/pr/1"] = hub.commit("someone/sharp", weights)
+    hub.commit("someone/sharp", enlarger_files)  # main is another one
+    name = f"{NAME}@refs/pr/1"
+    done = serpent("models", "pull", name)
+    assert done.code == 0, done.err
+    path = Path(serpent("models", "path", name, "--offline").out.strip())
+    assert path.read_bytes() == weights["model.safetensors"]
+    target = photo_file.with_name("out.png")
+    done = serpent("deblur", photo_file, "--model", name, "-o", target, "--offline")
+    assert (done.code, target.is_file()) == (0, True), done.err
+    assert serpent("models", "rm", name).code == 0
+    serpent("models", "pull", f"{NAME}@refs/pr/2").failed(4, "has no revision refs/pr/2")
 
 
 def test_verify_and_rm(serpent: Serpent, hub: Any, weights: Files) -> None:

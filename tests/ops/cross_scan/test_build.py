@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from serpent_cli.ops import library
 from serpent_cli.ops.cross_scan import native
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def by_clang(clang, tmp_path_factory) -> Path:
         command + folders, cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    return folder / "lib" / "serpent_cli" / "ops" / native.LIBRARY
+    return folder / "lib" / "serpent_cli" / "ops" / library.LIBRARY
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def with_clang(by_clang, refusal, monkeypatch) -> Callable[[], None]:
     if reason := refusal("native"):
         assert "compiler" in reason
         pytest.skip(reason)
-    library = native.loaded(by_clang)
-    return lambda: monkeypatch.setattr(native, "library", lambda: library)
+    built = library.loaded(by_clang)
+    return lambda: monkeypatch.setattr(native, "library", lambda: built)
 
 
 def fastest(function: Callable[[], object]) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.errors import DeviceError
+from serpent_cli.ops import library
 from serpent_cli.ops.cross_scan import native
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
 
@@ -23,6 +24,14 @@ def built(refusal) -> None:
     if reason := refusal("native"):
         assert "compiler" in reason
         pytest.skip(reason)
+
+
+@pytest.fixture
+def set_threads():
+    """set_threads(n), undone after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("built")
@@ -96,12 +105,12 @@ def test_pictures_past_two_to_the_31_elements(sparse, make_case, truth, toleranc
     far[0][-1], far[1][-1] = u[0], dbc[0]
     options = ScanOptions(case.paths, False, True, torch.float32)
     scan, kept = native._describe(*far, tuple(parameters), options)
-    groups = native.library().cross_scan_groups(case.D)
+    groups = native.library().cross_scan_groups(case.D, 0)
     outputs = {
         "y": sparse("y", far[0].shape),
         "carries": sparse("carries", (count, len(case.paths), 1, case.N, case.D)),
         "grad_y": sparse("grad_y", far[0].shape),
-        "grad_u": sparse("grad_u", far[0].shape),
+        "sum_u": sparse("sum_u", far[0].shape),
         "grad_dbc": sparse("grad_dbc", (count, groups, *dbc.shape[1:])),
     }
     for name, x in zip(PARAMETERS, parameters, strict=True):
@@ -115,7 +124,7 @@ def test_pictures_past_two_to_the_31_elements(sparse, make_case, truth, toleranc
     del kept
     expected, expected_grads = truth(case, torch.bfloat16)
     assert distance(outputs["y"][-1:], expected) < tolerances[torch.float32].output
-    grads = [outputs["grad_u"][-1:], outputs["grad_dbc"][-1:].sum(1)]
+    grads = [outputs["sum_u"][-1:], outputs["grad_dbc"][-1:].sum(1)]
     grads += [outputs[f"grad_{name}"][-1] for name in PARAMETERS]
     assert max(map(distance, grads, expected_grads)) < tolerances[torch.float32].gradient
 
@@ -141,10 +150,34 @@ def test_a_wrong_self_test_keeps_it_from_running(monkeypatch):
     assert native.unavailable.__wrapped__() == "its self-test gave a wrong result"
 
 
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("channels", [16, 32, 64, 96, 100])
+@pytest.mark.parametrize("states", [1, 2])
+def test_threads_that_share_the_channels_of_one_picture_change_no_bit(
+    channels, states, make_case, set_threads
+):
+    case = make_case(B=1, H=5, W=7, D=channels, N=states)
+    inputs = case.inputs(torch.float32)
+    made = []
+    for threads in (1, 2, 3):
+        set_threads(threads)
+        made.append(case.run(inputs, "native"))
+    assert all(y.equal(made[0]) for y in made)
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("paths", [("row",), ("row", "col_rev", "col")])
+def test_bf16_is_rounded_once_after_the_last_path(paths, make_case):
+    case = make_case(D=37, paths=paths)
+    inputs = case.inputs(torch.bfloat16)
+    whole = case.run(inputs, "native", out_dtype=torch.float32)
+    assert case.run(inputs, "native").equal(whole.bfloat16())
+
+
 def test_without_the_kernel_the_pure_torch_one_serves(monkeypatch, make_case):
-    monkeypatch.setattr(native, "library_path", lambda: None)
+    monkeypatch.setattr(library, "library_path", lambda: None)
     with pytest.raises(OSError, match="without a C\\+\\+ compiler") as caught:
-        native.library.__wrapped__()
+        library.library.__wrapped__()
     monkeypatch.setattr(native, "unavailable", lambda: str(caught.value))
     case = make_case()
     inputs = case.inputs(torch.float32)

@@ -1,0 +1,201 @@
+"""Where results are noted, and where earlier notes are looked for.
+
+A run of several pictures has the manifest of its folder to itself. A picture alone only adds its
+line to it, so that many such runs, side by side or beside a long one, do not get in each other's
+way; where that cannot be done, its result is there all the same. What was done before is also known
+from the manifests in a result's own folder and above it: the same picture may have been restored
+alone, with others, or in a tree.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from serpent_cli.batch.manifest import NAME, Manifest, ManifestTerms, append
+from serpent_cli.batch.naming import Job, Naming, assign_targets, results_folder
+from serpent_cli.batch.places import Place, exists, identity
+from serpent_cli.batch.records import Record
+from serpent_cli.batch.sources import Sources
+from serpent_cli.errors import SerpentError
+from serpent_cli.filenames import json_text
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Where the results of a run are noted, if the user does not say.
+
+    Attributes:
+        folder: The local folder in whose manifest; None if there is none.
+        shared: There is but one picture, which shares that manifest with other runs.
+        replaces: Results of ours that are out of date may be replaced: their names are ours, too.
+    """
+
+    folder: Path | None = None
+    shared: bool = False
+    replaces: bool = True
+
+
+def noting_of(sources: Sources, output: Place | None, naming: Naming) -> Noting:
+    """Where the results of these sources are noted; a folder of its own is made for no note.
+
+    Args:
+        sources: What is to be restored.
+        output: As for `assign_targets`.
+        naming: How the results are called.
+    """
+    folder = results_folder(sources, output, naming)
+    if folder is not None or len(sources.pictures) > 1:
+        return Noting(folder)
+    (job,) = assign_targets(sources, output, naming)
+    if not isinstance(job.target, Path) or next(iter(sources.pictures)).folder is not None:
+        return Noting()
+    beside, named = job.target.parent, output is not None
+    if named and not os.path.isfile(beside / NAME):
+        return Noting(shared=True, replaces=False)
+    return Noting(beside, shared=True, replaces=not named)
+
+
+class SharedManifest(Manifest):
+    """A manifest that others may add to meanwhile; read once, and locked only for a new line.
+
+    Args:
+        terms: See `Manifest`; with a path.
+
+    Raises:
+        SerpentError: It is no manifest, or cannot be read.
+    """
+
+    def __init__(self, terms: ManifestTerms) -> None:
+        assert terms.path is not None
+        super().__init__(terms.path, terms.options, terms.plan, read_only=True)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        begun = self.run in self._models
+        entries = [entry] if begun else [self._beginning(), entry]
+        lines = b"".join(json_text(each).encode() + b"\n" for each in entries)
+        # Whoever may not write there has restored a picture, and only says so again next time.
+        with suppress(OSError), self.path.open("a+b", buffering=0) as stream:
+            end = stream.seek(0, 2)
+            stream.seek(max(0, end - 1))
+            torn = stream.read(1) not in (b"", b"\n")
+            append(stream, b"\n" * torn + lines)
+            self._models.setdefault(self.run, "")
+
+
+class Around:
+    """The manifests in the folders of results and above them, as they are at first sight.
+
+    Args:
+        options: As for `Manifest`.
+        but: A manifest that is asked otherwise.
+    """
+
+    def __init__(self, options: dict[str, Any], but: Path | None = None) -> None:
+        self._options, self._but = options, None if but is None else identity(but)
+        self._known: dict[Path, Manifest | None] = {}
+
+    def near(self, target: Place, *, above: bool) -> Iterator[Manifest]:
+        """The manifest in a target's folder, and those above it, where there are any.
+
+        Args:
+            target: What was or will be written.
+            above: Whether those above are asked for, too.
+        """
+        if isinstance(target, Path):
+            folder = identity(target).parent
+            for each in (folder, *folder.parents) if above else (folder,):
+                if (found := self._at(each)) is not None:
+                    yield found
+
+    def _at(self, folder: Path) -> Manifest | None:
+        if folder not in self._known:
+            self._known[folder] = None
+            path = folder / NAME
+            with suppress(SerpentError, OSError):
+                if path != self._but and path.is_file():
+                    self._known[folder] = Manifest(path, self._options, read_only=True)
+        return self._known[folder]
+
+
+class Notes:
+    """A `Ledger` of a run: its own manifest, if it has one, and what lies around its results.
+
+    Args:
+        terms: Of the manifest.
+        read_only: Nothing is made, locked or written.
+
+    Raises:
+        UsageError: Another run works with the same file, or it is no manifest.
+        PictureError: It cannot be read or written.
+    """
+
+    def __init__(self, terms: ManifestTerms, *, read_only: bool = False) -> None:
+        self._terms = terms
+        self._own = _own(terms, read_only=read_only)
+        self._around = Around(dict(terms.options), terms.path)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What the machine adds to the options: that of the first run with these."""
+        return dict(self._terms.plan) if self._own is None else self._own.plan
+
+    @property
+    def unread(self) -> int:
+        """Lines of the run's manifest that do not count."""
+        return 0 if self._own is None or self._terms.shared else self._own.unread
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the manifest and its lock."""
+        if self._own is not None:
+            self._own.close()
+
+    def concerned(self, job: Job) -> bool:
+        """Whether there is a manifest to note it in, or something that may have been noted."""
+        return self._own is not None or exists(job.target)
+
+    def find(self, job: Job, input_digest: str) -> Record | None:
+        """The finished result of a job: same options, same input, and an untouched output."""
+        for each in self._asked(job, above=True):
+            if (found := each.find(job, input_digest)) is not None:
+                return found
+        return None
+
+    def made(self, job: Job) -> bool:
+        """Whether the file at a job's target is a result of ours that may be replaced."""
+        asked = self._asked(job, above=False) if self._terms.replaces else ()
+        return any(each.made(job) for each in asked)
+
+    def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
+        """Note a result that is complete and not yet visible; see `Manifest.add`."""
+        if self._own is not None:
+            self._own.add(job, input_digest, output_digest, **facts)
+
+    def _asked(self, job: Job, *, above: bool) -> Iterator[Manifest]:
+        if self._own is not None:
+            yield self._own
+        yield from self._around.near(job.target, above=above)
+
+
+def _own(terms: ManifestTerms, *, read_only: bool) -> Manifest | None:
+    if terms.path is None:
+        return None
+    if not terms.shared:
+        return Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    with suppress(SerpentError, OSError):
+        return SharedManifest(terms)
+    return None

@@ -1,0 +1,1 @@
+"""A warm worker that restores pictures for others: `serpent serve`, and `--server` that asks it."""

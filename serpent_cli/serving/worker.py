@@ -1,0 +1,218 @@
+"""The process that restores: jobs come as lines of JSON, pictures lie in files.
+
+It is a process of its own, so that the server outlives whatever happens to it: a codec that
+crashes, memory that runs out. When the server's end of the pipe closes, it ends.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from serpent_cli.errors import SerpentError
+from serpent_cli.serving.wire import Terms, as_json
+from serpent_cli.settings import BACKEND, go_offline, prepare_hub, prepare_torch
+
+AT_ONCE = 2
+"""Jobs under way: one is restored while the other is decoded or encoded."""
+ROOM = 64 * 2**20
+"""Bytes that decoding or encoding may take beside a picture that is being restored."""
+KEPT = 3
+"""Restorers that are kept ready."""
+
+
+class Restorers:
+    """Restorers by what they are made of; those used last are kept."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def get(self, model: str, tile: str, strength: float) -> Any:
+        """The restorer for a model.
+
+        Raises:
+            ModelError: It is neither here nor one that the server was started with.
+        """
+        from serpent_cli.restoration.memory import memory_of
+        from serpent_cli.restoration.terms import RestorerTerms
+        from serpent_cli.restoration.words import parse_tile
+
+        key = model, tile, strength
+        if key not in self._made:
+            memory = memory_of(self.settings["max_memory"])
+            self._made[key] = RestorerTerms(
+                model=model, tile=parse_tile(tile), strength=strength,
+                device=self.settings["device"], precision=self.settings["precision"],
+                # What is coded meanwhile counts too.
+                max_memory=None if memory is None else max(1, memory - AT_ONCE * ROOM),
+                max_vram=memory_of(self.settings["max_vram"]),
+            ).load()  # fmt: skip
+        self._made.move_to_end(key)
+        while len(self._made) > KEPT:
+            self._made.popitem(last=False)
+        return self._made[key]
+
+
+class Worker:
+    """Does jobs, one restored at a time.
+
+    Args:
+        settings: The server's, as `crew.Settings`.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings, self.restorers = settings, Restorers(settings)
+        self._one = threading.Lock()
+
+    def warm(self) -> None:
+        """Load the models that the server was started with; from then on nothing is downloaded."""
+        if self.settings["threads"]:
+            import torch
+
+            torch.set_num_threads(self.settings["threads"])
+        for model in self.settings["models"]:
+            self.restorers.get(model, "auto", 1.0)
+        go_offline()
+
+    def do(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a job: facts of the result, or an error."""
+        try:
+            if job["kind"] == "compare":
+                with self._one:  # two whole pictures in memory are enough
+                    return _compare(job, self.settings["max_pixels"])
+            return self._restore(job, Terms(**job["terms"]))
+        except SerpentError as error:
+            return as_json(error)
+        except Exception as error:  # noqa: BLE001 (one picture must not end the worker)
+            text = f"unexpected {type(error).__name__}: {error}"
+            return {"error": text, "hint": "please report it", "exit_code": 1}
+
+    def _restore(self, job: dict[str, Any], terms: Terms) -> dict[str, Any]:
+        from serpent_cli.batch.naming import Job
+        from serpent_cli.batch.stages import File
+        from serpent_cli.ops.backend import use_backend
+
+        source, folder = Path(job["source"]), Path(job["folder"])
+        target = folder / f"result{_suffix(source, terms)}"
+        with self._one:  # weights are loaded by one thread
+            model, options = self._options(source, target, terms)
+            restorer = self.restorers.get(model, terms.tile, terms.strength)
+        file = File(Job(source, target), restorer, options)
+        file.read(ROOM)
+        with self._one, use_backend(BACKEND.get()):
+            if file.unread:
+                file.read()
+            file.restore()
+            early = file.write() if file.coding_bytes > ROOM else None
+        result = early or file.write()
+        if result.error is not None:
+            error = as_json(result.error)
+            return error | {"error": error["error"].replace(str(source), terms.name)}
+        difference = result.difference and asdict(result.difference)
+        return {
+            "path": str(target), "width": result.width, "height": result.height,
+            "tiles": result.tiles, "seconds": round(result.seconds, 3),
+            "warnings": list(result.warnings), "difference": difference,
+        }  # fmt: skip
+
+    def _options(self, source: Path, target: Path, terms: Terms) -> tuple[str, Any]:
+        """Which model, and what holds for the picture.
+
+        Raises:
+            SerpentError: A size or scale that there is no model for, or a model that is not served.
+        """
+        from serpent_cli.batch.groups import group_jobs
+        from serpent_cli.batch.naming import Job
+        from serpent_cli.batch.stages import RunOptions
+        from serpent_cli.imaging.geometry import Geometry
+        from serpent_cli.restoration.words import parse_region
+
+        size = Geometry.parse(terms.size) if terms.size else None
+        scale = terms.scale
+        if terms.model is None and scale is None and terms.task == "upscale":
+            (group,) = group_jobs([Job(source, target)], size=size, scale=None if size else 8)
+            scale = group.scale
+        most = self.settings["max_pixels"]
+        options = RunOptions(
+            max_pixels=min(most, terms.max_pixels or most), region=parse_region(terms.region),
+            force=True, quality=terms.quality, size=size,
+        )  # fmt: skip
+        return self._model(terms, scale), options
+
+    def _model(self, terms: Terms, scale: int | None) -> str:
+        from serpent_cli.errors import ModelError, UsageError
+        from serpent_cli.zoo.locate import locate, upscaler
+        from serpent_cli.zoo.names import is_path
+
+        model = terms.model or ("deblur" if terms.task == "deblur" else upscaler(scale or 8))
+        if is_path(model) and model not in self.settings["models"]:
+            raise ModelError(
+                f"the server does not serve {model}", "start it with --model and this path"
+            )
+        card = locate(model)[1]
+        if terms.scale is not None and card.scale != terms.scale:
+            raise UsageError(f"the model {card.name} enlarges by {card.scale}, not by {scale}")
+        return model
+
+
+def _suffix(source: Path, terms: Terms) -> str:
+    """Of the result: as demanded, or of the input's format where that can be written."""
+    from serpent_cli.imaging.formats import HEAD_BYTES, WRITABLE, format_named, sniff
+
+    if terms.format is not None:
+        return format_named(terms.format).suffixes[0]
+    with source.open("rb") as stream:
+        kind = sniff(stream.read(HEAD_BYTES), terms.name)
+    names = {each.name.replace(" ", "").lower(): each.suffixes[0] for each in WRITABLE}
+    return names.get(kind.lower(), ".png")
+
+
+def _compare(job: dict[str, Any], max_pixels: int) -> dict[str, Any]:
+    """The page of `serpent compare` about two pictures."""
+    from serpent_cli.compare.pairs import Pair
+    from serpent_cli.compare.report import write_report
+
+    target = Path(job["folder"]) / "page.html"
+    pair = Pair(Path(job["source"]), Path(job["after"]))
+    write_report([pair], target, force=True, max_pixels=max_pixels)
+    return {"path": str(target)}
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to hear
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    told = threading.Lock()
+
+    def tell(answer: dict[str, Any]) -> None:
+        with told:
+            answers.write(json.dumps(answer) + "\n")
+
+    prepare_torch()
+    prepare_hub()
+    worker = Worker(json.loads(sys.stdin.readline()))
+    try:
+        worker.warm()
+    except SerpentError as error:
+        tell(as_json(error))
+        return
+    tell({"ready": True})
+
+    def work(job: dict[str, Any]) -> None:
+        tell(worker.do(job) | {"id": job["id"]})
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for line in sys.stdin:
+            pool.submit(work, json.loads(line))
+
+
+if __name__ == "__main__":
+    main()
