@@ -25,6 +25,7 @@ from bench import (
     gigapixel,
     kills,
     memory,
+    mixers,
     network,
     peers,
     precision,
@@ -43,6 +44,7 @@ from serpent_cli.restoration.device import choose_device
 HERE = {
     "batch": batch.rows,
     "cross_scan": cross_scan.rows,
+    "mixers": mixers.rows,
     "network": network.rows,
     "memory": memory.rows,
     "peers": peers.rows,
@@ -51,7 +53,9 @@ HERE = {
     "registers": registers.rows,
 }
 PHOTOS = {
-    "ablation": lambda given, device: ablation.rows(given.photos, given.minutes, device),
+    "ablation": lambda given, device: ablation.rows(
+        given.photos, given.minutes, device, given.mixers
+    ),
     "edges": lambda given, device: edges.rows(given.photos),
     "scales": lambda given, device: scales.rows(given.photos),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
@@ -83,6 +87,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
+    parser.add_argument(
+        "--mixers", choices=("time", "gmac"), help="ablation of all mixers, at what is equal"
+    )
     parser.add_argument("--network", choices=("real", "tiny"), default="real", help="of gigapixel")
     parser.add_argument("--rows", type=int, default=10_000, help="most input rows of gigapixel")
     parser.add_argument("--json", type=Path, help="also write the rows as JSON")

@@ -42,7 +42,8 @@ def convert(
 
     Blocks may have our names or VMamba's (self_attention.in_proj, A_logs, ...). The parts around
     them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): nobody has published how
-    those of Serpent are called. What does not match is listed, and nothing is written. A pickle is
+    those of Serpent are called. EVSSM's published network is converted by its own names, for
+    `serpent deblur --model`. What does not match is listed, and nothing is written. A pickle is
     opened in a process of its own, with limits of memory and time, and only for plain tensors.
     """
     _check_place(output, force=force)
@@ -69,6 +70,7 @@ def convert(
 show_examples(
     convert,
     ("serpent models convert theirs.pth -o ours.safetensors", "sizes from the shapes"),
+    ("serpent models convert evssm.pth -o evssm.safetensors", "EVSSM's network for motion blur"),
     ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "what they do not tell"),
 )
 

@@ -93,7 +93,8 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("margin", f"{card.margin} input pixels: pixels farther than this from a tile edge are not"
                    " affected by it (99.9 % of them change by less than 0.5/255)"),
         ("network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
-                    f" (sizes of our own: the paper publishes none)"),
+                    + (" (sizes of our own: the paper publishes none)"
+                       if config.topology == "serpent" else " in EVSSM's own network")),
         ("licence", card.licence),
         ("sha256", card.sha256),
     ]  # fmt: skip

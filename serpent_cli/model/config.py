@@ -13,7 +13,16 @@ FORMAT_VERSION = 1
 # A file from elsewhere names these sizes: within them a network is laid out in a second or two.
 MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256, 16, 8
 
-Mixer = Literal["ss2d", "spatial"]
+MIN_WINDOW = 64  # patches: 8 tokens at the coarsest of four scales
+EVSSM_FIXED: dict[str, Any] = {
+    "mixer": "evssm", "patch_size": 1, "scale": 1, "depth_bottleneck": 0, "gate": True,
+    "feed_forward_kind": "frequency", "feed_forward_from": 0, "join": "add", "residual": "image",
+    "border": "zeros",
+}  # fmt: skip
+"""What the topology `evssm` leaves no choice about."""
+
+Mixer = Literal["ss2d", "spatial", "plain", "v2m", "mhs", "evssm"]
+Topology = Literal["serpent", "evssm"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
 FeedForwardKind = Literal["mlp", "frequency"]
@@ -29,11 +38,12 @@ class ModelConfig:
 
     Attributes:
         patch_size: Side of the square of pixels that becomes one token, in pixels.
-        widths: Channels C at the four token scales, finest first.
+        widths: Channels C at the four token scales (three in EVSSM's network), finest first.
         depths_down: Blocks in each of the S-blocks D1, D2, D3.
         depth_bottleneck: Blocks in the S-block B.
         depths_up: Blocks in each of the S-blocks U1, U2, U3 (U1 is the last before the picture).
-        mixer: Token mixer of every block: `ss2d` (VMamba) or `spatial` (Spatial-Mamba).
+        mixer: Token mixer of every block: `ss2d` (VMamba), `spatial` (Spatial-Mamba), `plain`
+            (PlainMamba), `v2m` (V2M), `mhs` (MHS-VM) or `evssm` (EVSSM).
         state_size: N, states per channel of the scan.
         expand: D / C, inner channels over block channels.
         gate: Multiply the mixer's output by SiLU of a second projection (VMamba v0, Spatial-Mamba).
@@ -45,12 +55,17 @@ class ModelConfig:
             leaves a rim on bright flat pictures, or `replicate`, the outermost pixels again.
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
+        topology: `serpent`, or EVSSM's own network `evssm`: patches of one pixel, three scales, no
+            bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies.
+        window: Side of the windows in input pixels, at the finest scale, that the evssm mixer scans
+            one by one at inference, in as many tokens less at coarser ones; 0: the whole map.
+        heads: Of the mixer `mhs`: 3, or 4 to scan along plain rows and columns too.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
         version: Version of this record's meaning.
     """
 
     patch_size: int = 2
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    widths: tuple[int, ...] = (32, 64, 128, 256)
     depths_down: tuple[int, int, int] = (1, 1, 1)
     depth_bottleneck: int = 1
     depths_up: tuple[int, int, int] = (1, 1, 1)
@@ -65,6 +80,9 @@ class ModelConfig:
     join: Join = "add"
     residual: Residual = "image"
     scale: int = 1
+    heads: int = 4
+    topology: Topology = "serpent"
+    window: int = 0
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -74,6 +92,7 @@ class ModelConfig:
             "border": Border,
             "join": Join,
             "residual": Residual,
+            "topology": Topology,
             "feed_forward_kind": FeedForwardKind,
         }
         for field, literal in choices.items():
@@ -85,16 +104,41 @@ class ModelConfig:
                 f"the model has format version {self.version}, this program reads {FORMAT_VERSION}",
                 hint=f"update {DISTRIBUTION}, or take weights made for this version",
             )
-        if len(self.widths) != 4 or len(self.depths_down) != 3 or len(self.depths_up) != 3:
-            raise ModelError("the model needs four widths and three depths on either side")
+        self._check_topology()
         if self.scale not in (1, 2, 4, 8):
             raise ModelError("the model's scale must be 1, 2, 4 or 8")
         if self.mixer == "spatial" and self.state_size != 1:
             raise ModelError("the spatial mixer fuses a single state: state_size must be 1")
+        self._check_heads()
         self._check_sizes()
 
+    def _check_topology(self) -> None:
+        """Refuse what the network around the blocks does not have."""
+        count, number = (3, "three") if self.topology == "evssm" else (4, "four")
+        if len(self.widths) != count or len(self.depths_down) != 3 or len(self.depths_up) != 3:
+            raise ModelError(f"the model needs {number} widths and three depths on either side")
+        if self.topology != "evssm":
+            return
+        for field, value in EVSSM_FIXED.items():
+            if getattr(self, field) != value:
+                raise ModelError(f"the topology evssm needs {field} = {json.dumps(value)}")
+        if self.feed_forward <= 0:
+            raise ModelError("the topology evssm needs a feed_forward")
+
+    def _check_heads(self) -> None:
+        if self.heads not in (3, 4):
+            raise ModelError("the model's heads must be 3 or 4")
+        if self.mixer != "mhs":
+            return
+        if self.expand != 1:
+            raise ModelError("the mhs mixer scans its block's own channels: expand must be 1")
+        if any(width % self.heads for width in self.widths):
+            raise ModelError(f"the mhs mixer has {self.heads} heads: they must divide all widths")
+
     def _check_sizes(self) -> None:
-        depths = (*self.depths_down, *self.depths_up, self.depth_bottleneck)
+        depths = (*self.depths_down, *self.depths_up)
+        if self.topology != "evssm":
+            depths += (self.depth_bottleneck,)
         least = min(*self.widths, *depths, self.patch_size, self.state_size)
         if least < 1 or max(self.widths) > MAX_WIDTH or max(depths) > MAX_DEPTH:
             raise ModelError(
@@ -105,6 +149,10 @@ class ModelConfig:
         if not ratios or self.patch_size > MAX_PATCH_SIZE or self.state_size > MAX_STATE_SIZE:
             raise ModelError(
                 "the model's expand, feed_forward, patch_size or state_size is out of range"
+            )
+        if self.window < 0 or 0 < self.window < MIN_WINDOW * self.patch_size:
+            raise ModelError(
+                f"the model's window must be 0, or at least {MIN_WINDOW} of its patches"
             )
         if not 0 <= self.feed_forward_from < 4:
             raise ModelError("the model's feed_forward_from must be a token scale, 0 to 3")
@@ -121,14 +169,29 @@ class ModelConfig:
         """D, the inner channels of a block of `width` channels."""
         return int(self.expand * width)
 
+    def window_tokens(self, level: int) -> int:
+        """Side of the windows of a token scale, in tokens; 0: the whole map."""
+        return self.window // self.patch_size >> level
+
     @staticmethod
     def delta_rank(width: int) -> int:
         """R = ceil(C / 16), the rank of the step size δ."""
         return -(-width // 16)
 
+    def record(self) -> dict[str, Any]:
+        """The sizes by name, without the later ones where they say nothing new.
+
+        So files of older versions, and what is derived from them, stay what they are.
+        """
+        record = dataclasses.asdict(self)
+        for name, value in LATER.items():
+            if record[name] == value:
+                del record[name]
+        return record
+
     def to_json(self) -> str:
         """The record as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return json.dumps(self.record(), sort_keys=True)
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Self:
@@ -166,6 +229,9 @@ def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, 
         raise TypeError(f"{key} must be whole numbers")
     return tuple(values)
 
+
+LATER: dict[str, Any] = {"border": "zeros", "heads": 4, "topology": "serpent", "window": 0}
+"""Fields that came after the first weights, with the values that mean what was before them."""
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(widths=(24, 48, 96, 192)),

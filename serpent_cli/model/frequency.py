@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from serpent_cli.model.layers import channels_first, channels_last
+from serpent_cli.model.layers import channels_first, channels_last, single
 
 PATCH = 8  # side of the square whose frequencies are weighed, in tokens
 
@@ -20,10 +20,13 @@ class FrequencyFeedForward(nn.Module):
     Args:
         width: C.
         ratio: Hidden channels over C.
+        ahead: Complete the patches of the first rows and columns, not of the last ones: as a map
+            does that is turned by 180 degrees.
     """
 
-    def __init__(self, width: int, ratio: float) -> None:
+    def __init__(self, width: int, ratio: float, *, ahead: bool = False) -> None:
         super().__init__()
+        self.ahead = ahead
         hidden = int(width * ratio)
         self.project_in = nn.Linear(width, 2 * hidden, bias=False)
         self.conv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
@@ -40,15 +43,16 @@ class FrequencyFeedForward(nn.Module):
         """Weigh the frequencies of every patch of (B, H, W, C)."""
         b, h, w, c = f.shape
         down, right = -h % PATCH, -w % PATCH
-        # FFTs know no half precision; double stays double.
-        planes = channels_first(f if f.dtype == torch.float64 else f.float())
+        planes = channels_first(single(f))  # FFTs know no half precision
         if down or right:
             mode = "reflect" if down < h and right < w else "replicate"
-            planes = functional.pad(planes, (0, right, 0, down), mode=mode)
+            sides = (right, 0, down, 0) if self.ahead else (0, right, 0, down)
+            planes = functional.pad(planes, sides, mode=mode)
         patches = planes.reshape(b, c, (h + down) // PATCH, PATCH, (w + right) // PATCH, PATCH)
         spectrum = torch.fft.rfft2(patches, dim=(3, 5)) * self.mask[:, None, :, None, :]
         weighed = torch.fft.irfft2(spectrum, s=(PATCH, PATCH), dim=(3, 5))
-        weighed = weighed.reshape(b, c, h + down, w + right)[..., :h, :w]
+        weighed = weighed.reshape(b, c, h + down, w + right)
+        weighed = weighed[..., down:, right:] if self.ahead else weighed[..., :h, :w]
         return channels_last(weighed).to(f.dtype)
 
     @property

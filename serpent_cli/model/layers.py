@@ -25,6 +25,11 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
+def single(x: Tensor) -> Tensor:
+    """The numbers in fp32, or in fp64 if they are: for what half precision would spoil."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def silu(x: Tensor) -> Tensor:
     """x·sigmoid(x); overwrites x where no gradient will ask for it, which saves a pass over it."""
     return functional.silu(x, inplace=not x.requires_grad)
@@ -47,18 +52,37 @@ class LayerNorm(nn.LayerNorm):
 
 
 class DepthwiseConv(nn.Conv2d):
-    """3x3 depthwise convolution on (B, H, W, C), zero-padded at the border; then SiLU, if asked."""
+    """Depthwise convolution on (B, H, W, C), zero-padded at the border; then SiLU, if asked.
 
-    def __init__(self, channels: int, *, silu: bool = False) -> None:
-        super().__init__(channels, channels, 3, padding=1, groups=channels)
+    Args:
+        channels: C.
+        side: Of the kernel, odd; SiLU goes with 3.
+        silu: Whether it follows.
+    """
+
+    def __init__(self, channels: int, side: int = 3, *, silu: bool = False) -> None:
+        super().__init__(channels, channels, side, padding=side // 2, groups=channels)
         self.silu = silu
 
     def forward(self, input: Tensor) -> Tensor:
-        """Filter every channel of (B, H, W, C) by its own 3x3 kernel."""
+        """Filter every channel of (B, H, W, C) by its own kernel."""
         if self.silu:
             assert self.bias is not None
             return depthwise_silu(input, self.weight, self.bias)
         return channels_last(super().forward(channels_first(input)))
+
+
+class RootNorm(nn.Module):
+    """x over its root mean square, scaled and moved (EVSSM, arXiv 2405.14343); C is last."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every token of (B, H, W, C)."""
+        return functional.rms_norm(single(x), self.weight.shape, self.weight, 1e-6) + self.bias
 
 
 class Patchifier(nn.Module):

@@ -6,11 +6,12 @@ from torch import nn
 from serpent_cli.model.config import ModelConfig
 
 COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
-SCAN_PATHS = {"ss2d": 4, "spatial": 1}
 
 
 def size_multiple(config: ModelConfig) -> int:
     """Height and width of an input must be multiples of this many pixels."""
+    if config.topology == "evssm":
+        return 4  # two halvings; patches of frequencies complete themselves
     return config.patch_size * COARSENING
 
 
@@ -19,20 +20,35 @@ def scan_macs(tokens: int, inner: int, paths: int, state_size: int, rank: int) -
     return int((4.5 * state_size + rank) * paths * inner * tokens)
 
 
+def mixer_macs(config: ModelConfig, width: int, tokens: int) -> int:
+    """Multiply-adds of a mixer of `width` channels on `tokens` tokens, the scan included."""
+    inner, rank, n = config.inner(width), config.delta_rank(width), config.state_size
+    features = rank + 2 * n
+    if config.mixer == "mhs":  # four routes of each head, over its own channels
+        rank = config.delta_rank(width // config.heads)
+    paths, within = {
+        "ss2d": (4, 9 * inner + 4 * inner * features),
+        "spatial": (1, 34 * inner + inner * features),
+        "plain": (4, 49 * inner + inner * features),
+        "mhs": (4, 9 * inner + inner**2 + 4 * inner * (rank + 2 * n)),
+        "evssm": (1, 9 * inner + (inner + 7) * features),
+        "v2m": (8, 8 * (4 * inner + inner * (rank + n))),
+    }[config.mixer]
+    outer = width * inner * (3 if config.gate else 2)
+    return tokens * (outer + within) + scan_macs(tokens, inner, paths, n, rank)
+
+
 def block_macs(config: ModelConfig, level: int, tokens: int) -> int:
     """Multiply-adds of one block at token scale `level` on `tokens` tokens, the scan included."""
     width, feed_forward = config.widths[level], config.has_feed_forward(level)
-    inner, rank = config.inner(width), config.delta_rank(width)
-    paths, n = SCAN_PATHS[config.mixer], config.state_size
-    per_token = width * inner * (2 if config.gate else 1) + 9 * inner + inner * width
-    per_token += paths * inner * (rank + 2 * n)
+    per_token = 0
     if config.mixer == "spatial":
-        per_token += 25 * inner + 9 * width * (2 if feed_forward else 1)
+        per_token += 9 * width * (2 if feed_forward else 1)
     if feed_forward:
         hidden = int(width * config.feed_forward)
         gated = config.feed_forward_kind == "frequency"
         per_token += (3 * width + 18) * hidden if gated else 2 * width * hidden
-    return tokens * per_token + scan_macs(tokens, inner, paths, n, rank)
+    return tokens * per_token + mixer_macs(config, width, tokens)
 
 
 def flops(config: ModelConfig, height: int, width: int) -> int:
@@ -40,6 +56,8 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
 
     Norms, activations, sums and small Fourier transforms are left out, as the field does.
     """
+    if config.topology == "evssm":
+        return evssm_flops(config, height, width)
     patch = config.patch_size
     tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
     c = config.widths
@@ -56,18 +74,60 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
     return total
 
 
+def evssm_flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of EVSSM's network."""
+    c, tokens = config.widths, [height * width // 4**level for level in range(3)]
+    total = 2 * 27 * c[0] * tokens[0]
+    for level in range(3):
+        depth = config.depths_down[level] + config.depths_up[level]
+        total += depth * block_macs(config, level, tokens[level])
+    for level in range(2):
+        total += 9 * c[level] * c[level + 1] * (tokens[level] + tokens[level + 1])
+    return total
+
+
 def inference_bytes_per_pixel(config: ModelConfig, dtype: torch.dtype) -> float:
     """Peak bytes of activations per input pixel in `torch.inference_mode`, whole frame.
 
-    The peak lies in D1 at the finest token map: the block's input and normed input (C each), the
-    projection [a, z] and its contiguous half, u and y (D each). Measured figures stay below it.
+    The peak lies at the finest token map, in D1, or in EVSSM's network in U1, which has a skip
+    besides.
     """
-    inner = config.inner(config.widths[0])
-    gate = 2 if config.gate else 1
-    channels = 3 * config.widths[0] + inner * (gate + 3)
+    channels = max(mixer_channels(config), feed_forward_channels(config))
+    if config.topology == "evssm":
+        channels += config.widths[0]
     size = torch.empty((), dtype=dtype).element_size()
     growth = 2 * 4 * 3 * config.scale**2  # the output before and after the pixel shuffle, fp32
     return channels * size / config.patch_size**2 + growth + 2 * 4 * 3
+
+
+def mixer_channels(config: ModelConfig) -> float:
+    """Numbers for each of the finest tokens while a mixer works, at their most.
+
+    A block has its input and normed input (C each), the projection [a, z] and its contiguous half,
+    u and y (D each); what else a mixer has, where that is more, is said below. Measured figures
+    stay below it.
+    """
+    width, n = config.widths[0], config.state_size
+    inner, features = config.inner(width), config.delta_rank(width) + 2 * n
+    usual = 3 * width + inner * ((2 if config.gate else 1) + 3)
+    others = {
+        "ss2d": 3 * width + 3 * inner + 4 * features,  # those of all paths
+        "spatial": 0,
+        "plain": 3 * width + inner + 9 * features + 8,  # before and after Θ; the moves
+        "v2m": 3 * width + 7 * inner + 2 * features,  # a, gate, sum, and both scans' in and out
+        "mhs": 6 * width + 8 * features,  # of a head's four routes, also in path order
+        "evssm": 3 * width + 3 * inner + 4 * features,  # smoothed and in path order
+    }
+    return max(usual, others[config.mixer])
+
+
+def feed_forward_channels(config: ModelConfig) -> float:
+    """Numbers for each of the finest tokens while a feed-forward works, at their most."""
+    if not config.has_feed_forward(0):
+        return 0
+    hidden = int(config.widths[0] * config.feed_forward)
+    # The block's input, normed input and output; the hidden map before and after.
+    return 3 * config.widths[0] + hidden * (4 if config.feed_forward_kind == "frequency" else 2)
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from serpent_cli.model.block import SBlock
 from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.evssm import EvssmNet
 from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, SkipJoin
 
 
@@ -21,7 +22,8 @@ class Down(nn.Module):
     def __init__(self, config: ModelConfig, level: int) -> None:
         super().__init__()
         width, width_out = config.widths[level : level + 2]
-        self.blocks = SBlock(config, width, level, config.depths_down[level])
+        depths = config.depths_down
+        self.blocks = SBlock(config, width, level, depths[level], sum(depths[:level]))
         self.merge = Merge(width, width_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,7 +38,9 @@ class Up(nn.Module):
         super().__init__()
         width_out, width = config.widths[level - 1 : level + 1]
         self.join = SkipJoin(width, config.join)
-        self.blocks = SBlock(config, width, level, config.depths_up[level - 1])
+        depths = config.depths_up
+        before = sum(config.depths_down) + config.depth_bottleneck + sum(depths[level:])
+        self.blocks = SBlock(config, width, level, depths[level - 1], before)
         self.expand = Expand(width, width_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -58,7 +62,8 @@ class Serpent(nn.Module):
         self.d1 = Down(config, 0)
         self.d2 = Down(config, 1)
         self.d3 = Down(config, 2)
-        self.b = SBlock(config, coarsest, 3, config.depth_bottleneck)
+        before = sum(config.depths_down)
+        self.b = SBlock(config, coarsest, 3, config.depth_bottleneck, before)
         self.u3 = Up(config, 3)
         self.u2 = Up(config, 2)
         self.u1 = Up(config, 1)
@@ -105,6 +110,6 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
     return functional.interpolate(image, scale_factor=scale, mode="bicubic", align_corners=False)
 
 
-def build_model(config: ModelConfig) -> Serpent:
+def build_model(config: ModelConfig) -> nn.Module:
     """The network that `config` describes, freshly initialised from torch's global generator."""
-    return Serpent(config)
+    return EvssmNet(config) if config.topology == "evssm" else Serpent(config)

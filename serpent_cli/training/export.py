@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.degrade.pipeline import degrade
-from serpent_cli.model.limits import effective_margin
+from serpent_cli.model.limits import effective_margin, size_multiple
 from serpent_cli.model.unet import build_model
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe
@@ -96,7 +96,7 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     widest = sorted(photos, key=lambda photo: photo.shape[1], reverse=True)[:MARGIN_PICTURES]
     width = min(MARGIN_WIDTH * scale, *(photo.shape[1] for photo in widest))
     height = min(MARGIN_HEIGHT * scale, *(photo.shape[0] for photo in widest))
-    multiple = recipe.model.patch_size * 8 * scale
+    multiple = size_multiple(recipe.model) * scale
     height, width = height // multiple * multiple, width // multiple * multiple
     clean = torch.stack([photo[:height, :width].cpu() for photo in widest]).permute(0, 3, 1, 2)
     generator = torch.Generator().manual_seed(recipe.seed)

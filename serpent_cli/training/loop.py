@@ -222,13 +222,15 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-LATER = (("loss", "decibel"), ("model", "border"))
-"""Choices that came later: at their defaults, runs begun before them go on."""
+LATER = (("loss", "decibel"),)
+"""Choices that came later: at their defaults, runs begun before them go on; the model's own
+`record` leaves out its own."""
 
 
 def digest(recipe: Recipe) -> str:
     """A short name for everything in the recipe that decides the result."""
     facts = asdict(recipe)
+    facts["model"] = recipe.model.record()
     for words in ("log", "description", "limits"):
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so

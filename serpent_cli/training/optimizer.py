@@ -19,7 +19,7 @@ def learning_rate(optim: OptimSection, step: int) -> float:
 
 def build_optimizer(model: nn.Module, optim: OptimSection) -> torch.optim.Optimizer:
     """AdamW; only matrices and kernels decay, never biases, norms or the scan's dynamics."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan." not in name]
+    matrices = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan" not in name]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     groups = [

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from serpent_cli.degrade.config import DegradeConfig
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.config import PRESETS, ModelConfig
+from serpent_cli.model.limits import size_multiple
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def parse_recipe(record: dict[str, Any]) -> Recipe:
 
 
 def _check_sizes(recipe: Recipe) -> None:
-    multiple = recipe.model.patch_size * 8 * recipe.model.scale
+    multiple = size_multiple(recipe.model) * recipe.model.scale
     for name, side in (("data", recipe.data.crop), ("validation", recipe.validation.crop)):
         if side % multiple or side < 1:
             raise UsageError(f"{name}.crop must be a multiple of {multiple} for this model")

@@ -55,7 +55,8 @@ class Card:
 
     def to_json(self) -> str:
         """The card as indented JSON."""
-        return json_text(dataclasses.asdict(self), indent=2) + "\n"
+        record = {**dataclasses.asdict(self), "config": self.config.record()}
+        return json_text(record, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -98,7 +98,10 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
         "b": config.depth_bottleneck,
     }
     shallow = dataclasses.replace(
-        config, depths_down=(1, 1, 1), depth_bottleneck=1, depths_up=(1, 1, 1)
+        config,
+        depths_down=(1, 1, 1),
+        depth_bottleneck=min(1, config.depth_bottleneck),
+        depths_up=(1, 1, 1),
     )
     with torch.device("meta"):
         parameters: dict[str, Tensor] = build_model(shallow).state_dict()

@@ -2,7 +2,7 @@
 
 Nobody has published how the weights of Serpent's authors are laid out, so that there is nothing to
 convert them by. What can be converted: networks whose outer parts bear our names, and whose blocks
-bear ours or VMamba's (see `foreign_names`).
+bear ours or VMamba's (see `foreign_names`), and EVSSM's network (see `evssm_names`).
 
 Nothing is guessed: a name that is not known, a parameter that is missing, a shape that differs, or
 a size of the network that neither the shapes nor the caller tell, refuses the whole file.
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from serpent_cli.errors import ModelError
-from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.config import LATER, ModelConfig
 from serpent_cli.zoo.checkpoint import shapes_of
+from serpent_cli.zoo.evssm_names import is_evssm, translate_evssm
 from serpent_cli.zoo.foreign_names import Row, shape_of, strip_prefixes, translate
 from serpent_cli.zoo.header import read_header, read_tensors, shown, strict_json
 from serpent_cli.zoo.inferred import infer_sizes
@@ -77,11 +78,16 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
     """
     foreign = _read(path)
     stripped, notes = strip_prefixes(foreign.tensors)
-    made = translate(stripped)
+    told = sizes or {}
+    if is_evssm(stripped):
+        made, own_sizes = translate_evssm(stripped)
+        told = {**own_sizes, **told}
+    else:
+        made = translate(stripped)
     wrong = [*_unusable(foreign), *made.wrong]
     if wrong:
         raise _unmatched(path, wrong)
-    config = _config(path, made.tensors, {**foreign.sizes, **(sizes or {})})
+    config = _config(path, made.tensors, {**foreign.sizes, **told})
     if differing := _differing(made.tensors, config):
         raise _unmatched(path, differing)
     # A copy of each: halves of one tensor cannot be written as two.
@@ -141,7 +147,7 @@ def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
 def _config(path: Path, tensors: dict[str, Tensor], told: dict[str, Any]) -> ModelConfig:
     """Sizes that are told, and where they are not, that the shapes determine."""
     fields = set(ModelConfig.__dataclass_fields__) - {"version"}
-    found = {**infer_sizes(tensors), **told}
+    found = {**LATER, **infer_sizes(tensors), **told}
     open_fields = sorted(fields - set(found))
     if open_fields and (rows := _unlike(tensors)):
         raise _unmatched(path, rows)

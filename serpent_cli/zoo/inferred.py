@@ -6,6 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
+# What only one mixer has; the last is had by most.
+_MIXERS = {
+    "fusion.kernels": "spatial",
+    "theta": "plain",
+    "smooth.weight": "evssm",
+    "conv_across.weight": "v2m",
+    "project_heads.weight": "mhs",
+    "conv.weight": "ss2d",
+}
 _DOWN, _UP = ("d1", "d2", "d3"), ("u1", "u2", "u3")
 
 
@@ -95,9 +104,12 @@ def _of_blocks(tensors: dict[str, Tensor]) -> dict[str, Any]:
         tensor.shape[-1] for name, tensor in tensors.items() if name.endswith(".scan.A_log")
         and tensor.ndim == 3
     }  # fmt: skip
+    mixer = next((name for part, name in _MIXERS.items() if part in mixers), None)
+    routes = _axis(tensors, "b.0.mixer.scan.weight", 0, 3) if mixer == "mhs" else None
     fused = any(name.endswith("join.fuse.weight") for name in tensors)
     return {
-        "mixer": "spatial" if "fusion.kernels" in mixers else "ss2d" if mixers else None,
+        "mixer": mixer,
+        "heads": routes // 4 if routes else 4,
         "gate": "project_gate.weight" in mixers if mixers else None,
         "state_size": states.pop() if len(states) == 1 else None,
         "join": "concat" if fused else "add",

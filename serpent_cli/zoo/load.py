@@ -1,16 +1,17 @@
 """From a name or path to a network ready to run."""
 
 import torch
+from torch import nn
 
 from serpent_cli.errors import ModelError
-from serpent_cli.model.unet import Serpent, build_model
+from serpent_cli.model.unet import build_model
 from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.checkpoint import read_weights, sha256
 from serpent_cli.zoo.locate import locate
 
 
-def load_model(name_or_path: str, device: torch.device) -> tuple[Serpent, Card]:
+def load_model(name_or_path: str, device: torch.device) -> tuple[nn.Module, Card]:
     """Load weights, checked against their card, in eval mode.
 
     Raises:

@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import PyTorchModelHubMixin
 
+from serpent_cli.errors import ModelError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import Serpent as Network
 from serpent_cli.version import DISTRIBUTION
@@ -28,6 +29,11 @@ class Serpent(
     """
 
     def __init__(self, config: ModelConfig) -> None:
+        if config.topology != "serpent":
+            raise ModelError(
+                f"these are weights of another network: {config.topology}",
+                hint="Restorer.from_pretrained runs them",
+            )
         super().__init__(config)
 
     @classmethod

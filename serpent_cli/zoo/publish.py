@@ -65,7 +65,7 @@ def publish(path: Path, card: Card, repo: str, *, private: bool = False, message
 
 def configuration(card: Card) -> str:
     """`config.json`: the arguments of `zoo.pretrained.Serpent`."""
-    return json.dumps({"config": dataclasses.asdict(card.config)}, indent=2) + "\n"
+    return json.dumps({"config": card.config.record()}, indent=2) + "\n"
 
 
 def page(card: Card, repo: str) -> str:

@@ -13,20 +13,22 @@ class SelectiveParameters(nn.Module):
         state_size: N, states per channel.
         rank: R, rank of the step size δ.
         paths: K, number of scan paths.
-        observe: Whether the projection also gives C, which reads the state.
+        vectors: How many of B and C the projection gives, by default both: [r | B | C].
+        skip: Whether u itself is part of the result, times D_skip.
     """
 
     def __init__(
-        self, inner: int, state_size: int, rank: int, paths: int, *, observe: bool = True
-    ) -> None:
+        self, inner: int, state_size: int, rank: int, paths: int, *, vectors: int = 2,
+        skip: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.paths = paths
-        features = rank + state_size * (2 if observe else 1)
+        features = rank + state_size * vectors
         self.weight = nn.Parameter(torch.empty(paths, features, inner))
         self.dt_weight = nn.Parameter(torch.empty(paths, rank, inner))
         self.dt_bias = nn.Parameter(torch.empty(paths, inner))
         self.A_log = nn.Parameter(torch.empty(paths, inner, state_size))
-        self.D_skip = nn.Parameter(torch.ones(paths, inner)) if observe else None
+        self.D_skip = nn.Parameter(torch.ones(paths, inner)) if skip else None
         # Without values there is nothing to compute, and arithmetic on the meta device would load
         # torch's compiler: more than a second.
         if not self.weight.is_meta:
@@ -44,7 +46,10 @@ class SelectiveParameters(nn.Module):
         self.A_log.copy_(steps.log().expand_as(self.A_log))
 
     def project(self, u: Tensor) -> Tensor:
-        """Dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product."""
+        """Dbc (B, H, W, K, R + 2N) of u (B, H, W, D): all paths in one matrix product.
+
+        With `vectors` = 1 it lacks one of B and C.
+        """
         return functional.linear(u, self.weight.flatten(0, 1)).unflatten(-1, (self.paths, -1))
 
 
@@ -62,3 +67,12 @@ def initial_delta(paths: int, inner: int, states: int) -> Tensor:
 def inverse_softplus(delta: Tensor) -> Tensor:
     """The x with softplus(x) = `delta`, for positive δ."""
     return delta + torch.log(-torch.expm1(-delta))
+
+
+def out_dtype(u: Tensor) -> torch.dtype | None:
+    """The type of a scan's sum: u's own, but fp32 under autocast on a GPU.
+
+    A GPU adds up and norms in fp32; on a CPU what a map weighs is what it takes.
+    """
+    half = u.device.type != "cpu" and torch.is_autocast_enabled(u.device.type)
+    return torch.float32 if half else None

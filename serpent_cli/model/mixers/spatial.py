@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.layers import DepthwiseConv, LayerNorm, channels_first, channels_last
+from serpent_cli.model.layers import (
+    DepthwiseConv,
+    LayerNorm,
+    channels_first,
+    channels_last,
+    single,
+)
 from serpent_cli.model.mixers.selective import SelectiveParameters
 from serpent_cli.ops.cross_scan import cross_scan
 
@@ -86,6 +92,8 @@ class Spatial(nn.Module):
             u, dbc[..., :-1].contiguous(), p.dt_weight, p.dt_bias, p.A_log,
             paths=("row",), observe=False,
         )  # fmt: skip
-        observed = channels_last(self.fusion(channels_first(h))) * dbc[..., -1].float()
+        fused, observer = channels_last(self.fusion(channels_first(h))), single(dbc[..., -1])
         assert p.D_skip is not None
-        return torch.addcmul(observed, p.D_skip[0], u.float())
+        if fused.requires_grad:
+            return torch.addcmul(fused * observer, p.D_skip[0], single(u))
+        return fused.mul_(observer).addcmul_(p.D_skip[0], single(u))

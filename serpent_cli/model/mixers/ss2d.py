@@ -7,12 +7,11 @@
 equations; the official code is MIT.
 """
 
-import torch
 from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.layers import DepthwiseConv, LayerNorm
-from serpent_cli.model.mixers.selective import SelectiveParameters
+from serpent_cli.model.mixers.selective import SelectiveParameters, out_dtype
 from serpent_cli.ops.cross_scan import cross_scan
 
 PATHS = ("row", "col", "row_rev", "col_rev")
@@ -42,10 +41,7 @@ class SS2D(nn.Module):
 
     def _scan(self, u: Tensor) -> Tensor:
         p = self.scan
-        # A GPU adds up and norms in fp32; on a CPU what a map weighs is what it takes.
-        half = u.device.type != "cpu" and torch.is_autocast_enabled(u.device.type)
-        out_dtype = torch.float32 if half else None
         return cross_scan(
             u, p.project(u), p.dt_weight, p.dt_bias, p.A_log, p.D_skip,
-            paths=PATHS, out_dtype=out_dtype,
+            paths=PATHS, out_dtype=out_dtype(u),
         )  # fmt: skip
