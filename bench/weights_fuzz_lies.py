@@ -6,13 +6,11 @@ import struct
 from collections.abc import Callable
 
 from bench.weights_fuzz_seeds import BYTES, NUMBERS, Chance, Record, joined, sound, split
-from serpent_cli.model.config import ModelConfig
 
 Parts = dict[str, tuple[Record, bytes]]
 
 _ODD = (None, True, "2", 1.5, [], {}, [[1]], "\ud800", "\x1b[2J", *NUMBERS)
 _TYPES = ("F64", "F32", "F16", "BF16", "I64", "U8", "BOOL", "F8_E4M3", "C64", "f32", "", 7, None)
-_CONFIG_KEYS = tuple(ModelConfig.__dataclass_fields__)
 
 
 def mutated(seed: int, index: int) -> tuple[str, bytes]:
@@ -106,7 +104,7 @@ def _config_value(header: Record, name: str, chance: Chance) -> None:
     """Sizes that are absurd, or merely not those of the file."""
     del name
     config = json.loads(header["__metadata__"]["serpent"])
-    key = chance.choice(_CONFIG_KEYS)
+    key = chance.choice(sorted(config))  # what is at its default may be left out
     old = config[key]
     if isinstance(old, list):
         value: object = chance.choice((

@@ -126,8 +126,9 @@ def feed_forward_channels(config: ModelConfig) -> float:
     if not config.has_feed_forward(0):
         return 0
     hidden = int(config.widths[0] * config.feed_forward)
-    # The block's input, normed input and output; the hidden map before and after.
-    return 3 * config.widths[0] + hidden * (4 if config.feed_forward_kind == "frequency" else 2)
+    # The block's input, normed input and output; the hidden map before and after, or its patches'
+    # spectra and what is made of them.
+    return 3 * config.widths[0] + hidden * (4.1 if config.feed_forward_kind == "frequency" else 2)
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ from serpent_cli.model.config import Mixer, ModelConfig
 from serpent_cli.model.limits import inference_bytes_per_pixel, mixer_macs
 from serpent_cli.model.mixers import build_mixer
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.ops.cross_scan.flops import scan_flops
+from serpent_cli.ops.flops import scan_flops
 
 FORMS: dict[str, dict[str, Any]] = {
     "ss2d": {"state_size": 2},
@@ -74,7 +74,7 @@ def test_what_a_mixer_makes_at_inference_does_not_hinder_training(name):
 @every_mixer
 @torch.no_grad()
 def test_operations_are_those_that_torch_counts(name):
-    assert scan_flops  # imported: it tells torch's counter of the scan
+    assert scan_flops  # imported: it tells torch's counter of our operations
     module = build(name, 8).train()
     with FlopCounterMode(display=False) as counter:
         module(torch.randn(1, 6, 10, 8))
