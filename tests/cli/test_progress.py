@@ -57,20 +57,21 @@ def test_screens_of_a_run_in_tiles(columns: int, holiday: Path, model: Model) ->
     assert done == sorted(done)
     assert len(set(done)) > 3
     assert any(re.match(r"1 of 2 pictures +━+─* +\d:\d\d  ETA \d", line) for line in seen.lines())
-    *results, summary = seen.last[1:]
-    assert "".join(results).count("_deblurred/") == 2, "the bars are gone, the results stay"
-    assert re.fullmatch(
-        r"2 pictures in [\d.]+ s, 0 skipped, 0 failed → holiday_deblurred/", summary
-    )
+    left = "".join(seen.last[1:])  # whatever the terminal has wrapped
+    assert left.count("_deblurred/") == 3, "the bars are gone, the results and the summary stay"
+    assert re.search(r"2 pictures in [\d.]+ s, 0 skipped, 0 failed → ?holiday_deblurred/$", left)
 
 
 @pytest.mark.parametrize("columns", [60, 100])
 def test_work_inside_a_picture_that_is_restored_whole(
-    columns: int, holiday: Path, model: Model
+    columns: int, holiday: Path, model: Model, photo: NDArray[np.uint8]
 ) -> None:
-    picture = next(holiday.glob("a*"))
+    picture = holiday / "large.png"  # seconds of work, so that several shares are shown
+    Image.fromarray(np.tile(photo, (20, 16, 1))).save(picture)
     seen = terminal.watch(
-        ["deblur", picture.name, *model, "-o", "c.png", "--threads", "1"], columns, folder=holiday
+        ["deblur", picture.name, *model, "-o", "c.png", "--tile", "whole", "--threads", "1"],
+        columns,
+        folder=holiday,
     )
     assert seen.code == 0
     shares = [int(found[1]) for line in seen.lines() if (found := re.search(r"  (\d+)%  ", line))]

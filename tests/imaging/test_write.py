@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image
 
+import serpent_cli.imaging.encode as encode_module
 import serpent_cli.imaging.write as write_module
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.formats import WRITABLE
@@ -164,7 +165,7 @@ def test_a_file_that_appears_meanwhile_is_kept(make_picture, tmp_path, monkeypat
         target.write_bytes(b"theirs")
         return ()
 
-    monkeypatch.setattr(write_module, "encode", encode_while_another_writes)
+    monkeypatch.setattr(encode_module, "encode", encode_while_another_writes)
     with pytest.raises(PictureError, match="exists"):
         write_picture(make_picture("uint8"), target)
     assert target.read_bytes() == b"theirs"
@@ -203,7 +204,7 @@ def test_a_failure_half_way_leaves_nothing(
         stream.write(b"half of it")
         raise failure
 
-    monkeypatch.setattr(write_module, "encode", broken)
+    monkeypatch.setattr(encode_module, "encode", broken)
     with pytest.raises(PictureError, match=sentence) as caught:
         write_picture(make_picture("uint8"), target, force=force)
     assert str(target) in caught.value.message
@@ -216,7 +217,7 @@ def test_an_interruption_leaves_nothing(make_picture, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(write_module, "encode", interrupted)
+    monkeypatch.setattr(encode_module, "encode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_picture(make_picture("uint8"), tmp_path / "a.png")
     assert os.listdir(tmp_path) == []

@@ -91,3 +91,19 @@ def test_a_real_refusal_of_torch_s_allocator_counts() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
     assert out_of_memory(caught.value)
+
+
+class SumsInAnotherOrder(nn.Module):
+    """Gives the third picture of a batch other last bits than alone, as products in bf16 may."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.float().clone()
+        y[2:3] += 0.1
+        return y
+
+
+def test_pictures_in_bf16_each_go_alone() -> None:
+    forward = Forward(SumsInAnotherOrder(), "odd", 1, 1, torch.bfloat16)
+    tiles = [np.full((4, 5, 3), value, np.uint8) for value in (10, 20, 30, 40)]
+    for tile, result in zip(tiles, forward.together(tiles), strict=True):
+        np.testing.assert_array_equal(result, tile)
