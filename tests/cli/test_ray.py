@@ -60,7 +60,8 @@ def test_a_killed_worker_costs_nothing(serpent: Serpent, model: Model, folder: P
     process = subprocess.Popen(
         [sys.executable, "-m", "serpent_cli.cli.app", *common, "-o", str(out), "--json",
          "--engine", "ray"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Not from the checkout, which may lack the compiled kernel that the installed package has.
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent,
     )  # fmt: skip
     wait_for(lambda: len(list(out.glob("*.png"))) >= 2, process)
     at_work = workers(process)

@@ -38,7 +38,8 @@ def server(
 ) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [*COMMAND, "serve", "--model", weights, "--socket", tmp_path / "s.sock", "--threads", "1"],
-        stderr=subprocess.PIPE, text=True, env=environment,
+        # Not from the checkout, which may lack the compiled kernel that the installed package has.
+        stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:  # fmt: skip
         assert process.stderr is not None
