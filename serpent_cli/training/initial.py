@@ -11,9 +11,9 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
     A block that the weights lack starts as the identity, so that the deeper network begins with
     exactly the finished one's pictures (Net2DeeperNet, arXiv 1511.05641). A block that the network
-    lacks is left out; the blocks before it stay. What has another shape
-    starts afresh: the depatchifier of another scale, and all that touches another width. The finest
-    width must be the same, for what is learnt first and longest lies there.
+    lacks is left out; the blocks before it stay. What has another shape starts afresh: the
+    depatchifier of another scale, and all that touches another width. The finest width must be the
+    same, for what is learnt first and longest lies there.
 
     Raises:
         ModelError: The weights are of another network: another finest width, another mixer, ...
@@ -35,8 +35,8 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
         raise ModelError(
             f"the weights to start from do not fit the recipe's network: {wrong} is absent, unknown"
             " or has another shape",
-            hint="give the recipe's [model] the sizes of `serpent models info`; depths may"
-            " differ, scale and the coarser widths may differ",
+            hint="give the recipe's [model] the sizes of `serpent models info`; depths,"
+            " scale and the coarser widths may differ",
         )
     model.load_state_dict(complete)
 

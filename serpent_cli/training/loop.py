@@ -222,11 +222,6 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-LATER = (("loss", "decibel"),)
-"""Choices that came later: at their defaults, runs begun before them go on; the model's own
-`record` leaves out its own."""
-
-
 def digest(recipe: Recipe) -> str:
     """A short name for everything in the recipe that decides the result."""
     facts = asdict(recipe)
@@ -235,7 +230,6 @@ def digest(recipe: Recipe) -> str:
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
         facts["optim"].pop(words)
-    for section, word in LATER:
-        if facts[section][word] == getattr(type(getattr(recipe, section)), word):
-            facts[section].pop(word)
+    if not recipe.loss.decibel:  # as it was before there was such a term: runs begun then go on
+        facts["loss"].pop("decibel")
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -35,7 +35,6 @@ def infer_sizes(tensors: dict[str, Tensor]) -> dict[str, Any]:
         "depth_bottleneck": _depth(tensors, "b."),
         **_patch_and_scale(tensors),
         **_of_blocks(tensors),
-        "border": "zeros",  # as in every network from elsewhere; ours tell what they have
     }
     if sizes["widths"]:
         sizes["expand"] = _ratio(tensors, sizes["widths"], "mixer.conv.weight")
