@@ -207,7 +207,12 @@ class Restorer:
         return self._compared(part.pixels[y : y + h, x : x + w], wanted)
 
     def goes_together(self, picture: Picture) -> bool:
-        """Whether a picture may be one of those that `restore_together` restores."""
+        """Whether a picture may be one of those that `restore_together` restores.
+
+        In bf16 none is: see `Forward._outputs`.
+        """
+        if self.forward.dtype != torch.float32:
+            return False
         needed = picture.height * picture.width * self.costs.bytes_per_pixel
         if picture.alpha is not None or needed > SMALL_BYTES:
             return False
