@@ -14,7 +14,7 @@ from bench.timing import Row, fastest
 from serpent_cli.zoo.load import load_model
 
 SIDE = 128  # a multiple of 8 and of 16
-OURS = ("deblur", "deblur-real")
+OURS = ("deblur", "deblur-even")
 
 
 class ChannelNorm(nn.LayerNorm):

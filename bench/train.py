@@ -17,7 +17,7 @@ from bench.timing import Row, fastest
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe, read_recipe
 
-RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "deblur-6.toml"
+RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "deblur-even-6.toml"
 CPU = torch.device("cpu")
 CROP, BATCH = 128, 4
 

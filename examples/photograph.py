@@ -30,7 +30,7 @@ def main() -> None:
     x = torch.lerp(x, to_srgb(disk_blur(to_linear(x), RADIUS)), part)
     x = add_gaussian_noise(x, NOISE, generator_for("photograph")).clamp(0, 1)
     given = (x[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-    restored = restore(given, task="deblur", model="deblur-real")
+    restored = restore(given, task="deblur")
     between = np.full((len(sharp), GAP, 3), 255, np.uint8)
     sheet = np.concatenate((given, between, restored, between, sharp), 1)
     Image.fromarray(sheet).save(Path(__file__).parents[1] / "docs/photograph.png", optimize=True)
