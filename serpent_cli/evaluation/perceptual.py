@@ -8,7 +8,7 @@ installed. No code of that package runs: a file of it is not free for every use.
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,17 @@ def load_distance() -> Distance:
         DeviceError: The weights are missing; the hint is the command that brings them.
         ModelError: Their file is damaged, or wants to run code.
     """
+    return distance_by(load_weights())
+
+
+def load_weights() -> dict[str, Tensor]:
+    """The network and its judgements by name; raises as `load_distance` does."""
     lacking, path = why_not(), _weights()
     if lacking or path is None:
         raise DeviceError(
             f"ST-LPIPS cannot be computed: {lacking}", hint=f"pip install --no-deps {PACKAGE}"
         )
-    return distance_by(read_pickle(path).tensors)
+    return read_pickle(path).tensors
 
 
 def distance_by(weights: dict[str, Tensor]) -> Distance:
@@ -66,20 +71,35 @@ def distance_by(weights: dict[str, Tensor]) -> Distance:
     def distance(a: Array, b: Array) -> float:
         with torch.inference_mode():
             if not last or last[0][0] is not b:
-                last[:] = [(b, _features(b, weights))]
-            pairs = zip(_features(a, weights), last[0][1], strict=True)
-            return sum(
-                float((weights[f"lin{layer}.model.1.weight"] * (x - y) ** 2).sum(1).mean())
-                for layer, (x, y) in enumerate(pairs)
-            )
+                last[:] = [(b, features(_tensor(b), weights))]
+            return float(distances(features(_tensor(a), weights), last[0][1], weights))
 
     return distance
 
 
-def _features(picture: Array, weights: dict[str, Tensor]) -> list[Tensor]:
-    """Maps (1, C, h, w) of the five layers, each place of unit length."""
-    x = torch.from_numpy(np.ascontiguousarray(picture, np.float32)).permute(2, 0, 1)[None]
-    mean, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
+def _tensor(picture: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture, np.float32)).permute(2, 0, 1)[None]
+
+
+def distances(
+    first: Sequence[Tensor], second: Sequence[Tensor], weights: dict[str, Tensor]
+) -> Tensor:
+    """ST-LPIPS of each of B pictures by the features of both; (B), differentiable."""
+    each = [
+        (weights[f"lin{layer}.model.1.weight"] * (x - y) ** 2).sum(1).mean((1, 2))
+        for layer, (x, y) in enumerate(zip(first, second, strict=True))
+    ]
+    return torch.stack(each).sum(0)
+
+
+def features(x: Tensor, weights: dict[str, Tensor]) -> list[Tensor]:
+    """Maps (B, C, h, w) of the five layers, each place of unit length, fp32; differentiable.
+
+    Args:
+        x: Pictures (B, 3, H, W) in [0, 1], on the device of the weights.
+        weights: See `load_weights`.
+    """
+    mean, spread = (x.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
     x = (2 * x - 1 - mean) / spread
     maps: list[Tensor] = []
     for layer, name in enumerate(LAYERS):
@@ -88,13 +108,14 @@ def _features(picture: Array, weights: dict[str, Tensor]) -> list[Tensor]:
         kernel, bias = weights[f"net.{name}.weight"], weights[f"net.{name}.bias"]
         x = functional.conv2d(x, kernel, bias, padding=PADDING[layer])
         x = functional.relu(_halved(x) if layer == 0 else x)
-        maps.append(x / (x.norm(dim=1, keepdim=True) + 1e-10))
+        exact = x.float()  # in training the convolutions may be bf16
+        maps.append(exact / (exact.norm(dim=1, keepdim=True) + 1e-10))
     return maps
 
 
 def _halved(x: Tensor) -> Tensor:
     """Every other pixel after a blur by 1, 2, 1; the border is reflected by two pixels."""
-    weights = torch.tensor([1.0, 2.0, 1.0]) / 4
+    weights = x.new_tensor([1.0, 2.0, 1.0]) / 4
     kernel = (weights[:, None] * weights).expand(x.shape[1], 1, 3, 3)
     padded = functional.pad(x, (2, 2, 2, 2), mode="reflect")
     return functional.conv2d(padded, kernel, stride=2, groups=x.shape[1])

@@ -7,6 +7,7 @@ from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
 from serpent_cli.training.content import with_flat_parts
+from serpent_cli.training.lettering import with_lettering
 from serpent_cli.training.recipe import Recipe
 
 
@@ -87,6 +88,7 @@ def degraded_pair(
     """
     data, halo = recipe.data, recipe.data.halo
     crops = with_flat_parts(crops, data.flat_share, data.frame_share, generator)
+    crops = with_lettering(crops, data.lettering_share, generator)
     clean = crops.float().div_(255)
     degraded = degrade(clean, recipe.degrade, generator, field, halo)
     return degraded, _cut(clean, halo)

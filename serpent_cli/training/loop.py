@@ -27,8 +27,18 @@ from serpent_cli.training.progress import draw_progress
 from serpent_cli.training.recipe import Recipe
 from serpent_cli.training.recompute import recompute_blocks
 from serpent_cli.training.report import Means, Meter, RunLog, StepReport
-from serpent_cli.training.state import TrainingState
+from serpent_cli.training.state import Moving, TrainingState
+from serpent_cli.training.texture import begin_texture
 from serpent_cli.training.validation import Validation, hold_out
+
+LATER = (
+    ("loss", "decibel"),
+    ("loss", "perceptual"),
+    ("loss", "adversarial"),
+    ("loss", "low_frequency"),
+    ("data", "lettering_share"),
+)
+"""Entries that came later: where they are 0, a recipe is what it was, and runs begun then go on."""
 
 
 class Trainer:
@@ -70,6 +80,14 @@ class Trainer:
             min(workers, self.crops),
             recipe.optim.accumulate,
         )
+        half = self.precision == torch.bfloat16
+        shares = min(workers, self.crops)
+        self.texture = begin_texture(
+            recipe.loss, recipe.optim, recipe.model.scale, device, shares, self.output, half=half
+        )
+        if self.texture is not None and self.texture.rival is not None:
+            rival = self.texture.rival
+            self.state.rival = Moving(rival.model, rival.optimizer)
         photos, self.validation = _validation(recipe, photos, held_out, device)
         side = recipe.data.crop + 2 * recipe.data.halo
         self.sampler = CropSampler(place(photos, device), side, self.state.generator, device)
@@ -147,12 +165,15 @@ class Trainer:
         nn.utils.clip_grad_norm_(state.model.parameters(), optim.clip)
         state.optimizer.step()
         follow(state.average, state.model, optim.ema, state.step)
+        if self.texture is not None and self.texture.rival is not None:
+            self.texture.rival.learn(degraded, target, lr, self.processes)
         return value
 
     def loss(self, degraded: Tensor, target: Tensor) -> Tensor:
         """Mean loss of degraded crops against the sharp ones, by the network as it stands."""
         loss, output = self.recipe.loss, self.output(degraded)
-        return restoration_loss(output, target, loss.charbonnier, loss.fft, loss.decibel)
+        value = restoration_loss(output, target, loss.charbonnier, loss.fft, loss.decibel)
+        return value if self.texture is None else value + self.texture(output, target)
 
     def output(self, degraded: Tensor, weights: dict[str, Tensor] | None = None) -> Tensor:
         """The network's pictures in the run's precision, returned in fp32; with other weights."""
@@ -230,6 +251,7 @@ def digest(recipe: Recipe) -> str:
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
         facts["optim"].pop(words)
-    if not recipe.loss.decibel:  # as it was before there was such a term: runs begun then go on
-        facts["loss"].pop("decibel")
+    for section, word in LATER:
+        if not facts[section][word]:
+            facts[section].pop(word)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -23,6 +23,7 @@ class DataSection:
         batch: Crops per step, over all micro-batches and processes.
         flat_share: Share of crops that become flat areas of few colours.
         frame_share: Share of crops that get a frame of one colour.
+        lettering_share: Share of crops that are written on.
     """
 
     crop: int = 128
@@ -30,6 +31,7 @@ class DataSection:
     batch: int = 8
     flat_share: float = 0.0
     frame_share: float = 0.0
+    lettering_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,28 @@ class OptimSection:
 
 @dataclass(frozen=True)
 class LossSection:
-    """What is minimised: Charbonnier, an L1 distance of spectra, and errors in decibels.
+    """What is minimised: distances, and for crisp pictures what `training.texture` adds.
 
     Attributes:
         charbonnier: ε in mean sqrt(d² + ε²); d in units of full scale.
         fft: Weight of the mean absolute difference of the orthonormal 2-D spectra.
         decibel: Weight of the mean logarithm of small squares' mean square errors.
+        perceptual: Weight of ST-LPIPS.
+        adversarial: Weight of not deceiving a discriminator, which learns beside the network.
+        low_frequency: Weight of the rms error of the pictures reduced by the scale.
     """
 
     charbonnier: float = 1e-3
     fft: float = 0.05
     decibel: float = 0.0
+    perceptual: float = 0.0
+    adversarial: float = 0.0
+    low_frequency: float = 0.0
+
+    @property
+    def crisp(self) -> bool:
+        """Whether something rewards detail that looks right, be it invented."""
+        return self.perceptual > 0 or self.adversarial > 0
 
 
 @dataclass(frozen=True)
@@ -191,6 +204,11 @@ def _check_sizes(recipe: Recipe) -> None:
         recipe.data.flat_share + recipe.data.frame_share > 1
     ):
         raise UsageError("data.flat_share and data.frame_share must be shares of one whole")
+    if not 0 <= recipe.data.lettering_share <= 1:
+        raise UsageError("data.lettering_share must lie between 0 and 1")
+    for name in ("perceptual", "adversarial", "low_frequency"):
+        if getattr(recipe.loss, name) < 0:
+            raise UsageError(f"loss.{name} must not be negative")
     if recipe.data.halo % recipe.model.scale:
         raise UsageError(f"data.halo must be a multiple of the scale {recipe.model.scale}")
     if recipe.optim.precision not in ("auto", "fp32", "bf16"):

@@ -12,6 +12,25 @@ from torch import Tensor, nn
 
 from serpent_cli.errors import UsageError
 
+SLOTS = ("exp_avg", "exp_avg_sq", "step")
+"""What AdamW keeps of each parameter."""
+
+RIVAL = "rival."
+"""What the names of the discriminator's tensors begin with."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A network and what moves it.
+
+    Attributes:
+        model: Its parameters and buffers are part of a state.
+        optimizer: Over its parameters.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
 
 @dataclass
 class TrainingState:
@@ -26,6 +45,7 @@ class TrainingState:
         step: Optimizer steps done.
         seconds: Seconds of training done, over all legs.
         recipe: Digest of the recipe; a state goes on only with the recipe that began it.
+        rival: The discriminator, if the recipe has one.
     """
 
     model: nn.Module
@@ -36,18 +56,21 @@ class TrainingState:
     recipe: str
     step: int = 0
     seconds: float = 0.0
-    slots: tuple[str, ...] = ("exp_avg", "exp_avg_sq", "step")
+    rival: Moving | None = None
 
     def save(self, path: Path) -> None:
         """Write the state beside `path`, then rename: a kill at any moment leaves a whole file."""
         tensors: dict[str, Tensor] = {"generator": self.generator.get_state()}
         if self.field is not self.generator:
             tensors["field"] = self.field.get_state()
-        for name, parameter in self.model.named_parameters():
-            tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
-            tensors[f"average.{name}"] = self.average[name].cpu().contiguous()
-            for slot, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"{slot}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+        tensors |= _saved(self.model, self.optimizer)
+        for name, value in self.average.items():
+            tensors[f"average.{name}"] = value.cpu().contiguous()
+        if self.rival is not None:
+            saved = _saved(self.rival.model, self.rival.optimizer)
+            tensors |= {f"{RIVAL}{name}": value for name, value in saved.items()}
+            for name, value in self.rival.model.named_buffers():
+                tensors[f"{RIVAL}buffer.{name}"] = value.cpu().contiguous()
         facts = {"step": self.step, "seconds": self.seconds, "recipe": self.recipe}
         part = path.with_suffix(".part")
         save_file(tensors, part, metadata={"state": json.dumps(facts)})
@@ -82,17 +105,37 @@ class TrainingState:
         # A run may go on elsewhere than it began: then the noise begins a stream of its own.
         if self.field is not self.generator and "field" in tensors:
             self.field.set_state(tensors["field"])
-        for name, parameter in self.model.named_parameters():
-            with torch.no_grad():
-                parameter.copy_(tensors[f"model.{name}"])
-                self.average[name].copy_(tensors[f"average.{name}"])
-            saved = {
-                slot: tensors[f"{slot}.{name}"]
-                for slot in self.slots
-                if f"{slot}.{name}" in tensors
+        _load(self.model, self.optimizer, tensors)
+        for name, value in self.average.items():
+            value.copy_(tensors[f"average.{name}"])
+        if self.rival is not None:
+            own = {
+                name.removeprefix(RIVAL): value
+                for name, value in tensors.items()
+                if name.startswith(RIVAL)
             }
-            if saved:
-                # The count of steps too: the fused optimizer reads it on the parameter's device.
-                self.optimizer.state[parameter] = {
-                    slot: value.to(parameter.device) for slot, value in saved.items()
-                }
+            _load(self.rival.model, self.rival.optimizer, own)
+            for name, value in self.rival.model.named_buffers():
+                value.copy_(own[f"buffer.{name}"])
+
+
+def _saved(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Parameters as `model.NAME`, and what the optimizer keeps of each."""
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
+        for slot, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{slot}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+    return tensors
+
+
+@torch.no_grad()
+def _load(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(tensors[f"model.{name}"])
+        saved = {slot: tensors[f"{slot}.{name}"] for slot in SLOTS if f"{slot}.{name}" in tensors}
+        if saved:
+            # The count of steps too: the fused optimizer reads it on the parameter's device.
+            optimizer.state[parameter] = {
+                slot: value.to(parameter.device) for slot, value in saved.items()
+            }

@@ -57,7 +57,7 @@ class Validation:
         always = replace(
             recipe,
             degrade=replace(recipe.degrade, mixture=ways),
-            data=replace(recipe.data, flat_share=0.0, frame_share=0.0),
+            data=replace(recipe.data, flat_share=0.0, frame_share=0.0, lettering_share=0.0),
         )
         pair = degraded_pair(crops, always, generator)
         self.degraded, self.target = (upload(x, device) for x in pair)

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.evaluation import perceptual
-from serpent_cli.evaluation.perceptual import distance_by, load_distance, why_not
+from serpent_cli.evaluation.perceptual import (
+    distance_by,
+    distances,
+    features,
+    load_distance,
+    why_not,
+)
 from serpent_cli.evaluation.suite import Score
 from serpent_cli.restoration.restorer import Restorer
 
@@ -52,6 +58,17 @@ def test_equal_pictures_are_equal_and_worse_ones_are_farther(weights: dict[str, 
     assert distance(sharp, sharp) == 0
     assert 0 < distance(slight, sharp) < distance(strong, sharp)
     assert distance(sharp, slight) == pytest.approx(distance(slight, sharp), rel=1e-5)
+
+
+def test_the_distance_of_training_is_that_of_the_tables(weights: dict[str, Tensor]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    first, second = torch.rand(2, 1, 3, 64, 64, generator=generator)
+    first.requires_grad_()
+    ours = distances(features(first, weights), features(second, weights), weights)
+    arrays = [x[0].permute(1, 2, 0).detach().numpy() for x in (first, second)]
+    assert float(ours.detach()) == pytest.approx(distance_by(weights)(*arrays), rel=1e-5)
+    (slope,) = torch.autograd.grad(ours.sum(), first)
+    assert bool(torch.isfinite(slope).all()) and float(slope.abs().sum()) > 0
 
 
 def test_the_weights_are_taken_from_the_package_and_its_code_is_not_run(package: Path) -> None:
