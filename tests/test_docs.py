@@ -146,7 +146,7 @@ def test_readme_commands_run_in_the_order_given(
         "report.html", "large.png", "photo_deblurred.jpg", "holiday_deblurred/a.jpg",
         "sharp/2024/c.png", "sharp.jpg", "scan_deblurred.tif", "thumbnails_x4/d.png",
         "part.png", "again.jpg", "photo.html", "holiday.html", "mine.jpg", "from-python.png",
-        "with-metadata.png", "runs/deblur/deblur.safetensors",
+        "with-metadata.png", "runs/deblur-even/deblur-even.safetensors",
     }  # fmt: skip
 
 

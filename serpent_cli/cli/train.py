@@ -212,6 +212,6 @@ def _line(report: "StepReport") -> str:
 
 show_examples(
     train,
-    ("serpent train recipes/deblur.toml --photos photos/", "the bundled deblur weights"),
+    ("serpent train recipes/deblur-even.toml --photos photos/", "small, from scratch"),
     ("serpent train my.toml --photos photos/ --init deblur", "go on from published weights"),
 )
