@@ -210,7 +210,7 @@ def check_scans(jpeg: Jpeg, name: str) -> None:
 def plain_head(data: bytes, jpeg: Jpeg) -> bytes:
     """The head of a deeper JPEG as that of one of 8 bits, which Pillow reads the metadata of."""
     head = bytearray(data[: jpeg.first_scan or len(data)])
-    if jpeg.frame:
+    if 0 < jpeg.frame < len(head) - 4:  # of a damaged file it may come after a scan
         head[jpeg.frame + 1], head[jpeg.frame + 4] = 0xC0, 8
     return bytes(head) + data[jpeg.first_scan : jpeg.first_scan + 16] + b"\xff\xd9"
 

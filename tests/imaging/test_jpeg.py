@@ -117,3 +117,12 @@ def test_four_deep_channels_are_named():
     four = jpeg.Jpeg(precision=12, ended=True, sent={name: [0] * 64 for name in range(4)})
     with pytest.raises(PictureError, match="12-bit JPEG with 4 channels is not supported"):
         jpeg.decode_deep(b"", four, "a.jpg")
+
+
+def test_a_frame_after_the_first_scan_is_damage(astronaut):
+    data = bytes(imagecodecs.jpeg8_encode(astronaut.astype(np.uint16) * 16, bitspersample=12))
+    frame = data.index(b"\xff\xc1")
+    end = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4], "big")
+    for moved in (data[:frame] + data[end:-2] + data[frame:end] + data[-2:], data[:frame]):
+        with pytest.raises(PictureError, match="damaged|truncated"):
+            read_picture(moved)
