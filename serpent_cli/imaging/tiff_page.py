@@ -185,6 +185,8 @@ def check_page(stream: BinaryIO, page: Page, name: str) -> None:
     ends = [offset + count for offset, count in zip(page.offsets, page.counts, strict=False)]
     if not ends or 0 in page.counts or min(page.offsets) < _HEADER or max(ends) > size:
         raise CutOffError("TIFF pixel data cut off")
+    if page.tile and 0 in page.tile:
+        raise DamageError("TIFF tiles without rows or columns")
     if not page.plain and min(len(page.offsets), len(page.counts)) < page.segments:
         raise CutOffError("TIFF strips or tiles are missing")
     if page.tile and page.tile[0] * page.tile[1] > _MAX_TILE + 4 * page.height * page.width:

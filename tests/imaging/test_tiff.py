@@ -134,3 +134,15 @@ def test_jpeg_inside_tiff_reads_as_pillow_shows_it(astronaut, mode):
     with Image.open(buffer) as image:
         expected = np.asarray(image.convert("RGB")).astype(int)
     assert np.abs(read_picture(buffer.getvalue()).pixels - expected).max() <= 3
+
+
+@pytest.mark.parametrize("tag", [322, 323])
+def test_tiles_without_rows_or_columns_are_damage(deep, tag):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, deep, photometric="rgb", tile=(32, 48), compression="zlib")
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        place = file.pages.first.tags[tag].valueoffset
+    data = bytearray(stream.getvalue())
+    data[place : place + 2] = bytes(2)
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(bytes(data))
