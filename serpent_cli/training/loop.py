@@ -73,17 +73,12 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.state = _begin(recipe, init, device)
         self.crops = processes.part_of(recipe.data.batch)
-        workers = torch.get_num_threads() if device.type == "cpu" else 1
-        self.gradient = BatchGradient(
-            self.loss,
-            list(self.state.model.parameters()),
-            min(workers, self.crops),
-            recipe.optim.accumulate,
-        )
+        workers = min(torch.get_num_threads() if device.type == "cpu" else 1, self.crops)
+        parameters = list(self.state.model.parameters())
+        self.gradient = BatchGradient(self.loss, parameters, workers, recipe.optim.accumulate)
         half = self.precision == torch.bfloat16
-        shares = min(workers, self.crops)
         self.texture = begin_texture(
-            recipe.loss, recipe.optim, recipe.model.scale, device, shares, self.output, half=half
+            recipe.loss, recipe.optim, recipe.model.scale, device, workers, self.output, half=half
         )
         if self.texture is not None and self.texture.rival is not None:
             rival = self.texture.rival

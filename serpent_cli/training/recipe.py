@@ -23,7 +23,7 @@ class DataSection:
         batch: Crops per step, over all micro-batches and processes.
         flat_share: Share of crops that become flat areas of few colours.
         frame_share: Share of crops that get a frame of one colour.
-        lettering_share: Share of crops that are written on.
+        lettering_share: Share of crops on which lettering is drawn.
     """
 
     crop: int = 128
@@ -85,11 +85,6 @@ class LossSection:
     perceptual: float = 0.0
     adversarial: float = 0.0
     low_frequency: float = 0.0
-
-    @property
-    def crisp(self) -> bool:
-        """Whether something rewards detail that looks right, be it invented."""
-        return self.perceptual > 0 or self.adversarial > 0
 
 
 @dataclass(frozen=True)

@@ -124,5 +124,5 @@ def test_a_frame_after_the_first_scan_is_damage(astronaut):
     frame = data.index(b"\xff\xc1")
     end = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4], "big")
     for moved in (data[:frame] + data[end:-2] + data[frame:end] + data[-2:], data[:frame]):
-        with pytest.raises(PictureError, match="damaged|truncated"):
+        with pytest.raises(PictureError, match=r"damaged|truncated"):
             read_picture(moved)
