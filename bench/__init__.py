@@ -1,5 +1,5 @@
 """Timed cases; see __main__."""
 
-from serpent_cli.settings import prepare_torch
+from serpent_cli.settings import own_process
 
-prepare_torch()  # as the command line does, before any case imports torch
+own_process()  # as the command line does, before any case imports torch

@@ -20,22 +20,17 @@ from bench import (
     cross_scan,
     device_scan,
     edges,
-    fuzz,
-    fuzz_corpora,
     gigapixel,
-    kills,
     memory,
     mixers,
     network,
     peers,
     precision,
-    registers,
     restore,
     scales,
     serve,
     tiles,
     train,
-    weights_fuzz,
 )
 from bench.timing import Row, table
 from serpent_cli.errors import SerpentError, UsageError
@@ -50,7 +45,6 @@ HERE = {
     "peers": peers.rows,
     "precision": precision.rows,
     "train": train.rows,
-    "registers": registers.rows,
 }
 PHOTOS = {
     "ablation": lambda given, device: ablation.rows(
@@ -61,13 +55,8 @@ PHOTOS = {
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
-    "fuzz": lambda given: (
-        fuzz_corpora.rows([given.folder]) if given.folder else fuzz.rows(given.count or 20_000)
-    ),
-    "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
-    "serve": lambda given: serve.rows(given.count or 100),
-    "kills": lambda given: kills.rows(given.kills),
+    "serve": lambda given: serve.rows(given.count),
 }
 ANYWHERE = {"cross_scan": device_scan.rows, "restore": restore.rows}
 
@@ -78,14 +67,10 @@ def main() -> int:
     parser.add_argument("case", choices=sorted({*HERE, *ANYWHERE, *PHOTOS, *OWN}))
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
-    parser.add_argument(
-        "--count", type=int, help="damaged files of fuzz or weights_fuzz, or requests of serve"
-    )
+    parser.add_argument("--count", type=int, default=100, help="requests of serve")
     parser.add_argument(
         "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
     )
-    parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
-    parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument(
         "--mixers", choices=("time", "gmac"), help="ablation of all mixers, at what is equal"

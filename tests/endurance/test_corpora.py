@@ -1,6 +1,7 @@
 """The comparison of readers finds what it is for, and nothing in the pictures of scikit-image."""
 
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,18 +19,15 @@ from serpent_cli.imaging.read import read_picture
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
-from bench import fuzz_corpora  # noqa: E402
+from tests.endurance import corpora, pictures  # noqa: E402
 
 
 @pytest.fixture
-def deep(make_picture, tmp_path) -> Path:
+def deep(tmp_path) -> Path:
     """A 16-bit TIFF with alpha, which all readers know."""
-    picture = make_picture("uint16", alpha=True)
-    tifffile.imwrite(
-        tmp_path / "deep.tif", picture.channels(), photometric="rgb",
-        extrasamples=["unassalpha"], metadata=None,
-    )  # fmt: skip
-    return tmp_path / "deep.tif"
+    path = tmp_path / "deep.tif"
+    path.write_bytes(pictures.by_tifffile(pictures.samples("uint16", 4)))
+    return path
 
 
 CHANGES = {
@@ -43,14 +41,14 @@ CHANGES = {
 @pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("said", [False, True])
 def test_each_kind_of_deviation_is_found(deep, monkeypatch, what, said):
-    assert fuzz_corpora.deviations(deep) == []
+    assert corpora.deviations(deep) == []
 
     def wrong(path: Path, **_: object) -> Picture:
         notes = ("We know",) if said else ()
         return replace(CHANGES[what](read_picture(path)), warnings=notes)
 
-    monkeypatch.setattr(fuzz_corpora, "read_picture", wrong)
-    found = fuzz_corpora.deviations(deep)
+    monkeypatch.setattr(corpora, "read_picture", wrong)
+    found = corpora.deviations(deep)
     # Without its alpha a picture has another mean, too.
     assert {each.what for each in found} - {"colour"} == {what} - {"colour"}
     assert what in {each.what for each in found}
@@ -69,21 +67,21 @@ def test_a_refusal_without_a_reason_is_found(deep, monkeypatch, error, what):
     def refuse(*_: object, **__: object) -> Picture:
         raise error
 
-    monkeypatch.setattr(fuzz_corpora, "read_picture", refuse)
-    assert [each.what for each in fuzz_corpora.deviations(deep)] == ([what] if what else [])
+    monkeypatch.setattr(corpora, "read_picture", refuse)
+    assert [each.what for each in corpora.deviations(deep)] == ([what] if what else [])
 
 
 def test_what_nobody_reads_is_passed_over(tmp_path):
     (tmp_path / "a.txt").write_text("no picture")
-    assert fuzz_corpora.deviations(tmp_path / "a.txt") == []
+    assert corpora.deviations(tmp_path / "a.txt") == []
 
 
 def test_pictures_of_an_installed_package_are_seen_alike():
     folder = Path(skimage.data.__file__).parent
-    command = [sys.executable, "-m", "bench.fuzz_corpora", str(folder)]
+    command = [sys.executable, "-m", "tests.endurance", "corpora", "--folder", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "0 of them without a warning" in done.stdout
+    assert re.search(r"deviations without a warning +0 ", done.stdout)
 
 
 def test_how_wide_pillow_s_numbers_are_says_nothing_of_a_file(camera, tmp_path):
@@ -91,7 +89,7 @@ def test_how_wide_pillow_s_numbers_are_says_nothing_of_a_file(camera, tmp_path):
     (tmp_path / "deep.pgm").write_bytes(head + (camera.astype(">u2") * 257).tobytes())
     with Image.open(tmp_path / "deep.pgm") as image:
         assert image.mode == "I"
-    assert fuzz_corpora.deviations(tmp_path / "deep.pgm") == []
+    assert corpora.deviations(tmp_path / "deep.pgm") == []
 
 
 def test_many_kinds_are_seen_alike(astronaut, camera, tmp_path):
@@ -117,6 +115,6 @@ def test_many_kinds_are_seen_alike(astronaut, camera, tmp_path):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, astronaut.astype(np.float32) / 255, photometric="rgb")
     (tmp_path / "floats.tif").write_bytes(buffer.getvalue())
-    table = fuzz_corpora.rows([tmp_path])
-    assert table[0].case.startswith("12 files")
-    assert all(row.met is not False for row in table), [row.case for row in table]
+    table = corpora.compared([tmp_path])
+    assert table[0].what.startswith("12 files")
+    assert all(each.right for each in table), [each.what for each in table]

@@ -1,108 +1,12 @@
-"""Small sound files of every format, and what can happen to a file on its way: for bench.fuzz.
+"""What can happen to a picture's file on its way: for `fuzz`. No torch here."""
 
-No torch here: a worker that reads damaged pictures starts in a second.
-"""
-
-import functools
-import io
 import random
 import struct
 import zlib
 
-import imagecodecs
-import numpy as np
-import tifffile
-from PIL import Image, ImageCms
-
-from serpent_cli.imaging.encode import encode
-from serpent_cli.imaging.formats import WRITABLE
-from serpent_cli.imaging.picture import Picture
+from tests.endurance.sound_files import sound_files
 
 _WORDS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-
-
-@functools.cache
-def seeds() -> dict[str, bytes]:
-    """Sound files by name; the suffix is the format's."""
-    rows, columns = np.mgrid[:45, :61]
-    ramp = np.stack([rows * 5, columns * 4, (rows * columns) % 256], 2).astype(np.uint8)
-    deep = ramp.astype(np.uint16) * 256 + ramp[::-1]
-    veil = ramp[..., 0].copy()
-    pictures = {
-        "rgb": Picture(ramp, **_metadata()),
-        "rgba": Picture(ramp, veil),
-        "grey": Picture(np.repeat(veil[..., None], 3, 2), grey=True, **_metadata()),
-        "deep": Picture(deep, **_metadata()),
-        "float": Picture(deep / np.float32(65535)),
-    }
-    files: dict[str, bytes] = {}
-    for target in WRITABLE:
-        for name, picture in pictures.items():
-            stream = io.BytesIO()
-            encode(picture, target, stream)
-            files[f"{name}{target.suffixes[0]}"] = stream.getvalue()
-    return files | _of_pillow(Image.fromarray(ramp)) | _of_others(ramp, deep)
-
-
-def _metadata() -> dict[str, object]:
-    exif = Image.Exif()
-    exif[0x010F], exif[0x0112] = "Serpent", 6
-    exif.get_ifd(0x8769)[0x829A] = 0.01
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    xmp = b'<x:xmpmeta tiff:Orientation="6"/>'
-    return {"exif": exif.tobytes()[6:], "icc": profile, "xmp": xmp, "dpi": (300.0, 300.0)}
-
-
-def _of_pillow(image: Image.Image) -> dict[str, bytes]:
-    palette = image.convert("P", palette=Image.Palette.ADAPTIVE)
-    wanted: dict[str, tuple[Image.Image, str, dict[str, object]]] = {
-        "progressive.jpg": (image, "JPEG", {"progressive": True, "quality": 60}),
-        "inks.jpg": (image.convert("CMYK"), "JPEG", {}),
-        "palette.png": (palette, "PNG", {"transparency": 3}),
-        "one.png": (image.convert("1"), "PNG", {}),
-        "moving.png": (image, "PNG", {"save_all": True, "append_images": [image.rotate(90)]}),
-        "still.gif": (palette, "GIF", {"transparency": 3}),
-        "moving.gif": (palette, "GIF", {"save_all": True, "append_images": [palette.rotate(90)]}),
-        "lossless.webp": (image, "WEBP", {"lossless": True}),
-        "moving.webp": (image, "WEBP", {"save_all": True, "append_images": [image.rotate(90)]}),
-        "palette.bmp": (palette, "BMP", {}),
-        "colour.ppm": (image, "PPM", {}),
-        "bits.pbm": (image.convert("1"), "PPM", {}),
-        "fax.tif": (image.convert("1"), "TIFF", {"compression": "group4"}),
-        "jpeg.tif": (image, "TIFF", {"compression": "jpeg"}),
-        "inks.tif": (image.convert("CMYK"), "TIFF", {"compression": "tiff_lzw"}),
-        "palette.tif": (palette, "TIFF", {"compression": "packbits"}),
-        "lossy.jp2": (image, "JPEG2000", {"irreversible": True, "quality_layers": [20]}),
-        "tiles.jp2": (image, "JPEG2000", {"tile_size": (32, 32)}),
-    }
-    files: dict[str, bytes] = {}
-    for name, (made, kind, options) in wanted.items():
-        stream = io.BytesIO()
-        made.save(stream, kind, **options)
-        files[name] = stream.getvalue()
-    return files
-
-
-def _of_others(ramp: np.ndarray, deep: np.ndarray) -> dict[str, bytes]:
-    layouts: dict[str, dict[str, object]] = {
-        "tiled.tif": {"tile": (16, 32), "compression": "zlib", "predictor": True},
-        "big.tif": {"bigtiff": True, "rowsperstrip": 7},
-        "motorola.tif": {"byteorder": ">", "compression": "lzma"},
-        "zstd.tif": {"compression": "zstd"},
-    }
-    files: dict[str, bytes] = {}
-    for name, layout in layouts.items():
-        stream = io.BytesIO()
-        tifffile.imwrite(stream, deep, photometric="rgb", metadata=None, **layout)
-        files[name] = stream.getvalue()
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, np.stack([ramp] * 3), photometric="rgb", metadata=None)
-    files["pages.tif"] = stream.getvalue()
-    files["ten.avif"] = bytes(imagecodecs.avif_encode(deep >> 6, level=80, bitspersample=10))
-    files["bare.j2k"] = bytes(imagecodecs.jpeg2k_encode(deep, level=0, codecformat="J2K"))
-    head = f"P5 {ramp.shape[1]} {ramp.shape[0]} 65535\n".encode()
-    files["deep.pgm"] = head + deep[..., 0].astype(">u2").tobytes()
-    return files
 
 
 def mutated(seed: int, index: int, only: str = "") -> tuple[str, bytes]:
@@ -117,8 +21,8 @@ def mutated(seed: int, index: int, only: str = "") -> tuple[str, bytes]:
         Its name, and its content.
     """
     chance = random.Random(f"{seed}:{index}")
-    name = chance.choice(sorted(each for each in seeds() if each.endswith(only)))
-    data = bytearray(seeds()[name])
+    name = chance.choice(sorted(each for each in sound_files() if each.endswith(only)))
+    data = bytearray(sound_files()[name])
     for _ in range(chance.choice((1, 1, 2, 3, 6))):
         chance.choice(_WAYS)(data, chance)
     if name.endswith(".png") and chance.random() < 0.7:
@@ -175,7 +79,7 @@ def _swap(data: bytearray, chance: random.Random) -> None:
 
 def _splice(data: bytearray, chance: random.Random) -> None:
     """Go on with another file from some place on."""
-    other = seeds()[chance.choice(sorted(seeds()))]
+    other = sound_files()[chance.choice(sorted(sound_files()))]
     cut = _place(data, chance)
     data[cut:] = other[min(len(other), cut if chance.random() < 0.5 else _place(data, chance)) :]
 

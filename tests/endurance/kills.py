@@ -5,45 +5,49 @@ again, until the batch is done and the kills are used up; a watcher decodes what
 the while. Processes are forked, so that each begins with its modules loaded.
 """
 
+import argparse
 import os
 import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from bench.timing import Row
+from tests.endurance.processes import begin, forked, wait
+from tests.endurance.report import Check
 
 PICTURES = 40
 SIZE = (64, 96)
 LONGEST = 1.5  # seconds until a kill
 
 
-def rows(kills: int) -> list[Row]:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What this driver may be told."""
+    parser.add_argument("--kills", type=int, default=200, help="of the batch (%(default)s)")
+
+
+def checks(given: argparse.Namespace) -> list[Check]:
     """Kill one batch so many times, and compare its results with an undisturbed run's."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_pictures(folder / "in")
         calm, shaken = folder / "calm", folder / "shaken"
-        assert wait(begin(folder / "in", calm)) == 0
+        assert wait(begun(folder / "in", calm)) == 0
         watcher = forked(lambda: watch(shaken, folder / "torn"))
-        killed = kill_again_and_again(folder / "in", shaken, kills)
-        code = wait(begin(folder / "in", shaken))
+        killed = kill_again_and_again(folder / "in", shaken, given.kills)
+        code = wait(begun(folder / "in", shaken))
         os.kill(watcher, signal.SIGTERM)
         os.waitpid(watcher, 0)
         torn = (folder / "torn").read_text().splitlines()
         return [
-            Row("runs killed", killed, ""),
-            Row("exit code of the last run", code, "", bar=0),
-            Row(
-                "results that differ from an undisturbed run's", differing(calm, shaken), "", bar=0
-            ),
-            Row("temporary files left", len(list(shaken.rglob("*.part"))), "", bar=0),
-            Row("visible files that were ever torn", len(torn), "", bar=0),
+            Check("runs killed", killed),
+            Check("exit code of the last run", code, most=0),
+            Check("results that differ from an undisturbed run's", differing(calm, shaken), most=0),
+            Check("temporary files left", len(list(shaken.rglob("*.part"))), most=0),
+            Check("visible files that were ever torn", len(torn), most=0),
         ]
 
 
@@ -61,7 +65,7 @@ def kill_again_and_again(source: Path, target: Path, kills: int) -> int:
     moments = random.Random(0)
     killed = 0
     while killed < kills:
-        process = begin(source, target)
+        process = begun(source, target)
         time.sleep(moments.uniform(0, LONGEST))
         os.kill(process, signal.SIGKILL)
         if wait(process) == -signal.SIGKILL:
@@ -72,32 +76,9 @@ def kill_again_and_again(source: Path, target: Path, kills: int) -> int:
     return killed
 
 
-def begin(source: Path, target: Path) -> int:
+def begun(source: Path, target: Path) -> int:
     """Fork the command; returns its process."""
-    from serpent_cli.cli.app import main
-
-    command = ["deblur", str(source), "-o", str(target), "-q", "--threads", "1"]
-    return forked(lambda: main(command))
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Run a function in a process of its own, which ends with it."""
-    process = os.fork()
-    if process:
-        return process
-    code = 1
-    try:
-        work()
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    finally:
-        os._exit(code)
-
-
-def wait(process: int) -> int:
-    """Its exit code; negative: the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return begin(["deblur", str(source), "-o", str(target), "-q", "--threads", "1"])
 
 
 def watch(folder: Path, report: Path) -> None:

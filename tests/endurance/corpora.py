@@ -1,4 +1,4 @@
-"""Any pictures, read by us and by others: python -m bench fuzz --folder DIR.
+"""Any pictures, read by us and by others.
 
 Each file is read by us, Pillow, tifffile and imagecodecs. Ours deviates where its depth is less
 than that of any of them, or where none of them agrees with its size, its transparency or its mean
@@ -10,12 +10,11 @@ import argparse
 import contextlib
 import io
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -24,9 +23,7 @@ from PIL import Image, ImageOps
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.read import read_picture
-
-if TYPE_CHECKING:
-    from bench.timing import Row
+from tests.endurance.report import Check
 
 MAX_PIXELS = 100_000_000
 CLOSE = 2 / 255
@@ -220,34 +217,26 @@ def files_in(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def rows(folders: Iterable[Path]) -> "list[Row]":
-    """A row for all pictures, and for each deviation."""
-    from bench.timing import Row
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What this driver may be told."""
+    parser.add_argument(
+        "--folder", type=Path, nargs="+", required=True, metavar="DIR", help="folders, or files"
+    )
 
+
+def checks(given: argparse.Namespace) -> list[Check]:
+    """Compare the readers on all pictures of some folders."""
+    return compared(given.folder)
+
+
+def compared(folders: Iterable[Path]) -> list[Check]:
+    """A check for all pictures, and for each deviation."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     files = files_in(folders)
     found = [each for file in files for each in deviations(file)]
     defects = [each for each in found if not each.said]
-    table = [Row(f"{len(files)} files, deviations without a warning", len(defects), "", bar=0)]
+    table = [Check(f"{len(files)} files, deviations without a warning", len(defects), most=0)]
     for each in found:
         title = f"{each.path} {each.what}: {each.detail}"
-        table.append(Row(title, int(not each.said), "said" if each.said else "", bar=0))
+        table.append(Check(title, int(not each.said), "said" if each.said else "", most=0))
     return table
-
-
-def main() -> int:
-    """Print the deviations of some folders; 1 if there is any without a warning."""
-    parser = argparse.ArgumentParser(prog="python -m bench.fuzz_corpora", description=__doc__)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    files = files_in(parser.parse_args().folders)
-    found = [each for file in files for each in deviations(file)]
-    for each in found:
-        print(f"{'said   ' if each.said else 'DEFECT '} {each.path} {each.what}: {each.detail}")
-    defects = sum(not each.said for each in found)
-    print(f"{len(files)} files, {len(found)} deviations, {defects} of them without a warning")
-    return int(defects > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

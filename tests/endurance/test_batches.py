@@ -8,28 +8,16 @@ import pytest
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
 
-IN_SMALL = """
-import tempfile
-from pathlib import Path
-from bench import batch
-from bench.timing import table
-batch.MANY, batch.WARM = 60, 30
-with tempfile.TemporaryDirectory() as folder:
-    rows = batch.broken_rows(Path(folder))
-print(table(rows))
-raise SystemExit(any(row.met is False for row in rows))
-"""
-
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 def test_kills_leave_the_results_of_an_undisturbed_run(python: Python) -> None:
-    ran = python("-m", "bench", "kills", "--kills", "8")
+    ran = python("-m", "tests.endurance", "kills", "--kills", "8")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "runs killed" in ran.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_every_broken_picture_is_named_and_every_other_done(python: Python) -> None:
-    ran = python("-c", IN_SMALL)
+    ran = python("-m", "tests.endurance", "batch", "--count", "60", "--warm", "30")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count("yes") == 5

@@ -1,11 +1,11 @@
-"""Weights whose header is sound and lies, or whose tensors are wrong: for bench.weights_fuzz."""
+"""Weights whose header is sound and lies, or whose tensors are wrong: for `weights_fuzz`."""
 
 import json
 import random
 import struct
 from collections.abc import Callable
 
-from bench.weights_fuzz_seeds import BYTES, NUMBERS, Chance, Record, joined, sound, split
+from tests.endurance.weights_files import BYTES, NUMBERS, Chance, Record, joined, sound, split
 
 Parts = dict[str, tuple[Record, bytes]]
 

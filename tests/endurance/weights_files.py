@@ -1,4 +1,4 @@
-"""A small sound file of weights, and damage to its bytes: for bench.weights_fuzz."""
+"""A small sound file of weights, and damage to its bytes: for `weights_fuzz`."""
 
 import functools
 import json

@@ -1,0 +1,1 @@
+"""Tests, and the endurance runs: python -m tests.endurance."""
