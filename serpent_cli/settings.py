@@ -78,17 +78,31 @@ SETTINGS = (
 )
 
 
-def prepare_torch() -> None:
-    """Choose what torch reads when it loads, unless the user has; call it before torch is imported.
+_process_is_ours = False
 
-    Large feature maps are mapped anew for every operation, and small pages are many faults. And
-    torch's idle threads spin for their next operation on the cores where the threads of the scan
-    are at work: briefly, they leave them most of the time, and still are there for an operation
-    that follows at once.
+
+def own_process() -> None:
+    """Say that this process is ours, as a command's is; call it before torch is imported.
+
+    Only then is anything set that concerns the whole process: variables that torch, Ray and the
+    Hub's client read, and how the C library's allocator works (see `restoration.allocator`). A
+    program that uses us as a library is left as it is, and may call this too.
+
+    Of torch, unless the user has chosen: large feature maps are mapped anew for every operation,
+    and small pages are many faults. And its idle threads spin for their next operation on the cores
+    where the threads of the scan are at work: briefly, they leave them most of the time, and still
+    are there for an operation that follows at once.
     """
+    global _process_is_ours
+    _process_is_ours = True
     os.environ.setdefault(HUGE_PAGES.name, "1")
     if WAITING.get() is None:
         os.environ.setdefault(SPINNING.name, "10000")
+
+
+def process_is_ours() -> bool:
+    """Whether `own_process` was called."""
+    return _process_is_ours
 
 
 def is_offline() -> bool:
@@ -107,6 +121,10 @@ def prepare_hub() -> None:
 
 
 def prepare_ray() -> None:
-    """Keep Ray quiet and discreet, unless the user says otherwise; call it before ray loads."""
-    os.environ.setdefault(RAY_REPORTS.name, "0")
-    os.environ.setdefault(RAY_LOGS.name, "fatal")
+    """Keep Ray quiet and discreet where the process is ours, unless the user says otherwise.
+
+    Call it before ray loads.
+    """
+    if process_is_ours():
+        os.environ.setdefault(RAY_REPORTS.name, "0")
+        os.environ.setdefault(RAY_LOGS.name, "fatal")

@@ -38,6 +38,52 @@ def test_restoring_loads_neither_torch_s_compiler_nor_triton(tmp_path: Path) -> 
     assert {"torch._dynamo", "sympy", "triton"}.isdisjoint(loaded_after(code))
 
 
+# What the process maps for a large block tells which allocator settings hold while tiles are run.
+LEFT_ALONE = """
+import ctypes, os, sys
+before = dict(os.environ)
+if sys.argv[2] == "ours":
+    from serpent_cli.settings import own_process
+    own_process()
+import serpent_cli, torch
+from serpent_cli.imaging.read import read_picture
+
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split())]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Mallinfo
+def mapped(*_):
+    held = libc.mallinfo2().hblkhd
+    block = torch.ones(16 * 2**20)
+    maps.append(libc.mallinfo2().hblkhd - held >= 64 * 2**20)
+
+maps = []
+restorer = serpent_cli.Restorer.from_pretrained("deblur", device="cpu")
+restorer.restore(read_picture(sys.argv[1]), on_tile=mapped)
+serpent_cli.restore(sys.argv[1], device="cpu")
+print(dict(os.environ) == before, maps)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+@pytest.mark.parametrize(
+    ("whose", "said"), [("theirs", "True [True, True]"), ("ours", "False [False, False]")]
+)
+def test_only_a_process_of_ours_is_changed(tmp_path: Path, whose: str, said: str) -> None:
+    picture = tmp_path / "in.png"
+    Image.new("RGB", (40, 24), "teal").save(picture)
+    unset = ("THP_MEM_ALLOC_ENABLE", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    run = subprocess.run(
+        [sys.executable, "-c", LEFT_ALONE, str(picture), whose], capture_output=True, text=True,
+        env={name: value for name, value in os.environ.items() if name not in unset}, check=False,
+    )  # fmt: skip
+    if "mallinfo2" in run.stderr:
+        pytest.skip("another C library, or an old one")
+    assert (run.stdout.strip(), run.stderr) == (said, "")
+
+
 def test_the_restorer_is_there_when_asked_for() -> None:
     from serpent_cli.restoration.restorer import Restorer
 

@@ -21,6 +21,7 @@ from serpent_cli.errors import SerpentError
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.terms import RestorerTerms
+from serpent_cli.settings import own_process
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,6 +122,7 @@ class Worker:
     """
 
     def __init__(self, terms: Terms, keeper: Any) -> None:
+        own_process()
         self._terms, self._manifest = terms, KeptManifest(keeper)
         self._restorer: Restorer | None = None
 

@@ -18,7 +18,7 @@ from serpent_cli.cli.models import models
 from serpent_cli.cli.serve import serve
 from serpent_cli.cli.train import train
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.settings import DEBUG, prepare_torch
+from serpent_cli.settings import DEBUG, own_process
 from serpent_cli.version import __version__
 
 HELP = with_examples(
@@ -86,7 +86,7 @@ def main(args: list[str] | None = None) -> None:
         hangup = getattr(signal, "SIGHUP", None)
         if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
             signal.signal(hangup, _terminate)
-    prepare_torch()
+    own_process()
     console.prepare()
     try:
         _refuse_empty(sys.argv[1:] if args is None else args)

@@ -3,7 +3,7 @@
 glibc maps every large block anew and hands it back when it is freed: each operation of a network
 then pays for fresh, zeroed pages, which on feature maps of a megapixel costs as much time as the
 arithmetic (measured: 1.8 instead of 1.2 s per megapixel at 1024 x 1024). Other C libraries are left
-alone.
+alone, and so is the process of a program that uses us as a library (see `settings.own_process`).
 """
 
 import ctypes
@@ -14,6 +14,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
+
+from serpent_cli.settings import process_is_ours
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # keys of mallopt(3)
 _REUSE = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1}
@@ -37,14 +39,18 @@ def _libc() -> ctypes.CDLL | None:
 def reused_memory(*, hand_back: bool) -> Generator[None]:
     """Keep freed memory for the next operation inside a `with` block; blocks may nest.
 
+    Nothing is kept in a process that is not ours.
+
     Args:
         hand_back: Return what is free to the system at the end; without it, the next block finds
             it again.
     """
     global _users
-    libc = _libc()
+    libc = _libc() if process_is_ours() else None
     if libc is None:
         yield
+        if hand_back:
+            return_memory()
         return
     with _lock:
         _users += 1

@@ -17,7 +17,7 @@ from typing import Any
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.serving.wire import Terms, as_json
-from serpent_cli.settings import BACKEND, go_offline, prepare_hub, prepare_torch
+from serpent_cli.settings import BACKEND, go_offline, own_process, prepare_hub
 
 AT_ONCE = 2
 """Jobs under way: one is restored while the other is decoded or encoded."""
@@ -196,7 +196,7 @@ def main() -> None:
         with told:
             answers.write(json.dumps(answer) + "\n")
 
-    prepare_torch()
+    own_process()
     prepare_hub()
     worker = Worker(json.loads(sys.stdin.readline()))
     try:

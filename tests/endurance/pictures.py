@@ -150,7 +150,7 @@ def tiffs() -> dict[str, bytes]:
 
 
 WIDE = (210, 301)
-LONG, LONGER = (4000, 256), (24000, 256)
+LONG, LONGER = (4000, 256), (40000, 256)
 
 
 def large_sources() -> dict[str, Callable[[], bytes]]:

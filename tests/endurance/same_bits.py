@@ -79,7 +79,7 @@ def cases() -> list[Case]:
 def _by_bands() -> list[Case]:
     part = ("--region", "3,500,250,2900")
     return [
-        Case("longer.tif", ("--tile", "128", "--max-memory", "0.6G")),
+        Case("longer.tif", ("--tile", "128", "--max-memory", "0.66G")),
         Case("long-deep.png", ("x4", *CLEAR_BANDS)),
         Case("long-deep.tif", ("x4", *BANDS)),
         Case("long-deep.tif", ("x4", *BANDS), ".png"),

@@ -7,6 +7,7 @@ import torch
 
 from serpent_cli.restoration import allocator
 from serpent_cli.restoration.allocator import return_memory, reused_memory
+from serpent_cli.settings import own_process
 
 glibc = pytest.mark.skipif(
     sys.platform != "linux" or allocator._libc() is None, reason="only glibc can be told"
@@ -39,12 +40,20 @@ def alone(check: str) -> None:
 
 
 @glibc
-@pytest.mark.parametrize("check", ["freed_memory_is_used_again", "left_memory_can_be_returned"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        "freed_memory_is_used_again",
+        "left_memory_can_be_returned",
+        "a_process_that_is_not_ours_is_left_alone",
+    ],
+)
 def test_memory_in_a_fresh_process(check: str) -> None:
     alone(check)
 
 
 def freed_memory_is_used_again() -> None:
+    own_process()
     fresh = touched()
     before = resident()
     with reused_memory(hand_back=True), reused_memory(hand_back=False):
@@ -58,11 +67,20 @@ def freed_memory_is_used_again() -> None:
 
 
 def left_memory_can_be_returned() -> None:
+    own_process()
     with reused_memory(hand_back=False):
         touched()
     kept = resident()
     return_memory()
     assert resident() < kept - BYTES * 0.5
+
+
+def a_process_that_is_not_ours_is_left_alone() -> None:
+    fresh = touched()
+    with reused_memory(hand_back=False):
+        touched()
+        second = touched()
+    assert second > fresh / 2
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

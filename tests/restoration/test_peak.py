@@ -9,6 +9,9 @@ resource = pytest.importorskip("resource", reason="only POSIX systems tell the p
 
 PROGRAM = """
 import resource, sys
+from serpent_cli.settings import own_process
+if sys.argv[3] == "ours":
+    own_process()
 import numpy as np, torch
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.model.config import ModelConfig
@@ -34,9 +37,10 @@ print(plan.tiles, plan.peak_bytes, peak)
 """
 
 
+@pytest.mark.parametrize("whose", ["ours", "theirs"])  # a command's process, or a library's user's
 @pytest.mark.parametrize(("scale", "mebibytes"), [(1, 500), (4, 445)])
-def test_the_peak_stays_within_plan_and_budget(scale: int, mebibytes: int) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(scale), str(mebibytes * 2**20)]
+def test_the_peak_stays_within_plan_and_budget(scale: int, mebibytes: int, whose: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(scale), str(mebibytes * 2**20), whose]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     tiles, predicted, measured = (int(word) for word in result.stdout.split())
     assert tiles > 1, "the budget must matter"

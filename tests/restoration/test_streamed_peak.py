@@ -8,6 +8,8 @@ import pytest
 
 PROGRAM = """
 import sys
+from serpent_cli.settings import own_process
+own_process()  # as a command does
 from pathlib import Path
 import numpy as np, torch
 from serpent_cli.imaging.picture import Picture
