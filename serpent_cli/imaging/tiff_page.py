@@ -183,7 +183,7 @@ def check_page(stream: BinaryIO, page: Page, name: str) -> None:
     _check_colours(page, name)
     size = stream.seek(0, 2)
     ends = [offset + count for offset, count in zip(page.offsets, page.counts, strict=False)]
-    if not ends or 0 in page.counts or min(page.offsets) < _HEADER or max(ends) > size:
+    if not ends or min(page.counts) < 1 or min(page.offsets) < _HEADER or max(ends) > size:
         raise CutOffError("TIFF pixel data cut off")
     if page.tile and 0 in page.tile:
         raise DamageError("TIFF tiles without rows or columns")

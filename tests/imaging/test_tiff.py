@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
+from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.read import read_picture, read_size
 
 
@@ -125,6 +126,24 @@ def test_a_sparse_file_with_missing_strips_is_truncated(deep, tmp_path):
         tag.overwrite([0, *tag.value[1:]])
     with pytest.raises(PictureError, match="truncated"):
         read_picture(path)
+
+
+def by_bands(data: bytes):
+    with open_bands(data) as reader:
+        return reader.rows(0, reader.head.height)
+
+
+@pytest.mark.parametrize("read", [read_picture, by_bands])
+def test_a_strip_of_fewer_than_no_bytes_is_damage(deep, read):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, deep, photometric="rgb", tile=(32, 48), compression="zlib")
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        tag = file.pages.first.tags["TileByteCounts"]
+    data = bytearray(stream.getvalue())
+    data[tag.offset + 2] = 9  # whole numbers with a sign
+    data[tag.valueoffset : tag.valueoffset + 4] = struct.pack("<i", -7)
+    with pytest.raises(PictureError, match=r"damaged|truncated"):
+        read(bytes(data))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
