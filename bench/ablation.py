@@ -34,7 +34,7 @@ from serpent_cli.training.recipe import (
     ValidationSection,
     read_recipe,
 )
-from serpent_cli.training.report import StepReport
+from serpent_cli.training.run_log import StepReport
 
 BASE = ModelConfig(widths=(32, 64, 96, 128))
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from serpent_cli.batch.delivery import refuse_existing
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import exists
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.batch.standing import standing
-from serpent_cli.batch.transfer import refuse_existing
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.bands import Layout, read_layout
 from serpent_cli.restoration.footprint import Streams

@@ -34,7 +34,7 @@ NAME = ".serpent.jsonl"
 
 
 @dataclass(frozen=True)
-class ManifestTerms:
+class ManifestSettings:
     """Arguments of `Manifest`.
 
     Attributes:
@@ -52,7 +52,7 @@ class ManifestTerms:
     replaces: bool = True
 
 
-class Ledger(Protocol):
+class ManifestLike(Protocol):
     """What files ask and tell a manifest, wherever it is kept; see `Manifest`."""
 
     def concerned(self, job: Job) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from serpent_cli.batch.manifest import NAME, Manifest, ManifestTerms, append
+from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings, append
 from serpent_cli.batch.naming import Job, Naming, assign_targets, results_folder
 from serpent_cli.batch.places import Place, exists, identity
 from serpent_cli.batch.records import Record
@@ -63,15 +63,15 @@ class SharedManifest(Manifest):
     """A manifest that others may add to meanwhile; read once, and locked only for a new line.
 
     Args:
-        terms: See `Manifest`; with a path.
+        settings: See `Manifest`; with a path.
 
     Raises:
         SerpentError: It is no manifest, or cannot be read.
     """
 
-    def __init__(self, terms: ManifestTerms) -> None:
-        assert terms.path is not None
-        super().__init__(terms.path, terms.options, terms.plan, read_only=True)
+    def __init__(self, settings: ManifestSettings) -> None:
+        assert settings.path is not None
+        super().__init__(settings.path, settings.options, settings.plan, read_only=True)
 
     def _append(self, entry: dict[str, Any]) -> None:
         begun = self.run in self._models
@@ -122,10 +122,10 @@ class Around:
 
 
 class Notes:
-    """A `Ledger` of a run: its own manifest, if it has one, and what lies around its results.
+    """A `ManifestLike` of a run: its own manifest, if it has one, and what lies around its results.
 
     Args:
-        terms: Of the manifest.
+        settings: Of the manifest.
         read_only: Nothing is made, locked or written.
 
     Raises:
@@ -133,20 +133,20 @@ class Notes:
         PictureError: It cannot be read or written.
     """
 
-    def __init__(self, terms: ManifestTerms, *, read_only: bool = False) -> None:
-        self._terms = terms
-        self._own = _own(terms, read_only=read_only)
-        self._around = Around(dict(terms.options), terms.path)
+    def __init__(self, settings: ManifestSettings, *, read_only: bool = False) -> None:
+        self._settings = settings
+        self._own = _own(settings, read_only=read_only)
+        self._around = Around(dict(settings.options), settings.path)
 
     @property
     def plan(self) -> dict[str, Any]:
         """What the machine adds to the options: that of the first run with these."""
-        return dict(self._terms.plan) if self._own is None else self._own.plan
+        return dict(self._settings.plan) if self._own is None else self._own.plan
 
     @property
     def unread(self) -> int:
         """Lines of the run's manifest that do not count."""
-        return 0 if self._own is None or self._terms.shared else self._own.unread
+        return 0 if self._own is None or self._settings.shared else self._own.unread
 
     def __enter__(self) -> Self:
         return self
@@ -177,7 +177,7 @@ class Notes:
 
     def made(self, job: Job) -> bool:
         """Whether the file at a job's target is a result of ours that may be replaced."""
-        asked = self._asked(job, above=False) if self._terms.replaces else ()
+        asked = self._asked(job, above=False) if self._settings.replaces else ()
         return any(each.made(job) for each in asked)
 
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
@@ -191,11 +191,11 @@ class Notes:
         yield from self._around.near(job.target, above=above)
 
 
-def _own(terms: ManifestTerms, *, read_only: bool) -> Manifest | None:
-    if terms.path is None:
+def _own(settings: ManifestSettings, *, read_only: bool) -> Manifest | None:
+    if settings.path is None:
         return None
-    if not terms.shared:
-        return Manifest(terms.path, terms.options, terms.plan, read_only=read_only)
+    if not settings.shared:
+        return Manifest(settings.path, settings.options, settings.plan, read_only=read_only)
     with suppress(SerpentError, OSError):
-        return SharedManifest(terms)
+        return SharedManifest(settings)
     return None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from serpent_cli.batch.manifest import ManifestTerms
+from serpent_cli.batch.manifest import ManifestSettings
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.notes import Notes
 from serpent_cli.batch.places import Place
@@ -20,7 +20,7 @@ from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import SerpentError
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.restoration.restorer import Restorer
-from serpent_cli.restoration.terms import RestorerTerms
+from serpent_cli.restoration.restorer_settings import RestorerSettings
 from serpent_cli.settings import own_process
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Terms:
+class WorkerSettings:
     """What each worker needs to restore as the user demanded.
 
     Attributes:
@@ -37,26 +37,26 @@ class Terms:
         backend: The scan backend that is forced; None for the best.
     """
 
-    restorer: RestorerTerms
+    restorer: RestorerSettings
     options: RunOptions = field(default_factory=RunOptions)
     backend: str | None = None
 
 
-class Keeper:
+class ManifestActor:
     """Keeps the manifest of a run for all its workers; its calls are served one after the other.
 
     Args:
-        terms: See `Notes`.
+        settings: See `Notes`.
         named: Sources as the user named them, by the absolute paths that workers know.
     """
 
-    def __init__(self, terms: ManifestTerms, named: Mapping[Place, Place]) -> None:
-        self._terms, self._named = terms, named
+    def __init__(self, settings: ManifestSettings, named: Mapping[Place, Place]) -> None:
+        self._settings, self._named = settings, named
         self._new: set[Job] = set()
 
     def open(self) -> dict[str, Any]:
         """Take the lock; returns the plan to follow. Not at birth, whose errors Ray wraps."""
-        self._manifest = Notes(self._terms)
+        self._manifest = Notes(self._settings)
         return self._manifest.plan
 
     def close(self) -> None:
@@ -83,10 +83,10 @@ class Keeper:
 
 
 class KeptManifest:
-    """The manifest as a worker sees it: a `Ledger` that asks the keeper.
+    """The manifest as a worker sees it: a `ManifestLike` that asks the actor.
 
     Args:
-        keeper: The handle of the `Keeper` actor.
+        keeper: The handle of the `ManifestActor`.
     """
 
     def __init__(self, keeper: Any) -> None:
@@ -117,13 +117,13 @@ class Worker:
     """Restores batches of jobs; one model, loaded with the first.
 
     Args:
-        terms: What to load and how to run.
-        keeper: The handle of the `Keeper` actor.
+        settings: What to load and how to run.
+        keeper: The handle of the `ManifestActor`.
     """
 
-    def __init__(self, terms: Terms, keeper: Any) -> None:
+    def __init__(self, settings: WorkerSettings, keeper: Any) -> None:
         own_process()
-        self._terms, self._manifest = terms, KeptManifest(keeper)
+        self._settings, self._manifest = settings, KeptManifest(keeper)
         self._restorer: Restorer | None = None
 
     def __call__(self, batch: "dict[str, NDArray[Any]]") -> "Iterator[dict[str, NDArray[Any]]]":
@@ -139,14 +139,14 @@ class Worker:
             }
 
     def _results(self, jobs: list[Job]) -> Iterator[FileResult]:
-        options = replace(self._terms.options, manifest=self._manifest)
+        options = replace(self._settings.options, manifest=self._manifest)
         try:
             if self._restorer is None:
-                self._restorer = self._terms.restorer.load()
+                self._restorer = self._settings.restorer.load()
         except SerpentError as error:  # of the model or the device: every picture tells it
             yield from (FileResult(job, error=error) for job in jobs)
             return
-        with use_backend(self._terms.backend):
+        with use_backend(self._settings.backend):
             for result in run(jobs, self._restorer, options):
                 # A worker that died had written it, and nobody has heard of it yet.
                 again = result.skipped and self._manifest.is_new(result.job)

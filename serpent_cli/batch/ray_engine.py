@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serpent_cli.batch.manifest import NAME, ManifestTerms
+from serpent_cli.batch.manifest import NAME, ManifestSettings
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Place, Standard
-from serpent_cli.batch.ray_actors import Keeper, Terms, Worker, answer
+from serpent_cli.batch.ray_actors import ManifestActor, Worker, WorkerSettings, answer
 from serpent_cli.batch.ray_cluster import connected
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.sweeping import sweep, sweep_if_free
@@ -32,7 +32,7 @@ BATCHES_EACH = 4
 
 
 def run_on_ray(
-    jobs: Sequence[Job], terms: Terms, manifest: ManifestTerms, *, jobs_each: int = 1
+    jobs: Sequence[Job], settings: WorkerSettings, manifest: ManifestSettings, *, jobs_each: int = 1
 ) -> Iterator[FileResult]:
     """Restore each picture with whichever machine is free; see `runner.run`.
 
@@ -41,7 +41,7 @@ def run_on_ray(
 
     Args:
         jobs: What to do; no standard streams.
-        terms: What the workers load.
+        settings: What the workers load.
         manifest: Where to note what is done.
         jobs_each: Workers on each GPU, or where there is none on each machine.
 
@@ -54,7 +54,7 @@ def run_on_ray(
     """
     if any(isinstance(place, Standard) for job in jobs for place in (job.source, job.target)):
         raise UsageError("--engine ray takes no standard streams", hint="give names and -o FOLDER")
-    device = terms.restorer.device
+    device = settings.restorer.device
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(
             f"--engine ray chooses the devices itself, not {device}",
@@ -66,8 +66,8 @@ def run_on_ray(
             with connected(), _kept(path, manifest, jobs) as (keeper, plan):
                 sweep(jobs)
                 memory = share_memory(plan.get("memory"), jobs_each)
-                terms = replace(terms, restorer=replace(terms.restorer, max_memory=memory))
-                yield from _stream(jobs, terms, keeper, _crew(device, jobs_each))
+                settings = replace(settings, restorer=replace(settings.restorer, max_memory=memory))
+                yield from _stream(jobs, settings, keeper, _crew(device, jobs_each))
         finally:
             sweep_if_free(path, jobs)  # workers that died were at something
 
@@ -81,7 +81,9 @@ class _Crew:
     gpus: float | None = None
 
 
-def _stream(jobs: Sequence[Job], terms: Terms, keeper: Any, crew: _Crew) -> Iterator[FileResult]:
+def _stream(
+    jobs: Sequence[Job], settings: WorkerSettings, keeper: Any, crew: _Crew
+) -> Iterator[FileResult]:
     """Results of the jobs from a crew of workers."""
     import ray
     from ray.exceptions import RayError
@@ -91,7 +93,7 @@ def _stream(jobs: Sequence[Job], terms: Terms, keeper: Any, crew: _Crew) -> Iter
     results = ray.data.from_items(
         rows, override_num_blocks=math.ceil(len(rows) / size)
     ).map_batches(
-        Worker, fn_constructor_args=(terms, keeper), batch_size=None, batch_format="numpy",
+        Worker, fn_constructor_args=(settings, keeper), batch_size=None, batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=crew.count),
         num_cpus=crew.cpus, num_gpus=crew.gpus,
     )  # fmt: skip
@@ -129,14 +131,14 @@ def _crew(device: str, jobs_each: int) -> _Crew:
 
 @contextmanager
 def _kept(
-    path: Path, manifest: ManifestTerms, jobs: Sequence[Job]
+    path: Path, manifest: ManifestSettings, jobs: Sequence[Job]
 ) -> Generator[tuple[Any, dict[str, Any]]]:
     """The keeper of the manifest, an actor on this machine, and the plan to follow."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor: Any = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
+    actor: Any = ray.remote(ManifestActor).options(num_cpus=0, scheduling_strategy=here)
     named = {_absolute(job).source: job.source for job in jobs}
     kept = replace(manifest, path=path, options=dict(manifest.options), plan=dict(manifest.plan))
     keeper = actor.remote(kept, named)

@@ -7,7 +7,7 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.errors import SerpentError
 
 if TYPE_CHECKING:  # it loads torch, and a run that finds all done needs none
-    from serpent_cli.restoration.change import Difference
+    from serpent_cli.restoration.difference import Difference
 
 
 @dataclass(frozen=True)

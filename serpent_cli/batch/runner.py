@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+from serpent_cli.batch.mini_batches import Supply, restore_files, room_beside
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.stages import RunOptions
-from serpent_cli.batch.together import Supply, restore_files, room_beside
 from serpent_cli.restoration.restorer import Restorer
 
 WRITERS = 4

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.batch.manifest import Ledger
+from serpent_cli.batch.delivery import prepare, write_to
+from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.opened import Opened
 from serpent_cli.batch.places import stream_digest
@@ -17,15 +18,14 @@ from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
-from serpent_cli.batch.transfer import prepare, write_to
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
-from serpent_cli.restoration.change import Difference, RestoredPicture
-from serpent_cli.restoration.memory import budget_or_default
+from serpent_cli.restoration.difference import Difference, RestoredPicture
+from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 from serpent_cli.restoration.written import as_written
@@ -62,7 +62,7 @@ class RunOptions:
     quality: int | None = None
     chosen: Format | None = None
     size: Geometry | None = None
-    manifest: Ledger | None = None
+    manifest: ManifestLike | None = None
     on_size: Callable[[Job, int, int], None] = field(default=lambda job, height, width: None)
     on_tile: Callable[[int, int], None] = field(default=lambda done, total: None)
 
@@ -137,11 +137,11 @@ class File:
         budget = budget_or_default(restorer.budget)
         return max(0, budget - plan.peak_bytes - THREAD_BYTES)
 
-    def goes_together(self) -> bool:
+    def fits_in_batch(self) -> bool:
         """Whether it may be restored with others at once: a small picture, or nothing to do."""
         if self.picture is None:
             return self.error is not None or self.done is not None
-        return self.options.region is None and self.restorer.goes_together(self.picture)
+        return self.options.region is None and self.restorer.fits_in_batch(self.picture)
 
     def takes_long(self) -> bool:
         """Whether the result of the file before should not wait for this one."""

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serpent_cli.batch.manifest import Ledger
+from serpent_cli.batch.delivery import refuse_existing
+from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
-from serpent_cli.batch.transfer import refuse_existing
 from serpent_cli.errors import SerpentError
 
 
@@ -33,7 +33,7 @@ class Standing:
     force: bool = False
 
 
-def standing(job: Job, manifest: Ledger | None, *, force: bool) -> Standing:
+def standing(job: Job, manifest: ManifestLike | None, *, force: bool) -> Standing:
     """Ask the manifest about a job.
 
     Args:
@@ -53,7 +53,9 @@ def standing(job: Job, manifest: Ledger | None, *, force: bool) -> Standing:
     return Standing(mark, done, force=done is None and manifest.made(job))
 
 
-def settled(jobs: deque[Job], manifest: Ledger | None, *, force: bool) -> Iterator[FileResult]:
+def settled(
+    jobs: deque[Job], manifest: ManifestLike | None, *, force: bool
+) -> Iterator[FileResult]:
     """Take from the front of jobs what needs no work, up to the first that does.
 
     Args:
@@ -69,7 +71,7 @@ def settled(jobs: deque[Job], manifest: Ledger | None, *, force: bool) -> Iterat
         yield result
 
 
-def _settled(job: Job, manifest: Ledger | None, *, force: bool) -> FileResult | None:
+def _settled(job: Job, manifest: ManifestLike | None, *, force: bool) -> FileResult | None:
     begun = time.perf_counter()
     try:
         known = standing(job, manifest, force=force)

@@ -8,12 +8,12 @@ import typer
 
 from serpent_cli.cli import console, options
 from serpent_cli.cli.help_pages import show_examples
-from serpent_cli.cli.progress import progress_bar
+from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
+    from serpent_cli.compare.page_writer import Shown
     from serpent_cli.compare.pairs import Pair, Pairing
-    from serpent_cli.compare.report import Shown
 
 NAMED = 8  # so many files without a partner are named, the others counted
 
@@ -57,7 +57,7 @@ def compare(
     name in the same subfolder. The page holds
     copies of the pictures: without their EXIF data, such as places, but with their names.
     """
-    from serpent_cli.compare.report import Watch, write_report
+    from serpent_cli.compare.page_writer import PairCallbacks, write_page
 
     found = _pairs(before, after, recursive=recursive)
     failures: list[tuple[Pair, SerpentError]] = []
@@ -72,9 +72,9 @@ def compare(
             bar.file(pair.name)
             bar.advance()
 
-        shown = write_report(
+        shown = write_page(
             found.pairs, output, force=force, lossless_pixels=round(lossless * 1e6),
-            max_pixels=max_pixels, watch=Watch(begun, failed),
+            max_pixels=max_pixels, callbacks=PairCallbacks(begun, failed),
         )  # fmt: skip
     if json:
         console.json_line(_record(output, shown, found, failures))

@@ -43,7 +43,7 @@ def _devices() -> None:
         choose_precision,
         device_memory,
     )
-    from serpent_cli.restoration.memory import default_budget, total_memory
+    from serpent_cli.restoration.memory_budget import default_budget, total_memory
 
     chosen = choose_device("auto")
     precision = str(choose_precision("auto", chosen)).removeprefix("torch.")

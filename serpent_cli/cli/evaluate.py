@@ -8,12 +8,12 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
-from serpent_cli.cli.progress import progress_bar
+from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import UsageError
 from serpent_cli.restoration.words import parse_tile
 
 if TYPE_CHECKING:
-    from serpent_cli.evaluation.report import Mean
+    from serpent_cli.evaluation.summary import Mean
     from serpent_cli.restoration.restorer import Restorer
 
 ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --scale makes sense
@@ -154,7 +154,7 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
 
 def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
     """Replace the suite's scores in the card; those of other suites stay."""
-    from serpent_cli.evaluation.report import records
+    from serpent_cli.evaluation.summary import records
     from serpent_cli.training.export import write_card
     from serpent_cli.zoo.card import Card
 

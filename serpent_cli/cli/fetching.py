@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from serpent_cli.cli.progress import byte_bar
+from serpent_cli.cli.progress_bar import byte_bar
 from serpent_cli.settings import go_offline, prepare_hub
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.fetching import fetch_model
-from serpent_cli.cli.progress import byte_bar
+from serpent_cli.cli.progress_bar import byte_bar
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
 from serpent_cli.version import DISTRIBUTION

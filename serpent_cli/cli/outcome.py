@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serpent_cli.cli import console
-from serpent_cli.cli.progress import on_terminal
+from serpent_cli.cli.progress_bar import on_terminal
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import SerpentError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from serpent_cli.batch.naming import Job
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.sources import Lost, Sources
-    from serpent_cli.restoration.change import Difference
+    from serpent_cli.restoration.difference import Difference
     from serpent_cli.restoration.restorer import Restorer
 
 LISTED = 20

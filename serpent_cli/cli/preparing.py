@@ -14,12 +14,12 @@ from serpent_cli.settings import BACKEND, SERVER, THREADS, TOKEN
 
 if TYPE_CHECKING:
     from serpent_cli.batch.groups import Group
-    from serpent_cli.batch.manifest import ManifestTerms
+    from serpent_cli.batch.manifest import ManifestSettings
     from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.stages import RunOptions
     from serpent_cli.restoration.restorer import Restorer
-    from serpent_cli.restoration.terms import RestorerTerms
+    from serpent_cli.restoration.restorer_settings import RestorerSettings
 
 
 def check(request: Request) -> None:
@@ -30,7 +30,7 @@ def check(request: Request) -> None:
         DeviceError: A device that this machine does not have.
     """
     from serpent_cli.restoration.device_names import check_device, check_precision
-    from serpent_cli.restoration.memory import parse_memory
+    from serpent_cli.restoration.memory_budget import parse_memory
 
     parse_region(request.region)
     parse_tile(request.tile)
@@ -77,17 +77,17 @@ def server_address() -> str:
 def on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[FileResult]":
     """Results of a group from a server."""
     from serpent_cli.serving.client import Errand, run_on_server
-    from serpent_cli.serving.wire import Terms
+    from serpent_cli.serving.wire import RestoreSettings
     from serpent_cli.zoo.names import is_path
 
     model = request.model_for(group.scale)
-    terms = Terms(
+    settings = RestoreSettings(
         task=request.task, model=str(Path(model).absolute()) if is_path(model) else model,
         strength=request.strength, region=request.region, quality=request.quality,
         size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
         tile=request.tile, max_pixels=request.max_pixels,
     )  # fmt: skip
-    errand = Errand(server_address(), terms, TOKEN.get(), request.force, notes)
+    errand = Errand(server_address(), settings, TOKEN.get(), request.force, notes)
     return run_on_server(group.jobs, errand)
 
 
@@ -140,14 +140,14 @@ def notes_of(group: "Group", request: Request, *, read_only: bool = False) -> "N
     """The notes of a group: as demanded, or in the local folder that all results go to."""
     from serpent_cli.batch.notes import Notes
 
-    terms = manifest_terms(group, request)
-    if terms.path is not None:
-        _check_apart(terms.path, group)
-    manifest = Notes(terms, read_only=read_only)
+    settings = manifest_settings(group, request)
+    if settings.path is not None:
+        _check_apart(settings.path, group)
+    manifest = Notes(settings, read_only=read_only)
     if manifest.unread:
         console.warning(
-            f"{terms.path}: {manifest.unread} of its lines are damaged or of another program, and"
-            " do not count"
+            f"{settings.path}: {manifest.unread} of its lines are damaged or of another program,"
+            " and do not count"
         )
     return manifest
 
@@ -177,9 +177,9 @@ def manifest_path(folder: Path | None, request: Request) -> Path | None:
     return folder / NAME
 
 
-def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
+def manifest_settings(group: "Group", request: Request) -> "ManifestSettings":
     """What the manifest of a group is made with."""
-    from serpent_cli.batch.manifest import ManifestTerms
+    from serpent_cli.batch.manifest import ManifestSettings
     from serpent_cli.zoo.locate import locate
 
     noting = group.noting
@@ -191,7 +191,7 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
         "max_vram": request.max_vram, "strength": request.strength, "region": request.region,
         "size": request.size, "quality": request.quality,
     }  # fmt: skip
-    return ManifestTerms(
+    return ManifestSettings(
         path, options, {"memory": _budget(request)}, shared=noting.shared and not own,
         replaces=noting.replaces or own,
     )  # fmt: skip
@@ -199,7 +199,7 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
 
 def _budget(request: Request) -> int | None:
     """Bytes that the process may reach; a tile that is demanded alone is taken at its word."""
-    from serpent_cli.restoration.memory import default_budget, parse_memory
+    from serpent_cli.restoration.memory_budget import default_budget, parse_memory
 
     if request.max_memory:
         return parse_memory(request.max_memory)
@@ -216,16 +216,18 @@ def load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
         torch.set_num_threads(request.threads)
     devices = [name for name in device_names(request) for _ in range(request.jobs)]
     budget = notes.plan.get("memory")
-    terms = replace(load_terms(group, request), max_memory=share_memory(budget, len(devices)))
-    return [replace(terms, device=device).load() for device in devices]
+    settings = replace(
+        restorer_settings(group, request), max_memory=share_memory(budget, len(devices))
+    )
+    return [replace(settings, device=device).load() for device in devices]
 
 
-def load_terms(group: "Group", request: Request) -> "RestorerTerms":
+def restorer_settings(group: "Group", request: Request) -> "RestorerSettings":
     """What the restorers of a group are made of, but for the memory that they share."""
-    from serpent_cli.restoration.memory import parse_memory
-    from serpent_cli.restoration.terms import RestorerTerms
+    from serpent_cli.restoration.memory_budget import parse_memory
+    from serpent_cli.restoration.restorer_settings import RestorerSettings
 
-    return RestorerTerms(
+    return RestorerSettings(
         model=request.model_for(group.scale), device=request.device, strength=request.strength,
         precision=request.precision, tile=parse_tile(request.tile),
         max_vram=parse_memory(request.max_vram) if request.max_vram else None,
@@ -236,17 +238,17 @@ def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     """Results of a group from a Ray cluster."""
     if request.threads:
         raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
-    from serpent_cli.batch.ray_actors import Terms
+    from serpent_cli.batch.ray_actors import WorkerSettings
     from serpent_cli.batch.ray_engine import run_on_ray
     from serpent_cli.zoo.locate import is_path, locate
 
-    terms = load_terms(group, request)
-    path, _ = locate(terms.model)
-    if is_path(terms.model):  # workers have another working folder
-        terms = replace(terms, model=str(path.absolute()))
+    settings = restorer_settings(group, request)
+    path, _ = locate(settings.model)
+    if is_path(settings.model):  # workers have another working folder
+        settings = replace(settings, model=str(path.absolute()))
     return run_on_ray(
-        group.jobs, Terms(terms, run_options(group, request, None), BACKEND.get()),
-        manifest_terms(group, request), jobs_each=request.jobs,
+        group.jobs, WorkerSettings(settings, run_options(group, request, None), BACKEND.get()),
+        manifest_settings(group, request), jobs_each=request.jobs,
     )  # fmt: skip
 
 

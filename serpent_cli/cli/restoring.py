@@ -22,7 +22,7 @@ from serpent_cli.cli.preparing import (
     on_server,
     run_options,
 )
-from serpent_cli.cli.progress import Bar, progress_bar
+from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.cli.request import Request
 from serpent_cli.restoration.words import parse_region
 from serpent_cli.settings import BACKEND

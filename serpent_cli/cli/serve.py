@@ -93,7 +93,7 @@ def serve(
     """  # fmt: skip
     _require_packages()
     from serpent_cli.restoration.device_names import check_device, check_precision
-    from serpent_cli.restoration.memory import parse_memory
+    from serpent_cli.restoration.memory_budget import parse_memory
     from serpent_cli.serving.crew import Settings
     from serpent_cli.serving.guard import Limits
     from serpent_cli.serving.run import Where

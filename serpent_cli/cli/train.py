@@ -8,7 +8,7 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
-from serpent_cli.cli.progress import progress_bar
+from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from serpent_cli.training.loop import Trainer
-    from serpent_cli.training.report import StepReport
+    from serpent_cli.training.run_log import StepReport
     from serpent_cli.zoo.card import Card
 
 
@@ -190,7 +190,7 @@ def _decoded(sources: list[Path], least_side: int, quiet: bool) -> "list[Tensor]
 
 
 def _show(report: "StepReport", quiet: bool, json: bool) -> None:
-    from serpent_cli.training.progress import can_draw
+    from serpent_cli.training.loss_curve import can_draw
 
     if json:
         console.json_line(vars(report))

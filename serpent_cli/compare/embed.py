@@ -24,7 +24,7 @@ THUMBNAIL = 160
 _TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
-def eight_bit(picture: Picture) -> Picture:
+def as_uint8(picture: Picture) -> Picture:
     """Reduce a picture to what a browser shows: 8 bits, colour profile, no other metadata."""
     alpha = None if picture.alpha is None else to_depth(picture.alpha, np.uint8)
     return Picture(to_depth(picture.pixels, np.uint8), alpha, picture.grey, picture.icc)

@@ -14,9 +14,9 @@ from typing import Any
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.evaluation.report import CEILING, Mean
 from serpent_cli.evaluation.sheet import Pixels
 from serpent_cli.evaluation.suite import Score
+from serpent_cli.evaluation.summary import CEILING, Mean
 from serpent_cli.evaluation.table import caption, markdown
 from serpent_cli.evaluation.trial import Suite
 from serpent_cli.filenames import json_text

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from serpent_cli.errors import UsageError
 from serpent_cli.evaluation import perceptual
 from serpent_cli.evaluation.cases import CASES
-from serpent_cli.evaluation.report import Mean, summarise
 from serpent_cli.evaluation.results import prepare_folder, write_results
 from serpent_cli.evaluation.sheet import contact_sheet
 from serpent_cli.evaluation.suite import OnFile, run_suite
+from serpent_cli.evaluation.summary import Mean, summarise
 from serpent_cli.evaluation.trial import open_suite
 
 if TYPE_CHECKING:

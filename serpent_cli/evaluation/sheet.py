@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from serpent_cli.evaluation import oracles
 from serpent_cli.evaluation.metrics import Array, psnr, rgb_to_y
-from serpent_cli.evaluation.report import Mean
 from serpent_cli.evaluation.suite import Score, restored
+from serpent_cli.evaluation.summary import Mean
 from serpent_cli.evaluation.trial import Suite, Trial
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from serpent_cli.evaluation.cases import SHARP_PART
-from serpent_cli.evaluation.report import Mean
 from serpent_cli.evaluation.suite import CUT
+from serpent_cli.evaluation.summary import Mean
 
 HEAD = [
     "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",

@@ -9,7 +9,7 @@ from serpent_cli.imaging.band_source import channel_count, resized
 from serpent_cli.imaging.bands import BandReader
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.restoration.change import Change
+from serpent_cli.restoration.difference import DifferenceMeter
 from serpent_cli.restoration.footprint import FILL_CONTEXT
 from serpent_cli.restoration.forward import Forward
 from serpent_cli.restoration.plan import Plan, plan_spans
@@ -19,7 +19,7 @@ from serpent_cli.tiling.blend import Blender
 OnTile = Callable[[int, int], None]
 
 
-class Part:
+class RegionReader:
     """A part of a picture that is read by bands.
 
     Args:
@@ -74,14 +74,14 @@ class BandRun:
     def __init__(
         self,
         forward: Forward,
-        part: Part,
+        part: RegionReader,
         plan: Plan,
         on_tile: OnTile | None,
         place: Region | None = None,
     ) -> None:
         self._place = place or (0, 0, part.width, part.height)
         self.forward, self.part, self.plan = forward, part, plan
-        self.change = Change()
+        self.change = DifferenceMeter()
         self._on_tile, self._done = on_tile, 0
         self._rows, self._columns = plan_spans(plan, forward.multiple)
         head, self._alpha = part.head, part.constant_alpha()

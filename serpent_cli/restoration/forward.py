@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.picture import Samples
 from serpent_cli.model.unet import enlarge
+from serpent_cli.restoration.device_copies import DeviceCopies
 from serpent_cli.restoration.tensors import (
     host_tensor,
     pad_to_multiple,
@@ -18,7 +19,6 @@ from serpent_cli.restoration.tensors import (
     to_output,
     to_samples,
 )
-from serpent_cli.restoration.transfer import Transfer
 
 FLAT_INPUT, FLAT_OUTPUT = 16 / 255, 1e-4
 """An output that varies by less than this, of an input that varies by more, is a failure."""
@@ -54,7 +54,7 @@ class Forward:
         self.model, self.name, self.scale = model, name, scale
         self.multiple, self.dtype, self.device = multiple, dtype, device
         self.strength = strength
-        self.transfer = Transfer(device)
+        self.copies = DeviceCopies(device)
         self._repeats: dict[torch.Size, bool] = {}
 
     def __call__(self, tile: Samples, depth: np.dtype[np.generic] = FLOAT) -> Samples:
@@ -70,7 +70,7 @@ class Forward:
         Raises:
             PictureError: The output is not finite, or constant where the tile is not, even in fp32.
         """
-        return Flight(self, tile, depth).start(self.dtype).land()
+        return PendingTile(self, tile, depth).start(self.dtype).wait()
 
     def stream(self, tiles: Iterable[Samples]) -> Iterator[Samples]:
         """Restore tiles in their order to float32; see `__call__`.
@@ -78,19 +78,19 @@ class Forward:
         On a device each tile is under way while the one before it is taken from here.
         """
         ahead = 0 if self.device.type == "cpu" else 1
-        under_way: deque[Flight] = deque()
+        under_way: deque[PendingTile] = deque()
         for tile in tiles:
-            under_way.append(Flight(self, tile, FLOAT).start(self.dtype))
+            under_way.append(PendingTile(self, tile, FLOAT).start(self.dtype))
             if len(under_way) > ahead:
-                yield under_way.popleft().land()
+                yield under_way.popleft().wait()
         while under_way:
-            yield under_way.popleft().land()
+            yield under_way.popleft().wait()
 
-    def together(self, tiles: Sequence[Samples]) -> list[Samples]:
+    def batch(self, tiles: Sequence[Samples]) -> list[Samples]:
         """Restore tiles of one padded shape at once, each to its own depth; see `__call__`."""
-        flights = [Flight(self, tile, tile.dtype) for tile in tiles]
-        outputs = self._outputs(torch.cat([flight.padded for flight in flights]))
-        return [flight.take(own).land() for flight, own in zip(flights, outputs, strict=True)]
+        pending = [PendingTile(self, tile, tile.dtype) for tile in tiles]
+        outputs = self._outputs(torch.cat([each.padded for each in pending]))
+        return [each.take(own).wait() for each, own in zip(pending, outputs, strict=True)]
 
     def _outputs(self, given: Tensor) -> Iterator[Tensor]:
         """What the network makes of each of (B, 3, H, W), to the same bits as of it alone.
@@ -116,8 +116,8 @@ class Forward:
             return self.model(x)
 
 
-class Flight:
-    """One tile on its way: a device has its work queued, and nothing is waited for until `land`.
+class PendingTile:
+    """One tile on its way: a device has its work queued, and nothing is waited for until `wait`.
 
     Args:
         forward: The network.
@@ -128,7 +128,7 @@ class Flight:
     def __init__(self, forward: Forward, tile: Samples, depth: np.dtype[np.generic]) -> None:
         self.forward, self.depth, self.grey = forward, depth, tile.ndim == 2
         self.size = tile.shape[0] * forward.scale, tile.shape[1] * forward.scale
-        given = to_input(forward.transfer.upload(host_tensor(tile)))
+        given = to_input(forward.copies.upload(host_tensor(tile)))
         self.padded = pad_to_multiple(given, forward.multiple)
 
     def start(self, dtype: torch.dtype) -> Self:
@@ -138,17 +138,17 @@ class Flight:
     @torch.inference_mode()
     def take(self, output: Tensor) -> Self:
         """Queue what follows the network's output (1, 3, H·scale, W·scale)."""
-        (height, width), transfer = self.size, self.forward.transfer
-        self.extremes = transfer.download(extremes(self.padded, output))
+        (height, width), copies = self.size, self.forward.copies
+        self.extremes = copies.download(extremes(self.padded, output))
         if self.forward.strength < 1:
             given = enlarge(self.padded, self.forward.scale)
             output = torch.lerp(given, output.float(), self.forward.strength)
         output = output[..., :height, :width]
         output = (output.mean(1, keepdim=True) if self.grey else output).clamp(0, 1)
-        self.result = transfer.download(to_output(output, self.depth))
+        self.result = copies.download(to_output(output, self.depth))
         return self
 
-    def land(self) -> Samples:
+    def wait(self) -> Samples:
         """Wait for the result, and try again in fp32 if it is not usable."""
         reason = defect(self.extremes.wait())
         if reason is not None and self.forward.dtype != torch.float32:

@@ -16,7 +16,7 @@ from serpent_cli.imaging.memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import return_memory, reused_memory
-from serpent_cli.restoration.change import RestoredPicture, compared
+from serpent_cli.restoration.argument_checks import check_arguments
 from serpent_cli.restoration.device import (
     VRAM_SHARE,
     choose_device,
@@ -24,10 +24,10 @@ from serpent_cli.restoration.device import (
     device_memory,
     limit_device_memory,
 )
+from serpent_cli.restoration.difference import RestoredPicture, compared
 from serpent_cli.restoration.forward import Forward, out_of_memory
-from serpent_cli.restoration.memory import default_budget, memory_of
+from serpent_cli.restoration.memory_budget import default_budget, memory_of
 from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans, smaller
-from serpent_cli.restoration.plan_terms import check_terms
 from serpent_cli.restoration.progress import OnTile, Progress
 from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.tensors import visible_samples
@@ -43,7 +43,7 @@ SMALL_BYTES = 8 * 2**20
 keep the cores busy. `python -m bench network` measures the gain, which larger maps do not show.
 """
 
-TOGETHER = 8
+BATCH_SIZE = 8
 """Most pictures that are restored at once."""
 
 
@@ -127,7 +127,7 @@ class Restorer:
             UsageError: An unknown precision, or a number or text that makes no sense.
         """
         memory, vram = memory_of(max_memory), memory_of(max_vram)
-        check_terms(tile, strength)
+        check_arguments(tile, strength)
         chosen = choose_device(device)
         dtype = choose_precision(precision, chosen)
         network, card = load_model(model, chosen)
@@ -206,8 +206,8 @@ class Restorer:
         wanted = dataclasses.replace(restored, pixels=restored.pixels[window].copy(), alpha=alpha)
         return self._compared(part.pixels[y : y + h, x : x + w], wanted)
 
-    def goes_together(self, picture: Picture) -> bool:
-        """Whether a picture may be one of those that `restore_together` restores.
+    def fits_in_batch(self, picture: Picture) -> bool:
+        """Whether a picture may be one of those that `restore_batch` restores.
 
         In bf16 none is: see `Forward._outputs`.
         """
@@ -217,7 +217,7 @@ class Restorer:
         if picture.alpha is not None or needed > SMALL_BYTES:
             return False
         try:
-            return self.plan(TOGETHER * picture.height, picture.width).tiles == 1
+            return self.plan(BATCH_SIZE * picture.height, picture.width).tiles == 1
         except SerpentError:  # its memory must suffice for all of them
             return False
 
@@ -226,17 +226,17 @@ class Restorer:
         multiple = self.costs.multiple
         return -(-picture.height // multiple) * multiple, -(-picture.width // multiple) * multiple
 
-    def restore_together(self, pictures: Sequence[Picture]) -> list[RestoredPicture]:
-        """Restore at most `TOGETHER` small pictures at once, to the same bits as one by one.
+    def restore_batch(self, pictures: Sequence[Picture]) -> list[RestoredPicture]:
+        """Restore at most `BATCH_SIZE` small pictures at once, to the same bits as one by one.
 
         Args:
-            pictures: Each `goes_together`, and all have one `grid_size`.
+            pictures: Each `fits_in_batch`, and all have one `grid_size`.
 
         Raises:
             PictureError: The network's output for one of them is not usable, even in fp32.
         """
         with reused_memory(hand_back=False):
-            restored = self.forward.together([visible_samples(picture) for picture in pictures])
+            restored = self.forward.batch([visible_samples(picture) for picture in pictures])
         return [
             self._compared(
                 picture.pixels,

@@ -17,11 +17,11 @@ from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
 from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
 from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
-from serpent_cli.restoration.band_run import BandRun, OnTile, Part
-from serpent_cli.restoration.change import Difference
+from serpent_cli.restoration.band_run import BandRun, OnTile, RegionReader
+from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import out_of_memory
-from serpent_cli.restoration.memory import budget_or_default
+from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
@@ -194,7 +194,7 @@ def _restore(
     """Restore a part of a picture and write a place of the result."""
     s = restorer.scale
     left, top, width, height = (value * s for value in place)
-    run = BandRun(restorer.forward, Part(reader, part), plan, options.on_tile, place)
+    run = BandRun(restorer.forward, RegionReader(reader, part), plan, options.on_tile, place)
     head = resized(reader.head, height, width)
 
     said: tuple[str, ...] = ()

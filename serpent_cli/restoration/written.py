@@ -13,8 +13,8 @@ from serpent_cli.imaging.encode import pixel_losses
 from serpent_cli.imaging.formats import WRITABLE
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
-from serpent_cli.restoration.change import Change, RestoredPicture
-from serpent_cli.restoration.memory import budget_or_default
+from serpent_cli.restoration.difference import DifferenceMeter, RestoredPicture
+from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES
 
 DECODING_BYTES = {"JPEG": 0, "WEBP": 20, "AVIF": 20}
@@ -92,9 +92,9 @@ def _cannot_hold(restored: Picture, name: str) -> bool:
     return written is not None and bool(pixel_losses(restored, written))
 
 
-def _loss(restored: Picture, encoded: BinaryIO, budget: int) -> tuple[Change | None, str]:
+def _loss(restored: Picture, encoded: BinaryIO, budget: int) -> tuple[DifferenceMeter | None, str]:
     """What coding changed, and the format's name; None if there is no memory to see it."""
-    name, loss = formats.sniff(read_head(encoded, "the result"), "the result"), Change()
+    name, loss = formats.sniff(read_head(encoded, "the result"), "the result"), DifferenceMeter()
     if name not in LOSSY:
         return None, name
     pixels = restored.height * restored.width

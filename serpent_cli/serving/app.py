@@ -29,7 +29,7 @@ from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.serving.crew import Crew
 from serpent_cli.serving.guard import Limits, Message, Patient, RefusedError, check_caller
 from serpent_cli.serving.page import page_files
-from serpent_cli.serving.wire import FACTS, TASKS, Terms, as_json, status_of
+from serpent_cli.serving.wire import FACTS, TASKS, RestoreSettings, as_json, status_of
 from serpent_cli.version import __version__
 
 CHUNK = 2**18
@@ -159,13 +159,14 @@ class Posted:
             await asyncio.to_thread(_cut, pair[0], int(said["split"]), pair[1])
             before, after = map(str, pair)
             return {"kind": "compare", "source": before, "after": after, "folder": str(folder)}
-        terms = Terms.of(self.kind, query)
+        settings = RestoreSettings.of(self.kind, query)
         body = await patient.body(headers.get("content-length"))
-        suffix = PurePosixPath(terms.name).suffix
+        suffix = PurePosixPath(settings.name).suffix
         source = folder / f"in{suffix if suffix[1:].isalnum() and suffix.isascii() else ''}"
         await _keep(body, source)
         return {
-            "kind": "restore", "terms": asdict(terms), "source": str(source), "folder": str(folder),
+            "kind": "restore", "settings": asdict(settings),
+            "source": str(source), "folder": str(folder),
         }  # fmt: skip
 
 

@@ -18,15 +18,15 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from serpent_cli.batch.manifest import Ledger
+from serpent_cli.batch.delivery import deliver, prepare
+from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Standard, fetch, stream_digest
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
-from serpent_cli.batch.transfer import deliver, prepare
 from serpent_cli.errors import DeviceError, PictureError, SerpentError
 from serpent_cli.imaging.formats import format_for
-from serpent_cli.serving.wire import FACTS, Terms, as_error
+from serpent_cli.serving.wire import FACTS, RestoreSettings, as_error
 
 AHEAD = 3
 """Pictures under way: one is restored, one decoded or encoded, one sent or written."""
@@ -44,17 +44,17 @@ class Errand:
 
     Attributes:
         address: A socket's path, or http://host:port.
-        terms: How to restore them; each has its own name and format.
+        settings: How to restore them; each has its own name and format.
         token: What the server asks for.
         force: Overwrite existing targets.
         manifest: As of `batch.stages.RunOptions`.
     """
 
     address: str
-    terms: Terms
+    settings: RestoreSettings
     token: str | None = None
     force: bool = False
-    manifest: Ledger | None = None
+    manifest: ManifestLike | None = None
 
 
 class _Unix(http.client.HTTPConnection):
@@ -153,7 +153,7 @@ def _done(job: Job, errand: Errand, talk: _Talk) -> FileResult:
             return skipped(job, known.done, time.perf_counter() - begun)
         prepare(job.target, force=known.force)
         with contextlib.closing(_opened(job)) as source:
-            facts, content = _asked(source, _terms_for(job, errand.terms), errand, talk)
+            facts, content = _asked(source, _settings_for(job, errand.settings), errand, talk)
         with content:
             return _written(job, facts, content, errand, known.mark, known.force, begun)
     except SerpentError as error:
@@ -170,11 +170,11 @@ def _opened(job: Job) -> BinaryIO:
     return fetch(source, FETCHED_BYTES)
 
 
-def _terms_for(job: Job, terms: Terms) -> Terms:
-    named = terms.format
+def _settings_for(job: Job, settings: RestoreSettings) -> RestoreSettings:
+    named = settings.format
     if named is None and not isinstance(job.target, Standard):
         named = format_for(Path(job.target.name)).suffixes[0].removeprefix(".")
-    return replace(terms, name=str(job.source), format=named)
+    return replace(settings, name=str(job.source), format=named)
 
 
 def _written(
@@ -205,7 +205,7 @@ def _written(
 
 
 def _asked(
-    source: BinaryIO, terms: Terms, errand: Errand, talk: _Talk
+    source: BinaryIO, settings: RestoreSettings, errand: Errand, talk: _Talk
 ) -> tuple[dict[str, Any], BinaryIO]:
     """Facts and bytes of the restored picture; a server whose queue is full is asked again.
 
@@ -216,7 +216,7 @@ def _asked(
     while True:
         with talk.connected(errand.address) as line, _errors(errand.address):
             source.seek(0)
-            answer = _posted(line, source, terms, errand.token)
+            answer = _posted(line, source, settings, errand.token)
             if answer.status == 200:
                 return json.loads(answer.headers[FACTS]), _received(answer)
             said, status = _said(answer), answer.status
@@ -228,12 +228,12 @@ def _asked(
 
 
 def _posted(
-    line: http.client.HTTPConnection, source: BinaryIO, terms: Terms, token: str | None
+    line: http.client.HTTPConnection, source: BinaryIO, settings: RestoreSettings, token: str | None
 ) -> http.client.HTTPResponse:
     """Send a picture once the server says that it will take it; a refusal comes before that."""
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
-    line.putrequest("POST", f"/{terms.task}?{terms.query()}", skip_accept_encoding=True)
+    line.putrequest("POST", f"/{settings.task}?{settings.query()}", skip_accept_encoding=True)
     line.putheader("Content-Length", str(size))
     line.putheader("Expect", "100-continue")
     if token is not None:

@@ -35,7 +35,7 @@ _ERRORS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class RestoreSettings:
     """How one picture is to be restored; fields as the options of the same name.
 
     Attributes:

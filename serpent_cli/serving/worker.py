@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from serpent_cli.errors import SerpentError
-from serpent_cli.serving.wire import Terms, as_json
+from serpent_cli.serving.wire import RestoreSettings, as_json
 from serpent_cli.settings import BACKEND, go_offline, own_process, prepare_hub
 
 AT_ONCE = 2
@@ -40,14 +40,14 @@ class Restorers:
         Raises:
             ModelError: It is neither here nor one that the server was started with.
         """
-        from serpent_cli.restoration.memory import memory_of
-        from serpent_cli.restoration.terms import RestorerTerms
+        from serpent_cli.restoration.memory_budget import memory_of
+        from serpent_cli.restoration.restorer_settings import RestorerSettings
         from serpent_cli.restoration.words import parse_tile
 
         key = model, tile, strength
         if key not in self._made:
             memory = memory_of(self.settings["max_memory"])
-            self._made[key] = RestorerTerms(
+            self._made[key] = RestorerSettings(
                 model=model, tile=parse_tile(tile), strength=strength,
                 device=self.settings["device"], precision=self.settings["precision"],
                 # What is coded meanwhile counts too.
@@ -87,23 +87,23 @@ class Worker:
             if job["kind"] == "compare":
                 with self._one:  # two whole pictures in memory are enough
                     return _compare(job, self.settings["max_pixels"])
-            return self._restore(job, Terms(**job["terms"]))
+            return self._restore(job, RestoreSettings(**job["settings"]))
         except SerpentError as error:
             return as_json(error)
         except Exception as error:  # noqa: BLE001 (one picture must not end the worker)
             text = f"unexpected {type(error).__name__}: {error}"
             return {"error": text, "hint": "please report it", "exit_code": 1}
 
-    def _restore(self, job: dict[str, Any], terms: Terms) -> dict[str, Any]:
+    def _restore(self, job: dict[str, Any], settings: RestoreSettings) -> dict[str, Any]:
         from serpent_cli.batch.naming import Job
         from serpent_cli.batch.stages import File
         from serpent_cli.ops.backend import use_backend
 
         source, folder = Path(job["source"]), Path(job["folder"])
-        target = folder / f"result{_suffix(source, terms)}"
+        target = folder / f"result{_suffix(source, settings)}"
         with self._one:  # weights are loaded by one thread
-            model, options = self._options(source, target, terms)
-            restorer = self.restorers.get(model, terms.tile, terms.strength)
+            model, options = self._options(source, target, settings)
+            restorer = self.restorers.get(model, settings.tile, settings.strength)
         file = File(Job(source, target), restorer, options)
         file.read(ROOM)
         with self._one, use_backend(BACKEND.get()):
@@ -114,7 +114,7 @@ class Worker:
         result = early or file.write()
         if result.error is not None:
             error = as_json(result.error)
-            return error | {"error": error["error"].replace(str(source), terms.name)}
+            return error | {"error": error["error"].replace(str(source), settings.name)}
         difference = result.difference and asdict(result.difference)
         return {
             "path": str(target), "width": result.width, "height": result.height,
@@ -122,7 +122,7 @@ class Worker:
             "warnings": list(result.warnings), "difference": difference,
         }  # fmt: skip
 
-    def _options(self, source: Path, target: Path, terms: Terms) -> tuple[str, Any]:
+    def _options(self, source: Path, target: Path, settings: RestoreSettings) -> tuple[str, Any]:
         """Which model, and what holds for the picture.
 
         Raises:
@@ -134,54 +134,54 @@ class Worker:
         from serpent_cli.imaging.geometry import Geometry
         from serpent_cli.restoration.words import parse_region
 
-        size = Geometry.parse(terms.size) if terms.size else None
-        scale = terms.scale
-        if terms.model is None and scale is None and terms.task == "upscale":
+        size = Geometry.parse(settings.size) if settings.size else None
+        scale = settings.scale
+        if settings.model is None and scale is None and settings.task == "upscale":
             (group,) = group_jobs([Job(source, target)], size=size, scale=None if size else 8)
             scale = group.scale
         most = self.settings["max_pixels"]
         options = RunOptions(
-            max_pixels=min(most, terms.max_pixels or most), region=parse_region(terms.region),
-            force=True, quality=terms.quality, size=size,
+            max_pixels=min(most, settings.max_pixels or most), region=parse_region(settings.region),
+            force=True, quality=settings.quality, size=size,
         )  # fmt: skip
-        return self._model(terms, scale), options
+        return self._model(settings, scale), options
 
-    def _model(self, terms: Terms, scale: int | None) -> str:
+    def _model(self, settings: RestoreSettings, scale: int | None) -> str:
         from serpent_cli.errors import ModelError, UsageError
         from serpent_cli.zoo.locate import locate, upscaler
         from serpent_cli.zoo.names import is_path
 
-        model = terms.model or ("deblur" if terms.task == "deblur" else upscaler(scale or 8))
+        model = settings.model or ("deblur" if settings.task == "deblur" else upscaler(scale or 8))
         if is_path(model) and model not in self.settings["models"]:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"
             )
         card = locate(model)[1]
-        if terms.scale is not None and card.scale != terms.scale:
+        if settings.scale is not None and card.scale != settings.scale:
             raise UsageError(f"the model {card.name} enlarges by {card.scale}, not by {scale}")
         return model
 
 
-def _suffix(source: Path, terms: Terms) -> str:
+def _suffix(source: Path, settings: RestoreSettings) -> str:
     """Of the result: as demanded, or of the input's format where that can be written."""
     from serpent_cli.imaging.formats import HEAD_BYTES, WRITABLE, format_named, sniff
 
-    if terms.format is not None:
-        return format_named(terms.format).suffixes[0]
+    if settings.format is not None:
+        return format_named(settings.format).suffixes[0]
     with source.open("rb") as stream:
-        kind = sniff(stream.read(HEAD_BYTES), terms.name)
+        kind = sniff(stream.read(HEAD_BYTES), settings.name)
     names = {each.name.replace(" ", "").lower(): each.suffixes[0] for each in WRITABLE}
     return names.get(kind.lower(), ".png")
 
 
 def _compare(job: dict[str, Any], max_pixels: int) -> dict[str, Any]:
     """The page of `serpent compare` about two pictures."""
+    from serpent_cli.compare.page_writer import write_page
     from serpent_cli.compare.pairs import Pair
-    from serpent_cli.compare.report import write_report
 
     target = Path(job["folder"]) / "page.html"
     pair = Pair(Path(job["source"]), Path(job["after"]))
-    write_report([pair], target, force=True, max_pixels=max_pixels)
+    write_page([pair], target, force=True, max_pixels=max_pixels)
     return {"path": str(target)}
 
 

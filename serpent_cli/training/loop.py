@@ -21,12 +21,12 @@ from serpent_cli.training.crops import CropSampler, degraded_pair, place
 from serpent_cli.training.gradient import BatchGradient
 from serpent_cli.training.initial import start_from
 from serpent_cli.training.loss import restoration_loss
+from serpent_cli.training.loss_curve import draw_curves
 from serpent_cli.training.optimizer import build_optimizer, follow, learning_rate
 from serpent_cli.training.processes import ALONE, Processes
-from serpent_cli.training.progress import draw_progress
 from serpent_cli.training.recipe import Recipe
 from serpent_cli.training.recompute import recompute_blocks
-from serpent_cli.training.report import Means, Meter, RunLog, StepReport
+from serpent_cli.training.run_log import Means, Meter, RunLog, StepReport
 from serpent_cli.training.state import Moving, TrainingState
 from serpent_cli.training.texture import begin_texture
 from serpent_cli.training.validation import Validation, hold_out
@@ -141,7 +141,7 @@ class Trainer:
     def _save(self) -> None:
         if self.processes.rank == 0:
             self.state.save(self.checkpoint)
-            draw_progress(self.log.path, self.out / "progress.png")
+            draw_curves(self.log.path, self.out / "progress.png")
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Degraded crops (B, 3, crop / s, crop / s) and the sharp ones (B, 3, crop, crop)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from serpent_cli.batch.manifest import NAME, Manifest, ManifestTerms
+from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
 from serpent_cli.batch.sweeping import sweep
@@ -269,10 +269,10 @@ def test_what_is_noted_is_what_was_done(
 
 
 def test_ray_notes_names_as_the_user_gave_them(tmp_path: Path) -> None:
-    from serpent_cli.batch.ray_actors import Keeper
+    from serpent_cli.batch.ray_actors import ManifestActor
 
     relative, absolute = Path("in.png"), tmp_path / "in.png"
-    keeper = Keeper(ManifestTerms(tmp_path / NAME, {}, {}), {absolute: relative})
+    keeper = ManifestActor(ManifestSettings(tmp_path / NAME, {}, {}), {absolute: relative})
     keeper.open()
     job = Job(absolute, tmp_path / "out.png")
     keeper.add(job, "mark", "sha256:1", {})

@@ -15,10 +15,10 @@ from PIL import Image
 
 from serpent_cli.batch import opened as opened_files
 from serpent_cli.batch import stages
+from serpent_cli.batch.mini_batches import GATHERED
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
-from serpent_cli.batch.together import GATHERED
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.restoration.restorer import Restorer
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.cli import console
-from serpent_cli.cli.progress import byte_bar, progress_bar
+from serpent_cli.cli.progress_bar import byte_bar, progress_bar
 from serpent_cli.filenames import printable
 
 RED = "\x1b[31m"

@@ -188,7 +188,7 @@ def test_large_results_are_announced(
 
 
 def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serpent_cli.cli.progress import progress_bar
+    from serpent_cli.cli.progress_bar import progress_bar
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from serpent_cli.compare.embed import THUMBNAIL, data_address, eight_bit, on_grid, thumbnail
+from serpent_cli.compare.embed import THUMBNAIL, as_uint8, data_address, on_grid, thumbnail
 from serpent_cli.compare.view import View
 from serpent_cli.imaging.picture import Picture
 
@@ -44,7 +44,7 @@ def test_transparency_is_never_lost(sharp: Pixels, open_address: Open) -> None:
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_deep_pictures_are_rounded_to_eight_bits(sharp: Pixels, dtype: str) -> None:
     deep = sharp / np.float32(255) if dtype == "float32" else sharp.astype(dtype) * np.uint16(257)
-    shown = eight_bit(Picture(deep, deep[..., 0]))
+    shown = as_uint8(Picture(deep, deep[..., 0]))
     assert np.array_equal(shown.pixels, sharp)
     assert shown.alpha is not None
     assert np.array_equal(shown.alpha, sharp[..., 0])
@@ -58,7 +58,7 @@ def test_the_profile_is_kept_and_the_place_is_not(
     exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
     icc = profile()
     picture = Picture(sharp, icc=icc, exif=exif.tobytes()[6:], xmp=b"<x/>", dpi=(72, 72))
-    image = open_address(data_address(eight_bit(picture), lossless=lossless))
+    image = open_address(data_address(as_uint8(picture), lossless=lossless))
     assert image.info["icc_profile"] == icc
     assert not image.getexif()
     assert "xmp" not in image.info

@@ -23,7 +23,7 @@ FAILURE = "raise ImportError('its library is missing')"
         ),
         (
             "matplotlib",
-            "from serpent_cli.training.progress import can_draw\nprint(can_draw())",
+            "from serpent_cli.training.loss_curve import can_draw\nprint(can_draw())",
             "False",
         ),
         (

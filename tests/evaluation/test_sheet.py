@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from serpent_cli.evaluation.cases import CLEAN
-from serpent_cli.evaluation.report import summarise
 from serpent_cli.evaluation.sheet import CROP, GAP, STRIP, ZOOM, busiest, choose, contact_sheet
 from serpent_cli.evaluation.suite import CUT, Score, restored
+from serpent_cli.evaluation.summary import summarise
 from serpent_cli.evaluation.trial import open_suite
 from serpent_cli.restoration.restorer import Restorer
 

@@ -1,8 +1,8 @@
 import math
 
 from serpent_cli.evaluation.cases import CLEAN
-from serpent_cli.evaluation.report import summarise
 from serpent_cli.evaluation.suite import Score
+from serpent_cli.evaluation.summary import summarise
 from serpent_cli.evaluation.table import caption, markdown, rows
 
 

@@ -105,5 +105,5 @@ class SumsInAnotherOrder(nn.Module):
 def test_pictures_in_bf16_each_go_alone() -> None:
     forward = Forward(SumsInAnotherOrder(), "odd", 1, 1, torch.bfloat16)
     tiles = [np.full((4, 5, 3), value, np.uint8) for value in (10, 20, 30, 40)]
-    for tile, result in zip(tiles, forward.together(tiles), strict=True):
+    for tile, result in zip(tiles, forward.batch(tiles), strict=True):
         np.testing.assert_array_equal(result, tile)

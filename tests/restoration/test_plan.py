@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.restoration.memory import parse_memory
+from serpent_cli.restoration.memory_budget import parse_memory
 from serpent_cli.restoration.plan import (
     DEVICE_LADDER,
     LADDER,

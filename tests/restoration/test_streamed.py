@@ -15,7 +15,7 @@ from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.picture import MAX_VALUES, Picture
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
-from serpent_cli.restoration.band_run import BandRun, Part
+from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.plan import make_plan
 from serpent_cli.restoration.restorer import Restorer
@@ -224,7 +224,7 @@ def test_rows_are_read_and_given_away_band_by_band(
     write_picture(Picture(np.tile(photo, (8, 1, 1))), source)
     restorer, read = restorer_with(blur_network(), tile=40), list[int]()
     with open_bands(source) as reader:
-        part = Part(reader, (0, 0, 120, 768))
+        part = RegionReader(reader, (0, 0, 120, 768))
         rows, part_rows = [0], part.rows
 
         def noted(start: int, stop: int) -> Picture:

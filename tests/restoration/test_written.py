@@ -15,7 +15,7 @@ from serpent_cli.imaging.formats import format_named
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
-from serpent_cli.restoration.change import Change
+from serpent_cli.restoration.difference import DifferenceMeter
 from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import StreamOptions, restore_file
@@ -88,7 +88,7 @@ def test_what_is_streamed_is_judged_on_its_file_too(
     result = restore_file(source, target, restorer, StreamOptions(quality=30, on_ready=ready))
     assert told == [result.warnings], "the manifest hears what the user hears"
     (sentence,) = [each for each in result.warnings if "restoring changed nothing" in each]
-    loss = Change()
+    loss = DifferenceMeter()
     loss.add(photo, read_picture(target).pixels)
     assert f"changed it by {loss.difference().mean_levels:.1f} levels" in sentence
 

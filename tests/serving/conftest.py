@@ -42,7 +42,7 @@ def work(job):
     target = folder / "result.png"
     target.write_bytes(content)
     facts = {"path": str(target), "width": 1, "height": 1, "tiles": 1, "seconds": 0.0,
-             "warnings": [], "difference": None, "id": job["id"], "terms": job.get("terms")}
+             "warnings": [], "difference": None, "id": job["id"], "settings": job.get("settings")}
     if content.startswith(b"bad"):
         facts = {"error": "it is bad", "hint": "no hint", "exit_code": 4, "id": job["id"]}
     print(json.dumps(facts), flush=True)

@@ -12,7 +12,7 @@ import pytest
 
 from serpent_cli.errors import ModelError, SerpentError, UsageError
 from serpent_cli.serving.guard import Limits
-from serpent_cli.serving.wire import Terms, as_error, as_json
+from serpent_cli.serving.wire import RestoreSettings, as_error, as_json
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
@@ -69,14 +69,14 @@ def test_a_picture_beyond_the_server_s_limit_is_refused_before_it_is_sent(
     assert "error: the picture has 268435456 bytes, and this server takes 1000" in said
 
 
-def test_terms_cross_the_wire() -> None:
-    terms = Terms(
+def test_settings_cross_the_wire() -> None:
+    settings = RestoreSettings(
         task="upscale", name="b\udce9 &=+.png", model="upscale-x2", scale=2, strength=0.25,
         region="1,2,3,4", size="50%", quality=100, format="webp", tile="64", max_pixels=10,
     )  # fmt: skip
-    assert Terms.of("upscale", terms.query()) == terms
-    assert Terms.of("deblur", "") == Terms()
-    assert Terms().query() == ""
+    assert RestoreSettings.of("upscale", settings.query()) == settings
+    assert RestoreSettings.of("deblur", "") == RestoreSettings()
+    assert RestoreSettings().query() == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from serpent_cli.training.discriminator import Discriminator, SpectralConv
 from serpent_cli.training.lettering import with_lettering
 from serpent_cli.training.loop import LATER, Trainer, digest
 from serpent_cli.training.recipe import Recipe, parse_recipe
-from serpent_cli.training.report import StepReport
+from serpent_cli.training.run_log import StepReport
 from serpent_cli.training.texture import low_frequency_rms
 
 CPU = torch.device("cpu")

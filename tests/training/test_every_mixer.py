@@ -13,7 +13,7 @@ from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import export
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe, parse_recipe
-from serpent_cli.training.report import StepReport
+from serpent_cli.training.run_log import StepReport
 
 CPU = torch.device("cpu")
 FREQUENCY = {"feed_forward": 2.0, "feed_forward_kind": "frequency"}

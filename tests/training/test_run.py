@@ -18,7 +18,7 @@ from serpent_cli.training.export import export
 from serpent_cli.training.loop import Trainer, digest
 from serpent_cli.training.photos import load_photos
 from serpent_cli.training.recipe import Recipe, parse_recipe, read_recipe
-from serpent_cli.training.report import StepReport
+from serpent_cli.training.run_log import StepReport
 from serpent_cli.zoo.checkpoint import read_weights
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))

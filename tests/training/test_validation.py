@@ -14,7 +14,7 @@ from serpent_cli.degrade.resize import bicubic_enlarge
 from serpent_cli.errors import UsageError
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe, parse_recipe
-from serpent_cli.training.report import StepReport
+from serpent_cli.training.run_log import StepReport
 from serpent_cli.training.validation import Validation, hold_out
 
 CPU = torch.device("cpu")

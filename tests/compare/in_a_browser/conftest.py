@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from serpent_cli.compare.page_writer import write_page
 from serpent_cli.compare.pairs import Pair
-from serpent_cli.compare.report import write_report
 
 Pixels = NDArray[np.uint8]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -120,7 +120,7 @@ def show(chromium: Any, tmp_path: Path) -> Iterator[Show]:
     target = tmp_path / "report.html"
 
     def open_page(*pairs: Pair, viewport: dict[str, int] = WINDOW, **options: Any) -> Hands:
-        write_report(pairs, target)
+        write_page(pairs, target)
         contexts.append(chromium.new_context(viewport=viewport, **options))
         page = contexts[-1].new_page()
         page.on("request", lambda request: asked.append(request.url))

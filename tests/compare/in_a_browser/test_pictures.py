@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from serpent_cli.compare.page_writer import write_page
 from serpent_cli.compare.pairs import Pair
-from serpent_cli.compare.report import write_report
 
 Pixels = NDArray[np.uint8]
 Show = Callable[..., Any]
@@ -127,7 +127,7 @@ def test_file_names_stay_text(show: Show, pair: Pair, tmp_path: Path) -> None:
 
 def test_the_policy_holds(chromium: Any, pair: Pair, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    write_report([pair], target)
+    write_page([pair], target)
     text = target.read_text(encoding="utf-8")
     intruder = '<img src="file:///none.png"><script>document.title = "taken over"</script>'
     target.write_text(text.replace("<header>", intruder + "<header>"), encoding="utf-8")

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from serpent_cli.batch.mini_batches import GATHERED
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
-from serpent_cli.batch.together import GATHERED
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.restoration.restorer import TOGETHER, Restorer
+from serpent_cli.restoration.restorer import BATCH_SIZE, Restorer
 
 Make = Callable[..., Restorer]
 
@@ -72,12 +72,12 @@ def check(jobs: list[Job], restorer: Restorer) -> None:
 def test_pictures_of_one_shape_cross_the_network_at_once(
     make_jobs: Callable[..., list[Job]], network: Watched, restorer_with: Make
 ) -> None:
-    jobs, restorer = make_jobs(*[(70, 90)] * (2 * TOGETHER + 3)), restorer_with(network)
+    jobs, restorer = make_jobs(*[(70, 90)] * (2 * BATCH_SIZE + 3)), restorer_with(network)
     results = list(run(jobs, restorer, RunOptions()))
     assert [result.job for result in results] == jobs
     assert [result.error for result in results] == [None] * len(jobs)
     assert all((r.width, r.height, r.tiles) == (90, 70, 1) and r.seconds > 0 for r in results)
-    assert network.calls() == [TOGETHER, TOGETHER, 3]
+    assert network.calls() == [BATCH_SIZE, BATCH_SIZE, 3]
     check(jobs, restorer)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.model.unet import enlarge
-from serpent_cli.restoration.change import HARDLY, Change
+from serpent_cli.restoration.difference import HARDLY, DifferenceMeter
 from serpent_cli.restoration.restorer import Restorer
 
 Make = Callable[..., Restorer]
@@ -35,7 +35,7 @@ def test_likeness_is_psnr(dtype: type) -> None:
     most = 1 if dtype == np.float32 else np.iinfo(dtype).max
     a, b = ((np.random.default_rng(i).random((40, 30, 3)) * most).astype(dtype) for i in range(2))
     expected = pytest.approx(peak_signal_noise_ratio(a, b, data_range=most), abs=1e-3)
-    whole, parts, none = Change(), Change(), Change()
+    whole, parts, none = DifferenceMeter(), DifferenceMeter(), DifferenceMeter()
     whole.add(a, b)
     parts.add(a[:3], b[:3])
     parts.add(a[3:], b[3:])
@@ -122,7 +122,7 @@ def test_places_have_names(rows: tuple[int, int], columns: tuple[int, int], wher
     before = np.zeros((120, 160, 3), np.uint8)
     after = before.copy()
     after[slice(*rows), slice(*columns), 1] = 3
-    whole, parts = Change(), Change()
+    whole, parts = DifferenceMeter(), DifferenceMeter()
     whole.add(before, after)
     for top in range(0, 120, 7):
         parts.add(before[top : top + 7], after[top : top + 7])
@@ -136,7 +136,7 @@ def test_places_have_names(rows: tuple[int, int], columns: tuple[int, int], wher
 def test_two_levels_are_not_yet_a_change() -> None:
     before = np.full((8, 8, 3), 100, np.uint8)
     for added, share in ((2, 0), (3, 1)):
-        change = Change()
+        change = DifferenceMeter()
         change.add(before, before + np.uint8(added))
         found = change.difference()
         assert (found.share, found.mean_levels) == (share, pytest.approx(added))

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.stages import File, RunOptions
-from serpent_cli.restoration.restorer import TOGETHER, Restorer
+from serpent_cli.restoration.restorer import BATCH_SIZE, Restorer
 
-GATHERED = 2 * TOGETHER
+GATHERED = 2 * BATCH_SIZE
 """Most files that are taken at once: upright and lying pictures may alternate."""
 
 
@@ -45,7 +45,7 @@ class Supply:
         while len(taken) < GATHERED and (file := self.look_ahead()):
             if file.unread:
                 file.read(room)
-            small = file.goes_together()
+            small = file.fits_in_batch()
             if taken and not small:
                 break
             taken.append(file)
@@ -62,7 +62,7 @@ class Supply:
 
 def room_beside(files: Sequence[File]) -> int:
     """Bytes of the budget that restoring files leaves; 0 if nothing is known of them."""
-    count = min(len(files), TOGETHER)
+    count = min(len(files), BATCH_SIZE)
     return min((file.room_beside(count) for file in files if file.picture is not None), default=0)
 
 
@@ -75,17 +75,17 @@ def restore_files(files: Sequence[File], restorer: Restorer) -> None:
         else:
             shapes.setdefault(restorer.grid_size(file.picture), []).append(file)
     for alike in shapes.values():
-        for first in range(0, len(alike), TOGETHER):
-            _restore_together(alike[first : first + TOGETHER], restorer)
+        for first in range(0, len(alike), BATCH_SIZE):
+            _restore_batch(alike[first : first + BATCH_SIZE], restorer)
 
 
-def _restore_together(files: Sequence[File], restorer: Restorer) -> None:
+def _restore_batch(files: Sequence[File], restorer: Restorer) -> None:
     if len(files) == 1:
         files[0].restore()
         return
     begun = time.perf_counter()
     try:
-        restored = restorer.restore_together([file.picture for file in files if file.picture])
+        restored = restorer.restore_batch([file.picture for file in files if file.picture])
     except Exception:  # noqa: BLE001 (alone, only the one at fault fails, and says why)
         for file in files:
             file.restore()

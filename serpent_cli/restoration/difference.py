@@ -62,7 +62,7 @@ class RestoredPicture(Picture):
     hardly: str | None = None
 
 
-class Change:
+class DifferenceMeter:
     """Gathers the difference of two pictures of the same size and depth, in parts."""
 
     def __init__(self) -> None:
@@ -158,12 +158,12 @@ def compared(given: Samples | None, restored: Picture, strength: float = 1.0) ->
     Args:
         given: Pixels (H, W, 3) of the input, of the same size and depth; None: there are none.
         restored: What came of it.
-        strength: As for `Change.warning`.
+        strength: As for `DifferenceMeter.warning`.
     """
     kept = {entry.name: getattr(restored, entry.name) for entry in dataclasses.fields(Picture)}
     if given is None:
         return RestoredPicture(**kept)
-    change = Change()
+    change = DifferenceMeter()
     change.add(given, restored.pixels)
     hardly = change.likeness >= HARDLY
     said = change.warning(strength, edge_width(given)) if hardly else None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serpent_cli.training import progress
+from serpent_cli.training import loss_curve
 
 
 def log_of(folder: Path, gains: list[float | None]) -> Path:
@@ -30,10 +30,10 @@ def colours(path: Path) -> dict[str, int]:
 def test_loss_and_validation_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     target = tmp_path / "progress.png"
-    progress.draw_progress(log_of(tmp_path, [None, None, None]), target)
+    loss_curve.draw_curves(log_of(tmp_path, [None, None, None]), target)
     assert colours(target)["loss"] > 100
     assert colours(target)["validation"] == 0
-    progress.draw_progress(log_of(tmp_path, [None, 0.5, 1.0]), target)
+    loss_curve.draw_curves(log_of(tmp_path, [None, 0.5, 1.0]), target)
     assert colours(target)["validation"] > 100
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "progress.png"]
 
@@ -41,8 +41,8 @@ def test_loss_and_validation_are_drawn(tmp_path: Path) -> None:
 def test_nothing_is_drawn_without_matplotlib_or_a_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress.draw_progress(tmp_path / "log.jsonl", tmp_path / "progress.png")
+    loss_curve.draw_curves(tmp_path / "log.jsonl", tmp_path / "progress.png")
     log = log_of(tmp_path, [None])
-    monkeypatch.setattr(progress, "can_draw", lambda: False)
-    progress.draw_progress(log, tmp_path / "progress.png")
+    monkeypatch.setattr(loss_curve, "can_draw", lambda: False)
+    loss_curve.draw_curves(log, tmp_path / "progress.png")
     assert not (tmp_path / "progress.png").exists()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serpent_cli.compare import page
-from serpent_cli.compare.embed import data_address, eight_bit, on_grid, thumbnail
+from serpent_cli.compare.embed import as_uint8, data_address, on_grid, thumbnail
 from serpent_cli.compare.facts import facts, remarks
 from serpent_cli.compare.measure import psnr
 from serpent_cli.compare.pairs import Pair
@@ -38,7 +38,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Watch:
+class PairCallbacks:
     """Who is told how it goes; by default nobody.
 
     Attributes:
@@ -50,14 +50,14 @@ class Watch:
     failed: Callable[[Pair, SerpentError], None] = lambda pair, error: None
 
 
-def write_report(
+def write_page(
     pairs: Sequence[Pair],
     target: Path,
     *,
     force: bool = False,
     lossless_pixels: int = LOSSLESS_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-    watch: Watch | None = None,
+    callbacks: PairCallbacks | None = None,
 ) -> list[Shown]:
     """Write one page that shows pairs of pictures before and after.
 
@@ -69,7 +69,7 @@ def write_report(
         force: Replace an existing file.
         lossless_pixels: With more pixels than this in all, copies are JPEG instead of PNG.
         max_pixels: Larger pictures are refused before they are decoded.
-        watch: Who is told how it goes.
+        callbacks: Who is told how it goes.
 
     Returns:
         The pairs in the page, in its order.
@@ -78,21 +78,21 @@ def write_report(
         UsageError: The target is not named as a page, or the pair has unrelated shapes.
         PictureError: The target exists or cannot be written, or no pair can be shown.
     """
-    watch = watch or Watch()
+    callbacks = callbacks or PairCallbacks()
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target} does not end in .html", "name a page, such as -o report.html")
     top, bottom = page.frame(_title(pairs))
     shown: list[Shown] = []
     with new_file(target, force=force) as stream:
         stream.write(top)
-        views = _views(pairs, watch)
+        views = _views(pairs, callbacks)
         lossless = sum(2 * view.pixels for view in views.values()) <= lossless_pixels
         for pair, view in views.items():
-            watch.begun(pair)
+            callbacks.begun(pair)
             try:
                 blocks, entry = _prepare(pair, view, len(shown), lossless, max_pixels)
             except SerpentError as error:
-                _leave_out(pair, error, pairs, watch)
+                _leave_out(pair, error, pairs, callbacks)
                 continue
             stream.writelines(blocks)
             shown.append(entry)
@@ -110,7 +110,7 @@ def _title(pairs: Sequence[Pair]) -> str:
     return " and ".join(path.resolve().parents[depth].name for path in (first.before, first.after))
 
 
-def _views(pairs: Sequence[Pair], watch: Watch) -> dict[Pair, View]:
+def _views(pairs: Sequence[Pair], callbacks: PairCallbacks) -> dict[Pair, View]:
     """Plan from the files' headers alone."""
     views: dict[Pair, View] = {}
     for pair in pairs:
@@ -121,14 +121,16 @@ def _views(pairs: Sequence[Pair], watch: Watch) -> dict[Pair, View]:
                 raise unrelated(pair.before, pair.after, sizes)
             views[pair] = view
         except SerpentError as error:
-            _leave_out(pair, error, pairs, watch)
+            _leave_out(pair, error, pairs, callbacks)
     return views
 
 
-def _leave_out(pair: Pair, error: SerpentError, pairs: Sequence[Pair], watch: Watch) -> None:
+def _leave_out(
+    pair: Pair, error: SerpentError, pairs: Sequence[Pair], callbacks: PairCallbacks
+) -> None:
     if len(pairs) == 1:
         raise error
-    watch.failed(pair, error)
+    callbacks.failed(pair, error)
 
 
 def _prepare(
@@ -141,7 +143,7 @@ def _prepare(
     apart = psnr(before, after) if view.enlarged is None else None
     notes = remarks(before, after, view, lossless=lossless)
     about = facts(pair, before, after, view, apart, notes)
-    before, after = eight_bit(before), eight_bit(after)
+    before, after = as_uint8(before), as_uint8(after)
     blocks = [
         page.copy_block(kind, number, data_address(on_grid(picture, view), lossless=lossless))
         for kind, picture in (("before", before), ("after", after))

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from serpent_cli.batch import places
+from serpent_cli.batch.delivery import write_to
 from serpent_cli.batch.manifest import Manifest
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Remote, Standard, change_mark, file_digest, parse_place
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
-from serpent_cli.batch.transfer import write_to
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.formats import format_named
 from serpent_cli.imaging.read import read_picture

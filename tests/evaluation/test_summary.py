@@ -5,8 +5,8 @@ import pytest
 
 from serpent_cli.evaluation.bars import BARS, FLOOR
 from serpent_cli.evaluation.cases import CASES, CLEAN, REDUCTIONS
-from serpent_cli.evaluation.report import records, summarise
 from serpent_cli.evaluation.suite import Score
+from serpent_cli.evaluation.summary import records, summarise
 
 
 def score(case: str, file: str, before: float, after: float, **more: object) -> Score:

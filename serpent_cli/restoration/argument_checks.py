@@ -3,7 +3,7 @@
 from serpent_cli.errors import UsageError
 
 
-def check_terms(tile: str | int, strength: float) -> None:
+def check_arguments(tile: str | int, strength: float) -> None:
     """Refuse a tile or a strength that makes no sense.
 
     Args:

@@ -15,7 +15,7 @@ def can_draw() -> bool:
     return True
 
 
-def draw_progress(log: Path, target: Path) -> None:
+def draw_curves(log: Path, target: Path) -> None:
     """Draw log.jsonl as a PNG, whole or not at all; nothing where matplotlib is absent.
 
     Args:

@@ -6,7 +6,7 @@ from serpent_cli.restoration.restorer import Restorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestorerTerms:
+class RestorerSettings:
     """Arguments of `Restorer.from_pretrained`; fields as there."""
 
     model: str

@@ -1,8 +1,8 @@
 import pytest
 
 from serpent_cli.errors import UsageError
-from serpent_cli.restoration import memory
-from serpent_cli.restoration.memory import default_budget, parse_memory, total_memory
+from serpent_cli.restoration import memory_budget
+from serpent_cli.restoration.memory_budget import default_budget, parse_memory, total_memory
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,19 @@ def test_what_is_not_a_memory_size_is_refused(text: str) -> None:
 
 def test_memory_is_known_where_the_system_has_no_sysconf(monkeypatch) -> None:
     psutil = pytest.importorskip("psutil")
-    monkeypatch.setattr(memory, "_CONTROL_GROUP_LIMITS", ())
+    monkeypatch.setattr(memory_budget, "_CONTROL_GROUP_LIMITS", ())
     by_sysconf = total_memory()
-    monkeypatch.setattr(memory.os, "sysconf_names", {})
+    monkeypatch.setattr(memory_budget.os, "sysconf_names", {})
     assert total_memory() == psutil.virtual_memory().total
     assert abs(total_memory() - by_sysconf) < 2**20
-    monkeypatch.delattr(memory.os, "sysconf")
+    monkeypatch.delattr(memory_budget.os, "sysconf")
     assert total_memory() == psutil.virtual_memory().total
 
 
 def test_a_container_s_limit_counts(tmp_path_factory, monkeypatch) -> None:
     limit = tmp_path_factory.mktemp("cgroup") / "memory.max"
     limit.write_text("1000000\n")
-    monkeypatch.setattr(memory, "_CONTROL_GROUP_LIMITS", (limit, limit.with_name("absent")))
+    monkeypatch.setattr(memory_budget, "_CONTROL_GROUP_LIMITS", (limit, limit.with_name("absent")))
     assert total_memory() == 1000000
     assert default_budget() == 600000
     limit.write_text("max\n")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Arrival:
+class PendingCopy:
     """A tensor on its way to the machine's memory.
 
     Args:
@@ -26,7 +26,7 @@ class Arrival:
         return self._tensor
 
 
-class Transfer:
+class DeviceCopies:
     """Moves tensors between the CPU and one device.
 
     Args:
@@ -49,10 +49,10 @@ class Transfer:
         there.record_stream(work)
         return there
 
-    def download(self, tensor: Tensor) -> Arrival:
+    def download(self, tensor: Tensor) -> PendingCopy:
         """Send a tensor of the device to the CPU as soon as the work queued until now is done."""
         if not self._streams:
-            return Arrival(tensor.cpu())
+            return PendingCopy(tensor.cpu())
         stream = self._streams[1]
         stream.wait_stream(torch.cuda.current_stream(self.device))
         here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -60,4 +60,4 @@ class Transfer:
             here.copy_(tensor, non_blocking=True)
             event = stream.record_event()
         tensor.record_stream(stream)
-        return Arrival(here, event)
+        return PendingCopy(here, event)

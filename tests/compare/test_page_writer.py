@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from serpent_cli.compare import report
+from serpent_cli.compare import page_writer
+from serpent_cli.compare.page_writer import PairCallbacks, write_page
 from serpent_cli.compare.pairs import Pair
-from serpent_cli.compare.report import Watch, write_report
 from serpent_cli.compare.view import plan_view
 from serpent_cli.errors import PictureError, SerpentError, UsageError
 
@@ -25,7 +25,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_one_pair(pair: Pair, target: Path, parsed: type, sharp: Pixels, blurred: Pixels) -> None:
-    (entry,) = write_report([pair], target)
+    (entry,) = write_page([pair], target)
     page = parsed(target)
     assert np.array_equal(np.asarray(page.image("before-0")), blurred)
     assert np.array_equal(np.asarray(page.image("after-0")), sharp)
@@ -43,7 +43,7 @@ def test_one_pair(pair: Pair, target: Path, parsed: type, sharp: Pixels, blurred
 def test_an_enlarged_picture(pair: Pair, target: Path, parsed: type, sharp: Pixels) -> None:
     small = Image.fromarray(sharp).resize((100, 75), Image.Resampling.BICUBIC)
     small.save(pair.before)
-    (entry,) = write_report([pair], target)
+    (entry,) = write_page([pair], target)
     page = parsed(target)
     shown = np.asarray(page.image("before-0"))
     assert np.array_equal(shown, np.asarray(small.resize((400, 300), Image.Resampling.BICUBIC)))
@@ -80,7 +80,7 @@ def test_pictures_of_every_kind(
     tmp_path: Path, pair: Pair, target: Path, parsed: type, sharp: Pixels
 ) -> None:
     files = save_all_kinds(tmp_path / "kinds", sharp)
-    shown = write_report([Pair(path, pair.after) for path in files.values()], target)
+    shown = write_page([Pair(path, pair.after) for path in files.values()], target)
     page = parsed(target)
     assert len(shown) == len(page.facts) == len(files)
     for number, (name, entry) in enumerate(zip(files, shown, strict=True)):
@@ -104,7 +104,7 @@ def test_pictures_of_every_kind(
 
 
 def test_the_same_pixels_are_named_so(pair: Pair, target: Path, parsed: type) -> None:
-    (entry,) = write_report([Pair(pair.after, pair.after)], target)
+    (entry,) = write_page([Pair(pair.after, pair.after)], target)
     assert entry.psnr == math.inf
     assert parsed(target).facts[0]["distance"] == "the same pixels"
 
@@ -112,9 +112,9 @@ def test_the_same_pixels_are_named_so(pair: Pair, target: Path, parsed: type) ->
 def test_above_the_limit_copies_are_lossy_and_the_page_says_so(
     pair: Pair, target: Path, parsed: type
 ) -> None:
-    write_report([pair], target, lossless_pixels=2 * 300 * 400)
+    write_page([pair], target, lossless_pixels=2 * 300 * 400)
     assert parsed(target).image("after-0").format == "PNG"
-    (entry,) = write_report([pair], target, lossless_pixels=2 * 300 * 400 - 1, force=True)
+    (entry,) = write_page([pair], target, lossless_pixels=2 * 300 * 400 - 1, force=True)
     page = parsed(target)
     assert page.image("after-0").format == page.image("before-0").format == "JPEG"
     assert any("lossy" in note for note in entry.notes)
@@ -125,8 +125,8 @@ def test_huge_pictures_are_reduced_and_the_page_says_so(
     pair: Pair, target: Path, parsed: type, sharp: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limited = functools.partial(plan_view, max_pixels=30_000)
-    monkeypatch.setattr(report, "plan_view", limited)
-    (entry,) = write_report([pair], target)
+    monkeypatch.setattr(page_writer, "plan_view", limited)
+    (entry,) = write_page([pair], target)
     page = parsed(target)
     assert page.image("before-0").size == page.image("after-0").size == (200, 150)
     assert any("reduced to 50.0%" in note for note in entry.notes)
@@ -136,9 +136,9 @@ def test_huge_pictures_are_reduced_and_the_page_says_so(
 
 
 def test_the_same_input_gives_the_same_bytes(pair: Pair, target: Path) -> None:
-    write_report([pair], target)
+    write_page([pair], target)
     again = target.with_name("again.html")
-    write_report([pair], again)
+    write_page([pair], again)
     assert again.read_bytes() == target.read_bytes()
 
 
@@ -149,8 +149,10 @@ def test_pairs_that_cannot_be_shown_are_left_out(pair: Pair, target: Path, parse
     failed: list[tuple[str, SerpentError]] = []
     begun: list[Pair] = []
     pairs = [Pair(pair.before, damaged), Pair(pair.before, turned), pair]
-    watch = Watch(begun.append, lambda which, error: failed.append((which.after.name, error)))
-    shown = write_report(pairs, target, watch=watch)
+    callbacks = PairCallbacks(
+        begun.append, lambda which, error: failed.append((which.after.name, error))
+    )
+    shown = write_page(pairs, target, callbacks=callbacks)
     assert [entry.pair for entry in shown] == [pair]
     assert sorted(name for name, _ in failed) == ["damaged.png", "turned.png"]
     assert {name: error.exit_code for name, error in failed} == {"damaged.png": 1, "turned.png": 2}
@@ -165,17 +167,17 @@ def assert_nothing_written(folder: Path) -> None:
 def test_no_page_without_a_picture(pair: Pair, target: Path) -> None:
     pair.after.write_bytes(b"no picture")
     with pytest.raises(PictureError, match="not a picture") as alone:
-        write_report([pair], target)
+        write_page([pair], target)
     assert "report.html" not in alone.value.message
     with pytest.raises(PictureError, match="none of 2 pairs"):
-        write_report([pair, pair], target)
+        write_page([pair, pair], target)
     assert_nothing_written(target.parent)
 
 
 def test_unrelated_shapes(pair: Pair, target: Path) -> None:
     Image.open(pair.after).crop((0, 0, 200, 300)).save(pair.after)
     with pytest.raises(UsageError, match=r"400x300 and .* 200x300"):
-        write_report([pair], target)
+        write_page([pair], target)
     assert_nothing_written(target.parent)
 
 
@@ -183,11 +185,11 @@ def test_unrelated_shapes(pair: Pair, target: Path) -> None:
 def test_existing_pages(pair: Pair, target: Path, force: bool) -> None:
     target.write_text("precious")
     if force:
-        write_report([pair], target, force=True)
+        write_page([pair], target, force=True)
         assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
         return
     with pytest.raises(PictureError, match="it exists") as refused:
-        write_report([pair], target)
+        write_page([pair], target)
     assert "--force" in str(refused.value.hint)
     assert target.read_text() == "precious"
 
@@ -196,7 +198,7 @@ def test_a_failure_keeps_the_old_page(pair: Pair, target: Path) -> None:
     target.write_text("precious")
     pair.after.write_bytes(b"no picture")
     with pytest.raises(PictureError):
-        write_report([pair], target, force=True)
+        write_page([pair], target, force=True)
     assert target.read_text() == "precious"
     assert [path.name for path in target.parent.iterdir() if path.is_file()] == ["report.html"]
 
@@ -207,21 +209,21 @@ def test_a_full_disk(pair: Pair, target: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PictureError, match="no space is left"):
-        write_report([pair], target)
+        write_page([pair], target)
     assert_nothing_written(target.parent)
 
 
 def test_a_page_does_not_replace_a_picture(pair: Pair) -> None:
     with pytest.raises(UsageError, match=r"does not end in \.html"):
-        write_report([pair], pair.after, force=True)
+        write_page([pair], pair.after, force=True)
     Image.open(pair.after).load()
 
 
 def test_a_missing_folder(pair: Pair, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="the folder does not exist"):
-        write_report([pair], tmp_path / "none" / "report.html")
+        write_page([pair], tmp_path / "none" / "report.html")
 
 
 def test_the_limit_of_pixels(pair: Pair, target: Path) -> None:
     with pytest.raises(PictureError, match="megapixels"):
-        write_report([pair], target, max_pixels=1000)
+        write_page([pair], target, max_pixels=1000)
