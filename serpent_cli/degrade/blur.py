@@ -13,7 +13,6 @@ from serpent_cli.degrade.kernels import (
     TRUNCATE,
     disk_kernels,
     gaussian_kernels,
-    motion_kernels,
 )
 
 
@@ -78,10 +77,3 @@ def disk_blur(x: Tensor, radius: float) -> Tensor:
     """Blur (B, 3, H, W) by a disk of `radius` pixels."""
     side = 2 * math.ceil(radius + 0.5) + 1
     return apply_kernels(x, disk_kernels(x.new_full((len(x),), radius), side))
-
-
-def motion_blur(x: Tensor, length: float, angle: float) -> Tensor:
-    """Blur (B, 3, H, W) by a straight stroke of `length` pixels, `angle` radians to the rows."""
-    side = 2 * math.ceil(length / 2 + 0.5) + 1
-    lengths, angles = x.new_full((len(x),), length), x.new_full((len(x),), angle)
-    return apply_kernels(x, motion_kernels(lengths, angles, side))

@@ -169,10 +169,6 @@ class Restorer:
             seconds = time.perf_counter() - begun
         return seconds * 2**20 / side**2
 
-    def estimate(self, plan: Plan) -> float:
-        """Seconds that a plan will take, overlap included; runs the network on a small tile."""
-        return self.seconds_per_megapixel() * plan.pixels / 2**20
-
     def __call__(self, image: Any) -> Any:
         """Restore what holds a picture, and return it in the same form; see `simple.restore`."""
         return like(self.restore(to_picture(image)), image)

@@ -46,9 +46,3 @@ def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span
     last = -(-(length - tile) // multiple) * multiple
     starts = [*range(0, last, tile - overlap), last]
     return tuple(Span(start, min(start + tile, length)) for start in starts)
-
-
-def tile_count(height: int, width: int, tile: int, overlap: int, multiple: int = 1) -> int:
-    """Tiles that cover a picture; see `spans`."""
-    rows = spans(height, tile, overlap, multiple)
-    return len(rows) * len(spans(width, tile, overlap, multiple))

@@ -168,14 +168,6 @@ def test_a_region_needs_less_than_the_whole(restorer_with: Make, photo: Photo) -
     assert sum(sizes) <= (40 + 2 * 136) * (30 + 2 * 136)
 
 
-def test_the_estimate_counts_what_tiles_compute_twice(restorer_with: Make) -> None:
-    restorer = restorer_with(Same(), tile=64)
-    restorer.seconds_per_megapixel = lambda: 3.0
-    plan = restorer.plan(1024, 1024)
-    assert restorer.estimate(plan) == pytest.approx(3 * plan.pixels / 2**20)
-    assert restorer.estimate(plan) > 3
-
-
 def test_weights_are_loaded_by_path(make_weights: Callable[..., Path], photo: Photo) -> None:
     path = make_weights(scale=2)
     restorer = Restorer.from_pretrained(str(path), device="cpu")
