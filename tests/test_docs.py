@@ -52,6 +52,32 @@ def test_every_command_is_documented_with_help() -> None:
         assert not lines[2].startswith(("Options", "Commands", "Arguments")), f"{words}: no help"
 
 
+FOLDERS = sorted(path.name for path in (ROOT / "serpent_cli").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/data-flow.md"])
+def test_maps_name_files_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(
+        rf"(?<![\w/-])(?:{'|'.join(FOLDERS)}|tests|docs|bench)/[\w/-]*[\w](?:\.\w+)?", text
+    )
+    assert len(named) > 5
+    for name in named:
+        places = [ROOT / name, ROOT / "serpent_cli" / name, ROOT / "serpent_cli" / f"{name}.py"]
+        assert any(place.exists() for place in places), f"{page}: {name}"
+
+
+def test_every_case_that_can_be_run_is_named() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    timed = (ROOT / "bench" / "__main__.py").read_text(encoding="utf-8")
+    lasting = (ROOT / "tests" / "endurance" / "__main__.py").read_text(encoding="utf-8")
+    cases = re.findall(r'^    "(\w+)": ', timed, re.MULTILINE)
+    cases += re.findall(r'"(\w+)"', re.search(r"^CASES = (.*)$", lasting, re.MULTILINE)[1])
+    assert len(cases) >= 15
+    for case in cases:
+        assert re.search(rf"`{case}[ `]", text), case
+
+
 def test_readme_names_the_two_commands() -> None:
     assert (
         "\npip install -c constraints.txt . "
