@@ -6,12 +6,10 @@ from serpent_cli.cli.progress import byte_bar
 from serpent_cli.settings import go_offline, prepare_hub
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from serpent_cli.zoo.card import Card
+    from serpent_cli.zoo.locate import Located
 
 
-def fetch_model(name: str, *, offline: bool = False, quiet: bool = False) -> "tuple[Path, Card]":
+def fetch_model(name: str, *, offline: bool = False, quiet: bool = False) -> "Located":
     """Find weights, and fetch them if that is needed and allowed; see `zoo.locate.locate`."""
     prepare_hub()
     if offline:

@@ -96,7 +96,7 @@ def _inputs(
     from serpent_cli.zoo.locate import locate
 
     def model() -> str:
-        return locate(request.model_for(naming.scale))[1].name
+        return locate(request.model_for(naming.scale)).card.name
 
     # A size decides the model of each picture later; who demands force may work on results, too.
     known = None if request.force or request.wanted_scale() is None else model

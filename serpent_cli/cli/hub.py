@@ -59,8 +59,8 @@ def verify(
 
     if models:
         go_offline()
-        found = [(name, *locate(name)) for name in models]
-        entries = [Entry(name, card, path, bundled=False) for name, path, card in found]
+        found = {name: locate(name) for name in models}
+        entries = [Entry(name, at.card, at.path, bundled=False) for name, at in found.items()]
     else:
         entries = [entry for entry in inventory() if entry.path is not None]
     wrong = 0
@@ -106,5 +106,5 @@ def push(
     from serpent_cli.zoo.locate import locate
     from serpent_cli.zoo.publish import publish
 
-    path, card = locate(model)
-    console.result(publish(path, card, repo, private=private, message=message))
+    found = locate(model)
+    console.result(publish(found.path, found.card, repo, private=private, message=message))

@@ -69,7 +69,7 @@ def info(model: Name, json: options.Json = False, offline: options.Offline = Fal
 
 def path(model: Name, offline: options.Offline = False) -> None:
     """Print where the file of weights lies; what is not here is fetched."""
-    console.result(str(fetch_model(model, offline=offline)[0]))
+    console.result(str(fetch_model(model, offline=offline).path))
 
 
 models.add("list", list_models)

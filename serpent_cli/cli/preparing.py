@@ -103,7 +103,7 @@ def loading(group: "Group", request: Request) -> str:
     from serpent_cli.restoration.device_names import no_accelerator
     from serpent_cli.zoo.locate import locate
 
-    model = locate(request.model_for(group.scale))[1].name
+    model = locate(request.model_for(group.scale)).card.name
 
     if request.engine == "ray":
         return f"loading {model} on the machines of the Ray cluster"
@@ -184,7 +184,7 @@ def manifest_terms(group: "Group", request: Request) -> "ManifestTerms":
 
     noting = group.noting
     path, own = manifest_path(noting.folder, request), request.manifest is not None
-    card = locate(request.model_for(group.scale))[1]
+    card = locate(request.model_for(group.scale)).card
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,
         "precision": request.precision, "tile": request.tile, "max_memory": request.max_memory,
@@ -241,7 +241,7 @@ def on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     from serpent_cli.zoo.locate import is_path, locate
 
     terms = load_terms(group, request)
-    path, _ = locate(terms.model)
+    path = locate(terms.model).path
     if is_path(terms.model):  # workers have another working folder
         terms = replace(terms, model=str(path.absolute()))
     return run_on_ray(
@@ -259,7 +259,7 @@ def check_scale(group: "Group", request: Request) -> None:
     """
     from serpent_cli.zoo.locate import locate
 
-    card = locate(request.model_for(group.scale))[1]
+    card = locate(request.model_for(group.scale)).card
     if card.scale != group.scale:
         raise UsageError(
             f"the model {card.name} enlarges by {card.scale}, not by {group.scale}",

@@ -38,7 +38,7 @@ class UpscaleRequest(Request, _Scale):
             return None
         from serpent_cli.zoo.locate import locate
 
-        return locate(self.model)[1].scale
+        return locate(self.model).card.scale
 
     def tag(self, scale: int) -> str:
         """Such as `x8`; the size, if one is demanded."""

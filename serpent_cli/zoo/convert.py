@@ -20,9 +20,9 @@ from serpent_cli.model.config import LATER, ModelConfig
 from serpent_cli.zoo.checkpoint import shapes_of
 from serpent_cli.zoo.evssm_names import is_evssm, translate_evssm
 from serpent_cli.zoo.foreign_names import Row, shape_of, strip_prefixes, translate
-from serpent_cli.zoo.header import read_header, read_tensors, shown, strict_json
 from serpent_cli.zoo.inferred import infer_sizes
 from serpent_cli.zoo.pickle_reader import Foreign, read_pickle
+from serpent_cli.zoo.tensor_file import read_json, read_tensor_file, shown
 
 CONFIG_LIMIT = 2**16  # bytes
 
@@ -106,7 +106,7 @@ def read_sizes(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open(encoding="utf-8") as stream:
-            record = strict_json(stream.read(CONFIG_LIMIT))
+            record = read_json(stream.read(CONFIG_LIMIT))
     except OSError as error:
         raise ModelError(f"cannot read the configuration {path}: {error.strerror}") from error
     except ValueError as error:
@@ -124,9 +124,8 @@ def _read(path: Path) -> Foreign:
         raise ModelError(f"there is no file {path}", hint="give a .pth, .pt, .ckpt or .safetensors")
     if path.suffix.lower() != ".safetensors":
         return read_pickle(path)
-    header = read_header(path)
-    sizes = _sizes_in(path, header.metadata)
-    return Foreign(read_tensors(path, header), sizes=sizes)
+    found = read_tensor_file(path)
+    return Foreign(found.tensors, sizes=_sizes_in(path, found.metadata))
 
 
 def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
@@ -136,9 +135,9 @@ def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
         ModelError: It is no JSON object.
     """
     try:
-        record = strict_json(metadata.get("serpent", "{}"))
+        record = read_json(metadata.get("serpent", "{}"))
     except ValueError as error:
-        raise ModelError(f"the configuration in {path} is no JSON: {error}") from error
+        raise ModelError(f"the configuration in {path} is no JSON: {shown(str(error))}") from error
     if not isinstance(record, dict):
         raise ModelError(f"the configuration in {path} is no table of names and values")
     return cast("dict[str, Any]", record)

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from serpent_cli.model.mixers.ss2d import PATHS
-from serpent_cli.zoo.header import shown
+from serpent_cli.zoo.tensor_file import shown
 
 VMAMBA_PATHS = ("row", "col", "row_rev", "col_rev")
 PREFIXES = ("module.", "_orig_mod.", "model.")

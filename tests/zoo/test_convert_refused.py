@@ -146,8 +146,6 @@ def test_names_cannot_steer_a_terminal(theirs: TensorDict, rows_of: Rows) -> Non
     [
         ("{", "is no JSON"),
         ("[]", "is no table"),
-        ('{"a": NaN}', "NaN"),
-        ('{"a": 1, "a": 2}', "twice"),
     ],
 )
 def test_configurations_that_are_none_are_refused(text: str, words: str, tmp_path: Path) -> None:
