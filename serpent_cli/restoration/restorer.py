@@ -34,6 +34,7 @@ from serpent_cli.restoration.tensors import visible_samples
 from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
+from serpent_cli.zoo.locate import Located
 
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
@@ -99,7 +100,7 @@ class Restorer:
     @classmethod
     def from_pretrained(
         cls,
-        model: str,
+        model: str | Located,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -112,7 +113,7 @@ class Restorer:
 
         Args:
             model: A name, hf://owner/repo[@revision][/file], or a path to .safetensors; what is not
-                here is fetched.
+                here is fetched. Or what `zoo.locate.locate` has found.
             device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`.
             precision: `auto`, `fp32` or `bf16`.
             max_memory: Bytes that the process may reach, also as text such as `2G`; None for most
