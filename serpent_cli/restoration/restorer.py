@@ -4,7 +4,8 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
 import torch
@@ -35,6 +36,12 @@ from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Form = TypeVar("Form", Samples, Picture, "Image")
+"""In what a picture is given and returned."""
 
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
@@ -174,8 +181,14 @@ class Restorer:
         """Seconds that a plan will take, overlap included; runs the network on a small tile."""
         return self.seconds_per_megapixel() * plan.pixels / 2**20
 
+    @overload
+    def __call__(self, image: str | Path) -> Picture: ...
+
+    @overload
+    def __call__(self, image: Form) -> Form: ...
+
     def __call__(self, image: Any) -> Any:
-        """Restore what holds a picture, and return it in the same form; see `simple.restore`."""
+        """Restore what holds a picture, and return it in the same form; see `api.restore`."""
         return like(self.restore(to_picture(image)), image)
 
     def restore(
