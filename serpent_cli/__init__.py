@@ -1,35 +1,37 @@
 """Restore photographs with selective state spaces; importing this loads neither torch nor rich."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from serpent_cli.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from serpent_cli.api import Picture as Picture
+    from serpent_cli.api import list_models as list_models
+    from serpent_cli.api import load as load
+    from serpent_cli.api import read_picture as read_picture
+    from serpent_cli.api import restore as restore
+    from serpent_cli.api import write_picture as write_picture
     from serpent_cli.restoration.restorer import Restorer as Restorer
-    from serpent_cli.restoration.simple import restore as restore
-    from serpent_cli.zoo.locate import list_cards as list_models
     from serpent_cli.zoo.pretrained import Serpent as Serpent
 
+_IN = {
+    **dict.fromkeys(
+        ("Picture", "list_models", "load", "read_picture", "restore", "write_picture"),
+        "serpent_cli.api",
+    ),
+    "Restorer": "serpent_cli.restoration.restorer",
+    "Serpent": "serpent_cli.zoo.pretrained",
+}
 
-__all__ = ["Restorer", "Serpent", "__version__", "list_models", "restore"]
+__all__ = [
+    "Picture", "Restorer", "Serpent", "__version__", "list_models", "load", "read_picture",
+    "restore", "write_picture",
+]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load the public names when they are first asked for."""
-    if name == "Restorer":
-        from serpent_cli.restoration.restorer import Restorer
-
-        return Restorer
-    if name == "Serpent":
-        from serpent_cli.zoo.pretrained import Serpent
-
-        return Serpent
-    if name == "restore":
-        from serpent_cli.restoration.simple import restore
-
-        return restore
-    if name == "list_models":
-        from serpent_cli.zoo.locate import list_cards
-
-        return list_cards
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_IN[name]), name)

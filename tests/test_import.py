@@ -38,6 +38,17 @@ def test_restoring_loads_neither_torch_s_compiler_nor_triton(tmp_path: Path) -> 
     assert {"torch._dynamo", "sympy", "triton"}.isdisjoint(loaded_after(code))
 
 
+def test_reading_and_writing_pictures_loads_no_torch(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 24), "teal").save(tmp_path / "in.png")
+    code = (
+        "import serpent_cli\n"
+        f"picture = serpent_cli.read_picture({str(tmp_path / 'in.png')!r})\n"
+        f"serpent_cli.write_picture(picture, {str(tmp_path / 'out.tif')!r})"
+    )
+    assert {"torch", "rich", "huggingface_hub"}.isdisjoint(loaded_after(code))
+    assert (tmp_path / "out.tif").is_file()
+
+
 # What the process maps for a large block tells which allocator settings hold while tiles are run.
 LEFT_ALONE = """
 import ctypes, os, sys

@@ -1,5 +1,7 @@
 """A picture that is about to be read: its header, and whether there is memory for it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -9,6 +11,7 @@ from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import Layout, read_layout
 from serpent_cli.imaging.geometry import Geometry
+from serpent_cli.imaging.read import opened
 from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
 from serpent_cli.restoration.region import Region, region_part
@@ -25,34 +28,51 @@ LEAST_CONTENT = 2**20
 that it does not fit."""
 
 
+@contextmanager
+def local_file(source: Place) -> Generator[BinaryIO | None]:
+    """A local file, opened once for its digest, header and pixels; None for any other place.
+
+    Raises:
+        PictureError: It cannot be opened.
+    """
+    if isinstance(source, Path) and (source.is_file() or not exists(source)):
+        with opened(source) as (stream, _):
+            yield stream
+    else:
+        yield None
+
+
 @dataclass(frozen=True)
 class Opened:
     """A picture before it is decoded.
 
     Attributes:
-        content: The file itself, or what was fetched.
-        held: Bytes that were fetched into memory.
+        content: The open file, or what was fetched.
+        held: Bytes that were fetched into memory; 0 of a file.
         layout: What its header says.
     """
 
-    content: Path | BinaryIO
+    content: BinaryIO
     held: int
     layout: Layout
 
     @classmethod
-    def of(cls, source: Place, restorer: Restorer, *, ahead: bool) -> Self | None:
+    def of(
+        cls, source: Place, file: BinaryIO | None, restorer: Restorer, *, ahead: bool
+    ) -> Self | None:
         """Look at a picture; what is no file is fetched, as far as the budget allows.
 
         Args:
             source: Where it lies.
+            file: As of `local_file`.
             restorer: What is to restore it, with its budget.
             ahead: Another one is at work: nothing is fetched then, and the answer is None.
 
         Raises:
             PictureError: It cannot be read, or is too large.
         """
-        if isinstance(source, Path) and (source.is_file() or not exists(source)):
-            return cls(source, 0, read_layout(source))
+        if file is not None:
+            return cls(file, 0, read_layout(file))
         if ahead:
             return None
         limit = max(LEAST_CONTENT, budget_or_default(restorer.budget) - BASE_BYTES)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from serpent_cli.batch.delivery import prepare, write_to
 from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.opened import Opened
+from serpent_cli.batch.opened import Opened, local_file
 from serpent_cli.batch.places import stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
@@ -98,11 +98,11 @@ class File:
 
     def read(self, room: float = math.inf) -> None:
         """Decode the picture, or leave it alone if that takes more bytes than there is room."""
-        with self._stage():
-            if not self.mark and self._is_done():
+        with self._stage(), local_file(self.job.source) as file:
+            if not self.mark and self._is_done(file):
                 return
             prepare(self.job.target, force=self.force)
-            opened = Opened.of(self.job.source, self.restorer, ahead=room != math.inf)
+            opened = Opened.of(self.job.source, file, self.restorer, ahead=room != math.inf)
             if opened is None:
                 return
             self.streamed = self._must_stream(opened)
@@ -112,9 +112,10 @@ class File:
                     opened.check_memory(self.restorer, options.region, options.size)
                 self.picture = read_picture(opened.content, max_pixels=options.max_pixels)
 
-    def _is_done(self) -> bool:
+    def _is_done(self, file: BinaryIO | None) -> bool:
         """Ask the manifest; a result of ours that is out of date may be replaced."""
-        known = standing(self.job, self.options.manifest, force=self.options.force)
+        options = self.options
+        known = standing(self.job, options.manifest, force=options.force, content=file)
         self.mark, self.done, self.force = known.mark, known.done, known.force
         return self.done is not None
 
@@ -186,7 +187,7 @@ class File:
     def _must_stream(self, opened: Opened) -> bool:
         """Whether the picture only fits the memory by bands, and can be streamed."""
         options, layout = self.options, opened.layout
-        if not isinstance(opened.content, Path) or not isinstance(self.job.target, Path):
+        if opened.held or not isinstance(self.job.target, Path):
             return False
         if options.size is not None or opened.pixels > options.max_pixels:
             return False

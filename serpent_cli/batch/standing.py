@@ -7,11 +7,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from serpent_cli.batch.delivery import refuse_existing
 from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.places import change_mark
+from serpent_cli.batch.places import change_mark, exists, stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.result import FileResult
 from serpent_cli.errors import SerpentError
@@ -33,20 +34,23 @@ class Standing:
     force: bool = False
 
 
-def standing(job: Job, manifest: ManifestLike | None, *, force: bool) -> Standing:
+def standing(
+    job: Job, manifest: ManifestLike | None, *, force: bool, content: BinaryIO | None = None
+) -> Standing:
     """Ask the manifest about a job.
 
     Args:
         job: Its source and target.
         manifest: Knows what earlier runs have done; None: nobody does.
         force: Whether existing files are to be replaced, and all work done again.
+        content: The input, where it is an open file: its digest is then that of what is read.
 
     Raises:
         PictureError: The input cannot be read.
     """
     if manifest is None or not manifest.concerned(job):
         return Standing(force=force)
-    mark = change_mark(job.source)
+    mark = change_mark(job.source) if content is None else stream_digest(content)
     if force:
         return Standing(mark, force=True)
     done = manifest.find(job, mark)
@@ -74,6 +78,8 @@ def settled(
 def _settled(job: Job, manifest: ManifestLike | None, *, force: bool) -> FileResult | None:
     begun = time.perf_counter()
     try:
+        if not exists(job.target):  # not done, whatever is noted of it: it is not even opened
+            return None
         known = standing(job, manifest, force=force)
         if known.done is not None:
             return skipped(job, known.done, time.perf_counter() - begun)

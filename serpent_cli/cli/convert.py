@@ -24,8 +24,8 @@ Sizes = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        show_default="what the shapes tell",
-        help='Sizes of the network that shapes do not tell, JSON such as {"residual": "image"}.',
+        show_default="those that the file tells",
+        help="Sizes of the network, JSON as the config of a model's card has them.",
     ),
 ]
 
@@ -43,8 +43,9 @@ def convert(
     Blocks may have our names or VMamba's (self_attention.in_proj, A_logs, ...). The parts around
     them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): nobody has published how
     those of Serpent are called. EVSSM's published network is converted by its own names, for
-    `serpent deblur --model`. What does not match is listed, and nothing is written. A pickle is
-    opened in a process of its own, with limits of memory and time, and only for plain tensors.
+    `serpent deblur --model`. It tells its own sizes; those of others must be given. What does not
+    match is listed, and nothing is written. A pickle is opened in a process of its own, with limits
+    of memory and time, and only for plain tensors.
     """
     _check_place(output, force=force)
     from serpent_cli.zoo.checkpoint import save_weights
@@ -69,9 +70,8 @@ def convert(
 
 show_examples(
     convert,
-    ("serpent models convert theirs.pth -o ours.safetensors", "sizes from the shapes"),
     ("serpent models convert evssm.pth -o evssm.safetensors", "EVSSM's network for motion blur"),
-    ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "what they do not tell"),
+    ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "blocks of VMamba"),
 )
 
 

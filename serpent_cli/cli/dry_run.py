@@ -1,23 +1,21 @@
 """`--dry-run`: what would be done, with the size, memory and time that each picture would take."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
 from serpent_cli.cli import console
 from serpent_cli.cli.outcome import duration, record_lost
-from serpent_cli.cli.preparing import load, notes_of, run_options
 from serpent_cli.cli.request import Request
 
 if TYPE_CHECKING:
     from serpent_cli.batch.forecast import Forecast
-    from serpent_cli.batch.groups import Group
     from serpent_cli.batch.sources import Lost
 
 
-def predict(groups: "list[Group]", lost: "Sequence[Lost]", request: Request) -> None:
-    """Show a forecast for each picture and for all; nothing is written.
+def predict(forecasts: "Iterable[Forecast]", lost: "Sequence[Lost]", request: Request) -> None:
+    """Show the forecast of each picture as it comes, and one for all.
 
     Ends with exit code 1 if some pictures would fail.
     """
@@ -25,7 +23,10 @@ def predict(groups: "list[Group]", lost: "Sequence[Lost]", request: Request) -> 
         console.error(each.error)
         if request.json:
             console.json_line(record_lost(each) | {"status": "would fail"})
-    found = [each for group in groups for each in _forecasts(group, request)]
+    found: list[Forecast] = []
+    for each in forecasts:
+        found.append(each)
+        _show(each, request)
     restored = [each for each in found if each.action == "restore"]
     failed = sum(each.action == "fail" for each in found) + len(lost)
     files = len(found) + len(lost)
@@ -43,19 +44,6 @@ def predict(groups: "list[Group]", lost: "Sequence[Lost]", request: Request) -> 
             f" {duration(seconds)}, with at most {memory / 2**30:.1f}G of memory"
         )
     raise typer.Exit(1 if failed else 0)
-
-
-def _forecasts(group: "Group", request: Request) -> "list[Forecast]":
-    from serpent_cli.batch.forecast import forecast
-
-    with notes_of(group, request, read_only=True) as known:
-        restorer = load(group, request, known)[0]
-        speed = restorer.seconds_per_megapixel()
-        found: list[Forecast] = []
-        for job in group.jobs:
-            found.append(forecast(job, restorer, run_options(group, request, known), speed))
-            _show(found[-1], request)
-    return found
 
 
 def _show(each: "Forecast", request: Request) -> None:

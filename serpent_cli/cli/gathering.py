@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serpent_cli.cli import console
 from serpent_cli.cli.outcome import tell_left_alone
-from serpent_cli.cli.preparing import manifest_path
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 
@@ -63,6 +63,15 @@ def gather(request: Request) -> Gathered:
     return Gathered(groups, sources.lost)
 
 
+def manifest_path(folder: Path | None, request: Request) -> Path | None:
+    """Where results are noted: as demanded, or in the folder that they go to, if there is one."""
+    from serpent_cli.batch.manifest import NAME
+
+    if request.manifest is not None or folder is None:
+        return request.manifest
+    return folder / NAME
+
+
 def _sources(request: Request, output: "Place | None") -> "Sources":
     """The pictures that are meant; what is passed over is told."""
     from serpent_cli.batch.places import Standard, parse_place
@@ -93,10 +102,9 @@ def _inputs(
 ) -> "Sources":
     """The sources that are no results of an earlier run; those are told."""
     from serpent_cli.batch.again import without_results
-    from serpent_cli.zoo.locate import locate
 
     def model() -> str:
-        return locate(request.model_for(naming.scale))[1].name
+        return request.weights_for(naming.scale).card.name
 
     # A size decides the model of each picture later; who demands force may work on results, too.
     known = None if request.force or request.wanted_scale() is None else model

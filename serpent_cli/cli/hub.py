@@ -1,18 +1,31 @@
-"""`serpent models pull`, `verify`, `rm` and `push`."""
+"""`serpent models pull`, `verify`, `rm` and `push`; and weights found for other commands."""
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serpent_cli.cli import completing, console, options
-from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.progress_bar import byte_bar
 from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import go_offline, prepare_hub
 from serpent_cli.version import DISTRIBUTION
 
+if TYPE_CHECKING:
+    from serpent_cli.zoo.locate import Located
+
 Names = Annotated[list[str], typer.Argument(help="Names, or hf://owner/repo[@revision][/file].")]
+
+
+def find_weights(name: str, *, offline: bool = False, quiet: bool = False) -> "Located":
+    """Find weights, and fetch them if that is needed and allowed; see `zoo.locate.locate`."""
+    prepare_hub()
+    if offline:
+        go_offline()
+    from serpent_cli.zoo.locate import locate
+
+    with byte_bar(name, quiet=quiet) as on_bytes:
+        return locate(name, on_bytes)
 
 
 def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet = False) -> None:
@@ -31,7 +44,7 @@ def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet =
     for name in models:
         source = resolve(name)
         if isinstance(source.where, Path):
-            fetch_model(name)  # says so if they are missing
+            find_weights(name)  # says so if they are missing
             note = f"{name} is {'bundled' if source.card else 'a file of yours'}: nothing to fetch"
         else:
             expected = source.card.sha256 if source.card else None
@@ -59,8 +72,8 @@ def verify(
 
     if models:
         go_offline()
-        found = [(name, *locate(name)) for name in models]
-        entries = [Entry(name, card, path, bundled=False) for name, path, card in found]
+        found = {name: locate(name) for name in models}
+        entries = [Entry(name, at.card, at.path, bundled=False) for name, at in found.items()]
     else:
         entries = [entry for entry in inventory() if entry.path is not None]
     wrong = 0
@@ -106,5 +119,5 @@ def push(
     from serpent_cli.zoo.locate import locate
     from serpent_cli.zoo.publish import publish
 
-    path, card = locate(model)
-    console.result(publish(path, card, repo, private=private, message=message))
+    found = locate(model)
+    console.result(publish(found.path, found.card, repo, private=private, message=message))

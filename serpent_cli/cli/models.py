@@ -8,9 +8,8 @@ import typer
 
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.convert import convert
-from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.help_pages import Commands
-from serpent_cli.cli.hub import pull, push, remove, verify
+from serpent_cli.cli.hub import find_weights, pull, push, remove, verify
 from serpent_cli.filenames import json_text
 
 if TYPE_CHECKING:
@@ -49,13 +48,13 @@ def list_models(json: options.Json = False) -> None:
 
 def info(model: Name, json: options.Json = False, offline: options.Offline = False) -> None:
     """Show parameters, operations, margin, trained range, licence and scores of a model."""
-    fetch_model(model, offline=offline)
+    found = find_weights(model, offline=offline)
     import torch
 
     from serpent_cli.model.limits import flops
     from serpent_cli.zoo.load import load_model
 
-    network, card = load_model(model, torch.device("cpu"))
+    network, card = load_model(found, torch.device("cpu"))
     facts: dict[str, Any] = {
         "parameters": sum(p.numel() for p in network.parameters()),
         "gmac_512": round(flops(card.config, 512, 512) / 1e9, 3),
@@ -69,7 +68,7 @@ def info(model: Name, json: options.Json = False, offline: options.Offline = Fal
 
 def path(model: Name, offline: options.Offline = False) -> None:
     """Print where the file of weights lies; what is not here is fetched."""
-    console.result(str(fetch_model(model, offline=offline)[0]))
+    console.result(str(find_weights(model, offline=offline).path))
 
 
 models.add("list", list_models)

@@ -1,17 +1,28 @@
-"""The command line of `deblur` and `upscale` as one record, declared once."""
+"""The command line of `deblur` and `upscale` as one record: parsed once, its weights found once."""
 
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from serpent_cli.cli import options
+from serpent_cli.cli.hub import find_weights
+from serpent_cli.errors import UsageError
+from serpent_cli.restoration.words import parse_region, parse_tile
+from serpent_cli.settings import SERVER
+
+if TYPE_CHECKING:
+    from serpent_cli.zoo.locate import Located
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request(ABC):
-    """The parsed command line of a restoring command; fields as the options of the same name."""
+    """The command line of a restoring command; fields as the options of the same name.
+
+    What a word of it means is worked out when it is first asked for, and then kept.
+    """
 
     inputs: options.Inputs = None
     output: options.Output = None
@@ -55,6 +66,94 @@ class Request(ABC):
     @abstractmethod
     def model_for(self, scale: int) -> str:
         """Name or path of the weights."""
+
+    def weights_for(self, scale: int) -> "Located":
+        """The weights, found or fetched when they are first asked for.
+
+        Raises:
+            ModelError: There are none, or they cannot be had.
+        """
+        name = self.model_for(scale)
+        if name not in self._found:
+            quiet = self.quiet or self.model is None  # ours are here
+            self._found[name] = find_weights(name, offline=self.offline, quiet=quiet)
+        return self._found[name]
+
+    @cached_property
+    def _found(self) -> "dict[str, Located]":
+        return {}
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """The region (x, y, w, h) in input pixels."""
+        return parse_region(self.region)
+
+    @cached_property
+    def side(self) -> str | int:
+        """`auto`, `whole`, or the side of a tile in input pixels."""
+        return parse_tile(self.tile)
+
+    @cached_property
+    def memory_bytes(self) -> int | None:
+        """Bytes that the process may reach, as demanded."""
+        return _bytes(self.max_memory)
+
+    @cached_property
+    def vram_bytes(self) -> int | None:
+        """Bytes of a device's own memory, as demanded."""
+        return _bytes(self.max_vram)
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that are named, each once."""
+        return tuple(name.strip() for name in self.device.split(","))
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before anything is loaded.
+
+        Raises:
+            UsageError: A word that makes no sense.
+            DeviceError: A device that this machine does not have, or a server that is not there.
+        """
+        from serpent_cli.restoration.device_names import check_device, check_precision
+
+        _ = self.box, self.side
+        check_precision(self.precision)
+        _ = self.memory_bytes, self.vram_bytes
+        if self.server:
+            self._check_server()
+        elif self.engine == "local":  # other machines may have other devices
+            for name in self.devices:
+                check_device(name)
+
+    def _check_server(self) -> None:
+        """Refuse what only a server decides, and see that one is there."""
+        from serpent_cli.serving.client import check
+
+        given = {
+            "--device": self.device != "auto", "--precision": self.precision != "auto",
+            "--max-memory": self.max_memory is not None, "--threads": self.threads is not None,
+            "--max-vram": self.max_vram is not None, "--jobs": self.jobs != 1,
+        }  # fmt: skip
+        if found := next((option for option, said in given.items() if said), None):
+            raise UsageError(f"{found} is for the server to decide", "give it to `serpent serve`")
+        if self.engine != "local" or self.dry_run:
+            other = "--engine ray" if self.engine != "local" else "--dry-run"
+            raise UsageError(f"--server and {other} do not go together", "leave one of them out")
+        check(server_address())
+
+
+def server_address() -> str:
+    """Where the server is."""
+    from serpent_cli.serving.wire import default_socket
+
+    return SERVER.get() or str(default_socket())
+
+
+def _bytes(text: str | None) -> int | None:
+    from serpent_cli.restoration.memory_budget import parse_memory
+
+    return None if text is None else parse_memory(text)
 
 
 R = TypeVar("R", bound=Request)

@@ -169,13 +169,12 @@ def _beginning(trainer: "Trainer", init: str | None) -> str:
 
 def _weights(init: str | None) -> "tuple[dict[str, Tensor] | None, Card | None]":
     """What to start from, and the card that tells its history."""
-    from serpent_cli.zoo.checkpoint import read_weights
     from serpent_cli.zoo.locate import locate
 
     if init is None:
         return None, None
-    path, card = locate(init)
-    return read_weights(path)[0], card
+    found = locate(init)
+    return found.weights.tensors, found.card
 
 
 def _decoded(sources: list[Path], least_side: int, quiet: bool) -> "list[Tensor]":

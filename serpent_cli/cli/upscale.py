@@ -34,11 +34,7 @@ class UpscaleRequest(Request, _Scale):
         """As demanded, or as named weights have it for a size; 8 if nothing is said."""
         if self.size is None or self.scale is not None:
             return self.scale or DEFAULT_SCALE
-        if self.model is None:
-            return None
-        from serpent_cli.zoo.locate import locate
-
-        return locate(self.model)[1].scale
+        return None if self.model is None else self.weights_for(1).card.scale
 
     def tag(self, scale: int) -> str:
         """Such as `x8`; the size, if one is demanded."""

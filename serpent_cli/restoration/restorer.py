@@ -4,7 +4,8 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import numpy as np
 import torch
@@ -34,6 +35,13 @@ from serpent_cli.restoration.tensors import visible_samples
 from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
+from serpent_cli.zoo.locate import Located
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Form = TypeVar("Form", Samples, Picture, "Image")
+"""In what a picture is given and returned."""
 
 KEPT_BYTES = 256 * 2**20
 """A picture whose feature maps take no more than this leaves its memory to the next one."""
@@ -99,7 +107,7 @@ class Restorer:
     @classmethod
     def from_pretrained(
         cls,
-        model: str,
+        model: str | Located,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -112,7 +120,7 @@ class Restorer:
 
         Args:
             model: A name, hf://owner/repo[@revision][/file], or a path to .safetensors; what is not
-                here is fetched.
+                here is fetched. Or what `zoo.locate.locate` has found.
             device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps` or `xpu`.
             precision: `auto`, `fp32` or `bf16`.
             max_memory: Bytes that the process may reach, also as text such as `2G`; None for most
@@ -169,8 +177,14 @@ class Restorer:
             seconds = time.perf_counter() - begun
         return seconds * 2**20 / side**2
 
+    @overload
+    def __call__(self, image: str | Path) -> Picture: ...
+
+    @overload
+    def __call__(self, image: Form) -> Form: ...
+
     def __call__(self, image: Any) -> Any:
-        """Restore what holds a picture, and return it in the same form; see `simple.restore`."""
+        """Restore what holds a picture, and return it in the same form; see `api.restore`."""
         return like(self.restore(to_picture(image)), image)
 
     def restore(

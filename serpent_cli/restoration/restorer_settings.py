@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.zoo.locate import Located
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestorerSettings:
     """Arguments of `Restorer.from_pretrained`; fields as there."""
 
-    model: str
+    model: str | Located
     device: str = "auto"
     precision: str = "auto"
     max_memory: int | None = None

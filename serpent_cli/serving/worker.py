@@ -156,7 +156,7 @@ class Worker:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"
             )
-        card = locate(model)[1]
+        card = locate(model).card
         if settings.scale is not None and card.scale != settings.scale:
             raise UsageError(f"the model {card.name} enlarges by {card.scale}, not by {scale}")
         return model

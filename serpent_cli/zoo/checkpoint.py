@@ -2,11 +2,14 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import secrets
 import stat
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from safetensors import SafetensorError
@@ -17,8 +20,7 @@ from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.digest import sha256
-from serpent_cli.zoo.header import Header, corrupt, read_header, read_tensors, shown, strict_json
+from serpent_cli.zoo.tensor_file import corrupt, read_json, read_tensor_file, shown
 
 
 def save_weights(tensors: dict[str, Tensor], config: ModelConfig, path: Path) -> None:
@@ -46,46 +48,78 @@ def save_weights(tensors: dict[str, Tensor], config: ModelConfig, path: Path) ->
         ) from error
 
 
-def read_weights(path: Path, *, fitting: bool = False) -> tuple[dict[str, Tensor], ModelConfig]:
-    """Read weights and the configuration in their header.
+@dataclass(frozen=True)
+class Weights:
+    """What a file of weights holds.
 
-    Args:
-        path: The file.
-        fitting: Refuse what does not fit the network that the file names, before it is read.
-
-    Raises:
-        ModelError: The file is no safetensors file of ours, is cut off, holds NaN or infinities, or
-            does not fit.
+    Attributes:
+        tensors: Parameters by name: float32, float16 or bfloat16, all finite.
+        config: The configuration in its header.
+        sha256: Digest of the bytes that both were read from.
     """
-    header = read_header(path)
-    config = _config(path, header)
-    if fitting:
-        check_fit(path, header, config)
-    return read_tensors(path, header), config
 
+    tensors: dict[str, Tensor]
+    config: ModelConfig
+    sha256: str
 
-def read_config(path: Path) -> ModelConfig:
-    """The configuration in a weight file's header.
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file, opening it once.
 
-    Raises:
-        ModelError: The file is no safetensors file of ours.
-    """
-    return _config(path, read_header(path))
+        Raises:
+            ModelError: It is no safetensors file of ours, is cut off, has more numbers than the
+                network that it names, or some that are not finite.
+        """
 
+        def admit(metadata: dict[str, str], size: int) -> None:
+            shapes = shapes_of(_config(path, metadata)).values()
+            most = 4 * sum(math.prod(shape) for shape in shapes)  # in fp32, the widest there is
+            if size > most:
+                raise _misfit(path, f"it takes {most} bytes at most, and they have {size}")
 
-def check_fit(path: Path, header: Header, config: ModelConfig) -> None:
-    """Compare a file's names and shapes with a network's; no number is read or allocated.
+        content = read_tensor_file(path, admit)
+        return cls(content.tensors, _config(path, content.metadata), content.sha256)
 
-    Raises:
-        ModelError: They differ, with the first that does.
-    """
-    if why := _misfit(header, config):
-        raise ModelError(
-            f"the weights {path} do not fit the network they name: {why}",
-            hint="fetch or reinstall them",
+    def check_fit(self, path: Path) -> None:
+        """Compare names and shapes with the network's.
+
+        Raises:
+            ModelError: They differ, with the first that does.
+        """
+        wanted = shapes_of(self.config)
+        for name in sorted(wanted.keys() | self.tensors.keys()):
+            if name not in wanted:
+                why = f"{shown(name)} is unknown"
+            elif name not in self.tensors:
+                why = f"{name} is missing"
+            elif (shape := tuple(self.tensors[name].shape)) != wanted[name]:
+                why = f"{name} has the shape {shape} instead of {wanted[name]}"
+            else:
+                continue
+            raise _misfit(path, why)
+
+    def card(self, path: Path) -> Card:
+        """A card for weights that lie somewhere without one: only what the file itself tells."""
+        return Card(
+            name=path.stem,
+            task="deblur" if self.config.scale == 1 else "upscale",
+            scale=self.config.scale,
+            file=path.name,
+            sha256=self.sha256,
+            licence="unknown",
+            description="Weights without a card.",
+            config=self.config,
+            margin=64,
         )
 
 
+def read_weights(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
+    """Tensors and configuration of a file; see `Weights.read`."""
+    weights = Weights.read(path)
+    return weights.tensors, weights.config
+
+
+@lru_cache(maxsize=4)
 def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a network's parameters.
 
@@ -114,52 +148,24 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _misfit(header: Header, config: ModelConfig) -> str | None:
-    wanted = shapes_of(config)
-    for name in sorted(wanted.keys() | header.tensors.keys()):
-        if name not in wanted:
-            return f"{shown(name)} is unknown"
-        if name not in header.tensors:
-            return f"{name} is missing"
-        if header.tensors[name].shape != wanted[name]:
-            return f"{name} has the shape {header.tensors[name].shape} instead of {wanted[name]}"
-    return None
-
-
-def card_of_file(path: Path) -> Card:
-    """A card for weights that lie somewhere without one: only what the file itself tells.
-
-    Raises:
-        ModelError: The file is no safetensors file of ours, or not of the network that it names.
-    """
-    header = read_header(path)
-    config = _config(path, header)
-    # Before its digest is taken: a file of strangers may be large.
-    check_fit(path, header, config)
-    return Card(
-        name=path.stem,
-        task="deblur" if config.scale == 1 else "upscale",
-        scale=config.scale,
-        file=path.name,
-        sha256=sha256(path),
-        licence="unknown",
-        description="Weights without a card.",
-        config=config,
-        margin=64,
+def _misfit(path: Path, why: str) -> ModelError:
+    return ModelError(
+        f"the weights {path} do not fit the network they name: {why}",
+        hint="fetch or reinstall them",
     )
 
 
-def _config(path: Path, header: Header) -> ModelConfig:
-    if "serpent" not in header.metadata:
+def _config(path: Path, metadata: dict[str, str]) -> ModelConfig:
+    if "serpent" not in metadata:
         raise ModelError(
             f"{path} holds no Serpent configuration",
             hint="only weights written by `serpent train` can be loaded",
         )
     try:
-        record = strict_json(header.metadata["serpent"])
+        record = read_json(metadata["serpent"])
         return ModelConfig.from_dict(cast("dict[str, Any]", record))
     except ValueError as error:
-        raise corrupt(path, f"its configuration is no JSON: {error}") from error
+        raise corrupt(path, f"its configuration is no JSON: {shown(str(error))}") from error
     except ModelError as error:
         hint = error.hint or "fetch them again, or ask whoever made them"
         raise ModelError(f"{path}: {error.message}", hint=hint) from error

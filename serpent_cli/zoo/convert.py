@@ -2,10 +2,10 @@
 
 Nobody has published how the weights of Serpent's authors are laid out, so that there is nothing to
 convert them by. What can be converted: networks whose outer parts bear our names, and whose blocks
-bear ours or VMamba's (see `foreign_names`), and EVSSM's network (see `evssm_names`).
+bear ours or VMamba's (see `vmamba_names`), and EVSSM's network (see `evssm_names`).
 
 Nothing is guessed: a name that is not known, a parameter that is missing, a shape that differs, or
-a size of the network that neither the shapes nor the caller tell, refuses the whole file.
+a size of the network that nobody tells, refuses the whole file.
 """
 
 from dataclasses import dataclass
@@ -19,23 +19,11 @@ from serpent_cli.errors import ModelError
 from serpent_cli.model.config import LATER, ModelConfig
 from serpent_cli.zoo.checkpoint import shapes_of
 from serpent_cli.zoo.evssm_names import is_evssm, translate_evssm
-from serpent_cli.zoo.foreign_names import Row, shape_of, strip_prefixes, translate
-from serpent_cli.zoo.header import read_header, read_tensors, shown, strict_json
-from serpent_cli.zoo.inferred import infer_sizes
 from serpent_cli.zoo.pickle_reader import Foreign, read_pickle
+from serpent_cli.zoo.tensor_file import read_json, read_tensor_file, shown
+from serpent_cli.zoo.vmamba_names import Row, shape_of, strip_prefixes, translate
 
 CONFIG_LIMIT = 2**16  # bytes
-
-# What tells the sizes of every network of ours, whatever they are.
-_OUTER = (
-    "patchifier.embed.weight",
-    *(f"{part}.blocks.0.mixer.conv.weight" for part in ("d1", "d2", "d3", "u3", "u2", "u1")),
-    *(f"{part}.merge.reduce.weight" for part in ("d1", "d2", "d3")),
-    "b.0.mixer.conv.weight",
-    *(f"{part}.expand.grow.weight" for part in ("u3", "u2", "u1")),
-    "depatchifier.project.weight",
-)
-_PARTS = frozenset(name.partition(".")[0] for name in _OUTER) | {"long_join"}
 
 
 class UnmatchedError(ModelError):
@@ -70,7 +58,8 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
 
     Args:
         path: A file of torch.save (.pth, .pt, .ckpt, ...), or .safetensors.
-        sizes: Entries of its `ModelConfig`; those left out are inferred from the shapes.
+        sizes: Entries of its `ModelConfig`; all of them, unless the file is one of ours
+            or of EVSSM's network, which tell their own.
 
     Raises:
         UnmatchedError: It is not one of ours, with a table of all that differs.
@@ -78,16 +67,16 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
     """
     foreign = _read(path)
     stripped, notes = strip_prefixes(foreign.tensors)
-    told = sizes or {}
     if is_evssm(stripped):
-        made, own_sizes = translate_evssm(stripped)
-        told = {**own_sizes, **told}
+        made, own = translate_evssm(stripped)
+        if made.wrong:
+            raise _unmatched(path, [*_unusable(foreign), *made.wrong])
+        config = _config(path, {**own, **(sizes or {})})
     else:
-        made = translate(stripped)
-    wrong = [*_unusable(foreign), *made.wrong]
-    if wrong:
+        config = _config(path, {**foreign.sizes, **(sizes or {})})
+        made = translate(stripped, gate=config.gate)
+    if wrong := [*_unusable(foreign), *made.wrong]:
         raise _unmatched(path, wrong)
-    config = _config(path, made.tensors, {**foreign.sizes, **told})
     if differing := _differing(made.tensors, config):
         raise _unmatched(path, differing)
     # A copy of each: halves of one tensor cannot be written as two.
@@ -106,7 +95,7 @@ def read_sizes(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open(encoding="utf-8") as stream:
-            record = strict_json(stream.read(CONFIG_LIMIT))
+            record = read_json(stream.read(CONFIG_LIMIT))
     except OSError as error:
         raise ModelError(f"cannot read the configuration {path}: {error.strerror}") from error
     except ValueError as error:
@@ -114,7 +103,7 @@ def read_sizes(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ModelError(
             f"the configuration {path} is no table of names and values",
-            hint='for instance {"residual": "image"}',
+            hint="as the config of a model's card",
         )
     return cast("dict[str, Any]", record)
 
@@ -124,9 +113,8 @@ def _read(path: Path) -> Foreign:
         raise ModelError(f"there is no file {path}", hint="give a .pth, .pt, .ckpt or .safetensors")
     if path.suffix.lower() != ".safetensors":
         return read_pickle(path)
-    header = read_header(path)
-    sizes = _sizes_in(path, header.metadata)
-    return Foreign(read_tensors(path, header), sizes=sizes)
+    found = read_tensor_file(path)
+    return Foreign(found.tensors, sizes=_sizes_in(path, found.metadata))
 
 
 def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
@@ -136,37 +124,24 @@ def _sizes_in(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
         ModelError: It is no JSON object.
     """
     try:
-        record = strict_json(metadata.get("serpent", "{}"))
+        record = read_json(metadata.get("serpent", "{}"))
     except ValueError as error:
-        raise ModelError(f"the configuration in {path} is no JSON: {error}") from error
+        raise ModelError(f"the configuration in {path} is no JSON: {shown(str(error))}") from error
     if not isinstance(record, dict):
         raise ModelError(f"the configuration in {path} is no table of names and values")
     return cast("dict[str, Any]", record)
 
 
-def _config(path: Path, tensors: dict[str, Tensor], told: dict[str, Any]) -> ModelConfig:
-    """Sizes that are told, and where they are not, that the shapes determine."""
+def _config(path: Path, told: dict[str, Any]) -> ModelConfig:
+    """The network's sizes, every one of them told."""
+    found = {**LATER, **told}
     fields = set(ModelConfig.__dataclass_fields__) - {"version"}
-    found = {**LATER, **infer_sizes(tensors), **told}
-    open_fields = sorted(fields - set(found))
-    if open_fields and (rows := _unlike(tensors)):
-        raise _unmatched(path, rows)
-    if open_fields:
+    if lacking := sorted(fields - set(found)):
         raise ModelError(
-            f"the shapes in {path} do not determine the network's {', '.join(open_fields)}",
-            hint='give --config FILE.json, which tells them, such as {"residual": "image"}',
+            f"nothing tells what the network in {path} has for {', '.join(lacking)}",
+            hint="give --config FILE.json, as the config of a model's card has it",
         )
     return ModelConfig.from_dict(found)
-
-
-def _unlike(tensors: dict[str, Tensor]) -> list[Row]:
-    """What cannot be of any network of ours, and what each of them has."""
-    unknown = [
-        (shown(name), shape_of(tensor), "found, not known")
-        for name, tensor in sorted(tensors.items())
-        if name.partition(".")[0] not in _PARTS
-    ]
-    return unknown + [(name, "", "wanted, missing") for name in _OUTER if name not in tensors]
 
 
 def _differing(tensors: dict[str, Tensor], config: ModelConfig) -> list[Row]:

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from serpent_cli.zoo.foreign_names import Translation, shape_of
-from serpent_cli.zoo.header import shown
+from serpent_cli.zoo.tensor_file import shown
+from serpent_cli.zoo.vmamba_names import Translation, shape_of
 
 WINDOW = 384  # pixels: what their program scans at a time when it restores whole pictures
 STAGES = {

@@ -3,7 +3,9 @@
 huggingface_hub's connection speaks to the Hub, by its own variables for endpoint, token, proxy and
 cache. The file of weights comes range by range: its part outlives a failure, and it enters the
 cache when its sha256 has been verified, not before. A server is believed nothing: what it calls a
-digest or a commit must be one, and what it sends is bounded by what it has stated and by us.
+digest or a commit must be one, and what it sends is bounded by what it has stated and by us. The
+library's hf_hub_download would make a file's name of the ETag, whatever it is, read without end,
+and throw away what had come when a connection breaks.
 """
 
 import os
@@ -11,10 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
+from serpent_cli.version import DISTRIBUTION, __version__
 from serpent_cli.zoo.card import CARD_BYTES, Card
 from serpent_cli.zoo.digest import sha256
 from serpent_cli.zoo.hub_cache import (
@@ -25,7 +27,7 @@ from serpent_cli.zoo.hub_cache import (
     place_weights,
 )
 from serpent_cli.zoo.hub_errors import hub_errors
-from serpent_cli.zoo.hub_requests import ask, download, download_range
+from serpent_cli.zoo.hub_requests import address, download, download_range
 from serpent_cli.zoo.names import HubReference
 
 CHUNK = 2**20
@@ -65,8 +67,8 @@ def fetch(
             f"{reference} is not here, and this is offline", hint=fetching_hint(str(reference))
         )
     with hub_errors(reference) as known:
-        pinned = replace(reference, revision=_commit(reference))
-        size, digest = _facts(pinned)
+        commit, size, digest = _stated(reference)
+        pinned = replace(reference, revision=commit)
         card = _fetch_card(pinned)
         wanted = expected or (card.sha256 if card else digest)
         if wanted != digest:
@@ -87,34 +89,27 @@ def fetching_hint(name: str) -> str:
     return f"with a network: serpent models pull {name}"
 
 
-def _commit(reference: HubReference) -> str:
-    """The commit that a revision is now."""
-    answer = ask(reference, "revision", reference.revision)
-    commit = answer.get("sha") if isinstance(answer, dict) else None
-    if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+def _stated(reference: HubReference) -> tuple[str, int, str]:
+    """Commit, size and sha256 of a file as the Hub states them now."""
+    from huggingface_hub import get_hf_file_metadata
+
+    said = get_hf_file_metadata(
+        address(reference, reference.file), library_name=DISTRIBUTION, library_version=__version__,
+    )  # fmt: skip
+    if not _COMMIT.fullmatch(said.commit_hash or ""):
         raise _nonsense(reference, "no commit")
-    return commit
-
-
-def _facts(pinned: HubReference) -> tuple[int, str]:
-    """Size and sha256 of a file as the Hub states them."""
-    form = {"paths": [pinned.file], "expand": False}
-    answer: Any = ask(pinned, "paths-info", pinned.revision, form=form)
-    found = answer[0] if isinstance(answer, list) and answer else None
-    if found is None:
-        raise FileNotFoundError(pinned.file)
-    large: Any = found.get("lfs") if isinstance(found, dict) else None
-    if not isinstance(large, dict):
+    if not _SHA256.fullmatch(said.etag or ""):
         raise ModelError(
-            f"the Hub states no sha256 for {pinned.file} of {pinned.repo}",
+            f"the Hub states no sha256 for {reference.file} of {reference.repo}",
             hint="weights that `serpent models push` has uploaded have one",
         )
-    digest, size = large.get("oid"), large.get("size")
-    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
-        raise _nonsense(pinned, f"no sha256 for {pinned.file}")
-    if type(size) is not int or not 0 < size <= WEIGHT_BYTES:
-        raise _nonsense(pinned, f"no size for {pinned.file} between 1 and {WEIGHT_BYTES} bytes")
-    return size, digest
+    if not 0 < (said.size or 0) <= WEIGHT_BYTES:
+        lack = f"no size for {reference.file} between 1 and {WEIGHT_BYTES} bytes"
+        raise _nonsense(reference, lack)
+    assert said.commit_hash is not None
+    assert said.etag is not None
+    assert said.size is not None
+    return said.commit_hash, said.size, said.etag
 
 
 def _nonsense(reference: HubReference, lack: str) -> ModelError:

@@ -80,11 +80,6 @@ def _of_the_disk(error: Exception, reference: HubReference, known: Known) -> tup
     """The network below the Hub, and the disk that takes its files."""
     if is_of_the_network(error):
         return _unreachable(error, known)
-    if isinstance(error, FileNotFoundError) and error.filename is None:
-        return (
-            f"{reference.repo} has no file {reference.file}",
-            "name one: hf://owner/repo/file.safetensors",
-        )
     if not isinstance(error, OSError):
         return None
     if error.errno == errno.ENOSPC:

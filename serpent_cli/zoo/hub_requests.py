@@ -4,19 +4,15 @@ The connection, proxy and token are huggingface_hub's own. Its functions, though
 whole, however long it is, and a part of one that ignores the range that was asked for.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from serpent_cli.errors import ModelError
 from serpent_cli.version import DISTRIBUTION, __version__
 from serpent_cli.zoo.hub_errors import is_of_the_network
 from serpent_cli.zoo.names import HubReference
-
-JSON_BYTES = 16 * 2**20
-"""Most bytes that are read of what the Hub says about a repository."""
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 8.0)
 """Seconds before another try, after the network failed or the Hub asked to wait."""
@@ -27,37 +23,13 @@ _MOST_MOVES = 5
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
-def ask(reference: HubReference, *path: str, form: Mapping[str, Any] | None = None) -> Any:
-    """What the Hub's interface says about a repository, parsed.
-
-    Args:
-        reference: Names the repository.
-        path: Behind the repository's address, part by part: a slash in one is no separator.
-        form: To be posted; None for a plain question.
-
-    Raises:
-        ModelError: The answer is no JSON, or too long.
-    """
-    from huggingface_hub import constants
-
-    parts = "/".join(quote(part, safe="") for part in path)
-    url = f"{constants.ENDPOINT}/api/models/{reference.repo}/{parts}"
-    body = _body("POST" if form else "GET", url, JSON_BYTES, form=form)
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(
-            f"the Hub's answer about {reference.repo} is no JSON", hint="check HF_ENDPOINT"
-        ) from error
-
-
 def download(reference: HubReference, file: str, limit: int) -> bytes:
     """A small file of a repository.
 
     Raises:
         ModelError: It is longer than `limit`.
     """
-    return _body("GET", _address(reference, file), limit)
+    return _body(address(reference, file), limit)
 
 
 def download_range(reference: HubReference, start: int, stop: int) -> bytes:
@@ -66,8 +38,8 @@ def download_range(reference: HubReference, start: int, stop: int) -> bytes:
     Raises:
         ModelError: The server sends another number of bytes.
     """
-    asked, url = {"Range": f"bytes={start}-{stop - 1}"}, _address(reference, reference.file)
-    content = _body("GET", url, stop - start, headers=asked, waits=WAITS)
+    asked, url = {"Range": f"bytes={start}-{stop - 1}"}, address(reference, reference.file)
+    content = _body(url, stop - start, headers=asked, waits=WAITS)
     if len(content) != stop - start:
         raise ModelError(
             f"the Hub sent {len(content)} bytes of {reference.file} of {reference.repo} where it"
@@ -77,25 +49,24 @@ def download_range(reference: HubReference, start: int, stop: int) -> bytes:
     return content
 
 
-def _address(reference: HubReference, file: str) -> str:
+def address(reference: HubReference, file: str) -> str:
+    """Where a file of a repository is."""
     from huggingface_hub import hf_hub_url
 
     return hf_hub_url(reference.repo, file, revision=reference.revision)
 
 
 def _body(
-    method: str,
     url: str,
     limit: int,
     *,
     headers: Mapping[str, str] | None = None,
-    form: Mapping[str, Any] | None = None,
     waits: tuple[float, ...] = (),
 ) -> bytes:
     """The body of an answer; tried again after these seconds where that may help."""
     for wait in (*waits, None):
         try:
-            status, body = _answer(method, url, limit, headers or {}, form, last=wait is None)
+            status, body = _answer(url, limit, headers or {}, last=wait is None)
         except Exception as error:
             if wait is None or not is_of_the_network(error):
                 raise
@@ -106,15 +77,7 @@ def _body(
     raise AssertionError("the last try ends otherwise")
 
 
-def _answer(
-    method: str,
-    url: str,
-    limit: int,
-    headers: Mapping[str, str],
-    form: Mapping[str, Any] | None,
-    *,
-    last: bool,
-) -> tuple[int, bytes]:
+def _answer(url: str, limit: int, headers: Mapping[str, str], *, last: bool) -> tuple[int, bytes]:
     """Status and body of one answer, redirections followed.
 
     Raises:
@@ -128,7 +91,7 @@ def _answer(
     for _ in range(_MOST_MOVES):
         session: Any = get_session()
         with session.stream(
-            method, url, headers=sent, data=form, follow_redirects=False,
+            "GET", url, headers=sent, follow_redirects=False,
             timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
         ) as response:  # fmt: skip
             if response.status_code not in _MOVED:

@@ -2,7 +2,9 @@
 
 import difflib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import HUB_REPO
@@ -11,6 +13,9 @@ from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.hub_cache import find_cached
 from serpent_cli.zoo.names import HubReference, is_hub, is_path
+
+if TYPE_CHECKING:
+    from serpent_cli.zoo.checkpoint import Weights
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -73,30 +78,72 @@ def resolve(name: str) -> Source:
     raise ModelError(f"there is no model named {name!r}", hint=_suggest(name, cards))
 
 
-def locate(name: str, on_bytes: hub.OnBytes | None = None) -> tuple[Path, Card]:
+@dataclass(frozen=True)
+class Located:
+    """Weights that are here.
+
+    Attributes:
+        path: Their file.
+        card: What is known about them.
+    """
+
+    path: Path
+    card: Card
+
+    @cached_property
+    def weights(self) -> "Weights":
+        """What the file holds: opened and read once, however often it is asked for.
+
+        Raises:
+            ModelError: It is missing or corrupt.
+        """
+        if not _is_file(self.path):
+            raise _missing(self.path, self.card)
+        from serpent_cli.zoo.checkpoint import Weights  # loads torch, which names do not need
+
+        return Weights.read(self.path)
+
+
+def locate(name: str, on_bytes: hub.OnBytes | None = None) -> Located:
     """Find weights; what is neither bundled nor cached is fetched from the Hub.
+
+    Weights without a card are read, for the file itself is all that tells what they are.
 
     Args:
         name: See `resolve`.
         on_bytes: Told of the progress of a download.
 
-    Returns:
-        The file of weights and its card.
-
     Raises:
-        ModelError: No such name or file, a malformed card, or the Hub cannot give it.
+        ModelError: No such name or file, a malformed card, a file that has none and is none of
+            ours, or the Hub cannot give it.
     """
     source = resolve(name)
     path = source.cached
     if path is None:
         if isinstance(source.where, Path):
             assert source.card is not None
-            raise ModelError(
-                f"the weights {source.where} of {source.card.name} are missing",
-                hint=f"reinstall {DISTRIBUTION}",
-            )
+            raise _missing(source.where, source.card)
         path = hub.fetch(source.where, source.card.sha256 if source.card else None, on_bytes)
-    return path, source.card or _card_beside(path)
+    if source.card is not None:
+        return Located(path, source.card)
+    beside = path.with_suffix(".json")
+    return Located(path, Card.read(beside)) if beside.is_file() else _without_card(path)
+
+
+def _without_card(path: Path) -> Located:
+    from serpent_cli.zoo.checkpoint import Weights
+
+    weights = Weights.read(path)
+    weights.check_fit(path)
+    found = Located(path, weights.card(path))
+    found.__dict__["weights"] = weights  # read already
+    return found
+
+
+def _missing(path: Path, card: Card) -> ModelError:
+    return ModelError(
+        f"the weights {path} of {card.name} are missing", hint=f"reinstall {DISTRIBUTION}"
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -118,15 +165,6 @@ def upscaler(scale: int) -> str:
         known = ", ".join(f"--scale {known}" for known in sorted(scales)) or "none yet"
         raise ModelError(f"no bundled model enlarges by {scale}", hint=f"there are: {known}")
     return scales[scale]
-
-
-def _card_beside(path: Path) -> Card:
-    beside = path.with_suffix(".json")
-    if beside.is_file():
-        return Card.read(beside)
-    from serpent_cli.zoo.checkpoint import card_of_file  # loads torch, which names do not need
-
-    return card_of_file(path)
 
 
 def _suggest(name: str, cards: dict[str, Card]) -> str:

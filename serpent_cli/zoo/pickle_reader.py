@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.errors import ModelError
-from serpent_cli.zoo.header import DTYPES, read_header, read_tensors, shown
+from serpent_cli.zoo.tensor_file import DTYPES, read_tensor_file, shown
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
 DEPTH = 8  # of tables in tables
@@ -106,7 +106,7 @@ def read_pickle(path: Path, budget: int | None = None, seconds: float | None = N
         _run_child(path, folder, budget, seconds)
         report = _report(path, folder)
         copy = folder / TENSORS
-        tensors = read_tensors(copy, read_header(copy, path), path)
+        tensors = read_tensor_file(copy, named=path).tensors
     return Foreign(tensors, report["unusable"], tuple(report["notes"]))
 
 
@@ -269,7 +269,7 @@ def _sorted(
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    dtypes = {*DTYPES.values(), torch.float64}
+    dtypes = {*DTYPES, torch.float64}
     return (
         tensor.layout == torch.strided
         and tensor.device.type == "cpu"

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
             if stage in called:
                 called[stage](name)
 
-        def reading(path: Path, **options: int) -> object:
-            begin("read", path.stem)
-            return read_picture(path, **options)
+        def reading(stream: BinaryIO, **options: int) -> object:
+            begin("read", Path(stream.name).stem)
+            return read_picture(stream, **options)
 
         def writing(picture: object, path: Path, **options: bool) -> object:
             begin("write", path.stem)

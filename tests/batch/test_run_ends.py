@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -69,9 +70,9 @@ def test_an_existing_target_is_refused_before_its_source_is_read(
     four_jobs[1].target.write_bytes(b"precious")
     opened: list[str] = []
 
-    def spy(works: Callable[..., object], path: Path, **options: object) -> object:
-        opened.append(path.stem)
-        return works(path, **options)
+    def spy(works: Callable[..., object], stream: BinaryIO, **options: object) -> object:
+        opened.append(Path(stream.name).stem)
+        return works(stream, **options)
 
     for module, name in ((stages, "read_picture"), (opened_files, "read_layout")):
         monkeypatch.setattr(module, name, functools.partial(spy, getattr(module, name)))

@@ -46,26 +46,20 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Converted]:
 
 @pytest.fixture
 def foreign(make_weights: MakeWeights, tmp_path: Path) -> Path:
-    """A pickle that holds a network of ours beside other things."""
-    tensors, _ = read_weights(make_weights(card=False))
+    """A pickle that holds a network of ours beside other things; its sizes lie beside it."""
+    tensors, config = read_weights(make_weights(card=False))
+    (tmp_path / "sizes.json").write_text(config.to_json())
     path = tmp_path / "theirs.pth"
     torch.save({"state_dict": tensors, "epoch": 3}, path)
     return path
 
 
-@pytest.fixture
-def sizes(tmp_path: Path) -> Path:
-    path = tmp_path / "sizes.json"
-    path.write_text('{"residual": "image"}')
-    return path
-
-
 def test_a_pickle_becomes_weights_that_restore(
-    run: Callable[..., Converted], serpent: Serpent, foreign: Path, sizes: Path, tmp_path: Path,
+    run: Callable[..., Converted], serpent: Serpent, foreign: Path, tmp_path: Path,
     photo_file: Path,
 ) -> None:  # fmt: skip
     out = tmp_path / "ours.safetensors"
-    done = run(foreign, "-o", out, "--config", sizes)
+    done = run(foreign, "-o", out, "--config", foreign.with_name("sizes.json"))
     assert done.error is None
     assert done.out == [str(out)]
     assert done.err == ["the tensors are those of state_dict; left aside: epoch"]

@@ -226,5 +226,7 @@ WAYS: dict[str, Callable[[Chance], bytes]] = {
     "not finite": _repacked(_not_finite), "twice": _twice, "nested": _nested, "large": _large,
 }  # fmt: skip
 
-HARMLESS = {"header bytes", "data bytes", "spliced", "metadata"}
-"""What may leave a file that is sound, such as other numbers; nothing else may be loaded."""
+HARMLESS = {"header bytes", "data bytes", "spliced", "metadata", "entry", "twice"}
+"""What may leave a file that is sound; nothing else may be loaded. Such as other numbers, an entry
+that says more than is asked for, or a name twice, of which the last counts.
+"""

@@ -50,7 +50,8 @@ class Hub:
     refs: dict[tuple[str, str], str] = field(default_factory=dict)
     """Commits of other revisions, by repository and name, such as refs/pr/1."""
     lies: dict[str, Any] = field(default_factory=dict)
-    """What is said of all repositories and files instead: sha, oid, size, etag."""
+    """What is said of all repositories and files instead: sha, size and etag of weights,
+    and the etag of a card."""
     whole: bool = False
     """Whether ranges are ignored: each answer is the whole file."""
     token: str | None = None
@@ -121,8 +122,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.hub.token is None or self.hub.token in given
 
     def _route(self, path: str, body: bytes) -> None:
-        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            self._resolve(*found.groups())
+        raw = urlsplit(self.path).path  # a slash in a revision comes quoted
+        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", raw):
+            self._resolve(*map(unquote, found.groups()))
         elif found := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
             self._send(self.hub.blobs[found[1]], {"ETag": f'"{found[1]}"'})
         elif found := re.fullmatch(  # a slash in a revision comes quoted, or it means another path
@@ -150,19 +152,20 @@ class Handler(BaseHTTPRequestHandler):
         if (found := self._files(repo, revision)) is None:
             return
         commit, files = found
-        headers = {"X-Repo-Commit": commit}
+        headers = {"X-Repo-Commit": self.hub.lies.get("sha", commit)}
         if name not in files:
             self._error(404, "EntryNotFound", headers)
         elif name.endswith(".safetensors"):  # large files: a redirect to where they are stored
             digest = oid(files[name])
             etag = self.hub.lies.get("etag", digest)
+            size = self.hub.lies.get("size", len(files[name]))
             headers |= {
-                "X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(files[name])),
+                "X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(size),
                 "Location": f"{self.hub.url}/cdn/{digest}".replace("127.0.0.1", "localhost"),
             }  # fmt: skip
             self._send(b"", headers, status=302)
         else:
-            etag = self.hub.lies.get("etag", hashlib.sha1(files[name]).hexdigest())
+            etag = self.hub.lies.get("card", hashlib.sha1(files[name]).hexdigest())
             self._send(files[name], {**headers, "ETag": f'"{etag}"'})
 
     def _describe(self, repo: str, what: str, revision: str, body: bytes) -> None:
@@ -171,8 +174,7 @@ class Handler(BaseHTTPRequestHandler):
         commit, files = found
         if what == "revision":
             siblings = [{"rfilename": name} for name in files]
-            sha = self.hub.lies.get("sha", commit)
-            self._json({"id": repo, "modelId": repo, "sha": sha, "siblings": siblings})
+            self._json({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings})
             return
         wanted = list(files) if what == "tree" else parse_qs(body.decode())["paths"]
         self._json([self._entry(name, files[name]) for name in wanted if name in files])
@@ -183,9 +185,7 @@ class Handler(BaseHTTPRequestHandler):
             "oid": hashlib.sha1(content).hexdigest(),
         }  # fmt: skip
         if name.endswith(".safetensors"):
-            size = self.hub.lies.get("size", len(content))
-            digest = self.hub.lies.get("oid", oid(content))
-            entry["lfs"] = {"oid": digest, "size": size, "pointerSize": 130}
+            entry["lfs"] = {"oid": oid(content), "size": len(content), "pointerSize": 130}
         return entry
 
     def _write(self, path: str, body: bytes) -> None:

@@ -17,14 +17,14 @@ TensorDict = dict[str, Tensor]
 Saved = Callable[..., Path]
 Row = tuple[str, ...]
 Rows = Callable[..., list[Row]]
-IMAGE = {"residual": "image"}
+SIZES = ModelConfig(widths=(8, 12, 16, 20), state_size=3, expand=1.5).record()
 
 
 @pytest.fixture
 def rows_of(saved: Saved) -> Rows:
-    """rows_of(tensors, sizes=IMAGE): the table by which their conversion is refused."""
+    """rows_of(tensors, sizes=SIZES): the table by which their conversion is refused."""
 
-    def refuse(tensors: TensorDict, sizes: dict[str, object] = IMAGE) -> list[Row]:
+    def refuse(tensors: TensorDict, sizes: dict[str, object] = SIZES) -> list[Row]:
         with pytest.raises(UnmatchedError, match="is not converted") as caught:
             convert(saved(tensors), sizes)
         assert caught.value.exit_code == 4
@@ -50,11 +50,11 @@ def test_names_on_both_sides_are_listed(theirs: TensorDict, rows_of: Rows) -> No
 
 
 MISFITS: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
-    "three halves": ("in_proj.weight", lambda t: torch.cat((t, t[:30])), "VMamba lays it out"),
-    "paths": ("x_proj_weight", lambda t: t[:2], "VMamba lays it out"),
+    "three halves": ("in_proj.weight", lambda t: torch.cat((t, t[:30])), "must be (30, 20)"),
+    "paths": ("x_proj_weight", lambda t: t[:2], "must be (4, 8, 30)"),
     "channels": ("A_logs", lambda t: t[:-1], "VMamba lays it out"),
-    "axes": ("Ds", lambda t: t.view(4, -1), "VMamba lays it out"),
-    "no depthwise": ("conv2d.weight", lambda t: t[:, 0, 0, 0], "must be beside it"),
+    "axes": ("Ds", lambda t: t.view(4, -1), "must be (4, 30)"),
+    "no depthwise": ("conv2d.weight", lambda t: t[:, 0, 0, 0], "must be (30, 1, 3, 3)"),
     "rank": ("dt_projs_weight", lambda t: t[..., :1], "must be (4, 2, 30)"),
     "kernel": ("conv2d.weight", lambda t: t[..., :1], "must be (30, 1, 3, 3)"),
 }
@@ -84,19 +84,20 @@ def test_another_feed_forward_is_refused(
     theirs = vmamba_network(v05, "op", "norm")
     gated = theirs["b.0.mlp.fc1.weight"]
     theirs["b.0.mlp.fc1.weight"] = torch.cat((gated, gated))
-    rows_of(theirs, {**IMAGE, "feed_forward": 2.0})
+    rows_of(theirs, v05.record())
     theirs["b.0.mlp.fc1.weight"] = gated
     theirs["b.0.mlp.fc3.weight"] = gated.clone()
-    assert rows_of(theirs) == [("b.0.mlp.fc3.weight", "(40, 20)", "found, not known")]
+    assert rows_of(theirs, v05.record()) == [("b.0.mlp.fc3.weight", "(40, 20)", "found, not known")]
 
 
 def test_another_network_is_listed_whole(rows_of: Rows) -> None:
     rows = rows_of({"conv1.weight": torch.ones(64, 3, 7, 7), "fc.bias": torch.ones(10)})
-    assert rows[:2] == [
+    assert {
         ("conv1.weight", "(64, 3, 7, 7)", "found, not known"),
         ("fc.bias", "(10,)", "found, not known"),
-    ]
-    assert ("patchifier.embed.weight", "", "wanted, missing") in rows
+    } == {row for row in rows if row[2] == "found, not known"}
+    missing = {name for name, _, what in rows if what == "wanted, missing"}
+    assert "patchifier.embed.weight" in missing
 
 
 def test_entries_that_are_no_numbers_are_listed(
@@ -107,31 +108,32 @@ def test_entries_that_are_no_numbers_are_listed(
     path = tmp_path / "theirs.pth"
     path.touch()
     with pytest.raises(UnmatchedError) as caught:
-        convert(path, IMAGE)
+        convert(path, SIZES)
     assert caught.value.rows[1:] == [("b.0.steps", "", "found, int64, strided")]
 
 
-def test_what_shapes_do_not_tell_is_asked_for(theirs: TensorDict, saved: Saved) -> None:
+def test_what_nobody_tells_is_asked_for(theirs: TensorDict, saved: Saved) -> None:
     path = saved(theirs)
-    with pytest.raises(ModelError, match="do not determine the network's residual") as caught:
-        convert(path)
+    told = {name: size for name, size in SIZES.items() if name not in ("residual", "widths")}
+    with pytest.raises(ModelError, match=r"nothing tells .* has for residual, widths") as caught:
+        convert(path, told)
     assert "--config" in str(caught.value.hint)
-    assert convert(path, {"residual": "none"}).config.residual == "none"
+    assert convert(path, {**SIZES, "residual": "none"}).config.residual == "none"
 
 
 def test_told_sizes_that_differ_are_refused(
     theirs: TensorDict, rows_of: Rows, saved: Saved
 ) -> None:
-    rows = rows_of(theirs, {**IMAGE, "scale": 2})
+    rows = rows_of(theirs, {**SIZES, "scale": 2})
     assert rows[0] == ("depatchifier.project.bias", "(12,)", "must be (48,)")
     with pytest.raises(ModelError, match="unknown keys: colour"):
-        convert(saved(theirs), {**IMAGE, "colour": 3})
+        convert(saved(theirs), {**SIZES, "colour": 3})
 
 
 def test_numbers_that_are_not_finite_are_refused(theirs: TensorDict, saved: Saved) -> None:
     theirs["b.0.op.Ds"][3] = float("inf")
     with pytest.raises(ModelError, match=r"b\.0\.op\.Ds is not finite"):
-        convert(saved(theirs), IMAGE)
+        convert(saved(theirs), SIZES)
 
 
 def test_names_cannot_steer_a_terminal(theirs: TensorDict, rows_of: Rows) -> None:
@@ -146,8 +148,6 @@ def test_names_cannot_steer_a_terminal(theirs: TensorDict, rows_of: Rows) -> Non
     [
         ("{", "is no JSON"),
         ("[]", "is no table"),
-        ('{"a": NaN}', "NaN"),
-        ('{"a": 1, "a": 2}', "twice"),
     ],
 )
 def test_configurations_that_are_none_are_refused(text: str, words: str, tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_configurations_that_are_none_are_refused(text: str, words: str, tmp_pat
     with pytest.raises(ModelError, match=words) as caught:
         read_sizes(path)
     assert str(path) in caught.value.message
-    path.write_text(json.dumps(IMAGE))
-    assert read_sizes(path) == IMAGE
+    path.write_text(json.dumps(SIZES))
+    assert ModelConfig.from_dict(read_sizes(path)) == ModelConfig.from_dict(SIZES)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -14,13 +14,16 @@ from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.block import Block
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.zoo import checkpoint, header, load
+from serpent_cli.zoo import checkpoint, tensor_file
 from serpent_cli.zoo.checkpoint import read_weights, shapes_of
 from serpent_cli.zoo.load import load_model
+from serpent_cli.zoo.locate import locate
 
 MakeWeights = Callable[..., Path]
 Record = dict[str, Any]
 NAME = "b.0.norm.weight"
+CORRUPT = "are corrupt or no safetensors file: "
+LIBRARY = CORRUPT + "Error while deserializing: "
 
 
 class Hostile:
@@ -66,17 +69,23 @@ def test_what_is_written_again_unchanged_is_loaded(hostile: Hostile) -> None:
     load_model(str(hostile.path), torch.device("cpu"))
 
 
+def test_a_header_longer_than_the_file(hostile: Hostile) -> None:
+    data = hostile.path.read_bytes()
+    hostile.path.write_bytes(struct.pack("<Q", len(data)) + data[8:])
+    hostile.refused(CORRUPT)
+
+
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1, 10**9])
-def test_a_header_longer_than_the_file(length: int, hostile: Hostile) -> None:
+def test_a_header_that_is_said_to_be_large(length: int, hostile: Hostile) -> None:
     data = hostile.path.read_bytes()
     hostile.path.write_bytes(struct.pack("<Q", length) + data[8:])
-    hostile.refused(f"said to have {length} bytes, the file has {len(data)}")
+    hostile.refused(f"its header has {length} bytes, more than 1048576")
 
 
 def test_a_header_of_megabytes_is_not_even_read(
     hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(header, "strict_json", lambda text: pytest.fail("it was parsed"))
+    monkeypatch.setattr(tensor_file, "read_json", lambda text: pytest.fail("it was parsed"))
     hostile.write(json.dumps(hostile.header) + " " * 2**20)
     tracemalloc.start()
     hostile.refused(r"its header has \d+ bytes, more than 1048576")
@@ -84,7 +93,7 @@ def test_a_header_of_megabytes_is_not_even_read(
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("text", ["[]", "7", '"x"', "", "null"])
+@pytest.mark.parametrize("text", ["[]", "7", '"x"', "null"])
 def test_a_header_that_is_no_object(text: str, hostile: Hostile) -> None:
     hostile.write(text)
     hostile.refused("its header is no JSON object")
@@ -92,7 +101,7 @@ def test_a_header_that_is_no_object(text: str, hostile: Hostile) -> None:
 
 def test_a_header_that_is_no_utf_8(hostile: Hostile) -> None:
     hostile.path.write_bytes(struct.pack("<Q", 4) + b'{"\xff"')
-    hostile.refused("no UTF-8 at byte 2")
+    hostile.refused("can't decode byte 0xff in position 2")
 
 
 @pytest.mark.parametrize("deep", ["[" * 200_000, '{"a":' * 100_000])
@@ -101,41 +110,56 @@ def test_deep_nesting(deep: str, hostile: Hostile) -> None:
     hostile.refused("nests too deeply")
 
 
-def test_a_name_twice(hostile: Hostile) -> None:
+def test_of_a_name_twice_the_last_counts(hostile: Hostile) -> None:
+    """As the library has it: whatever came first is nobody's, and the file must fit without it."""
     text = json.dumps(hostile.header)
-    hostile.write(f'{{"{NAME}": {json.dumps(hostile.entry)}, {text[1:]}')
-    hostile.refused("names something twice")
+    first = {**hostile.entry, "shape": [4, 4]}
+    hostile.write(f'{{"{NAME}": {json.dumps(first)}, {text[1:]}')
+    load_model(str(hostile.path), torch.device("cpu"))
+    hostile.write(f'{text[:-1]}, "{NAME}": {json.dumps(first)}}}')
+    hostile.refused(rf"{NAME} has the shape \(4, 4\) instead of \(16,\)")
 
 
 @pytest.mark.parametrize("dtype", ["F64", "I64", "BOOL", "F8_E4M3", "f32", 7, None, ["F32"]])
-def test_other_types(dtype: object, hostile: Hostile) -> None:
+def test_types_that_are_not_those_of_the_bytes(dtype: object, hostile: Hostile) -> None:
     hostile.entry["dtype"] = dtype
     hostile.write()
-    hostile.refused("must be F32, F16, BF16, not ")
+    hostile.refused(LIBRARY)
+
+
+@pytest.mark.parametrize("dtype", ["I32", "U32", "F64", "F8_E4M3"])
+def test_other_types(dtype: str, hostile: Hostile) -> None:
+    """Of as many bytes as the file has for them."""
+    size = {"F64": 8, "F8_E4M3": 1}.get(dtype, 4)
+    hostile.entry.update(dtype=dtype, shape=[16 * 4 // size])
+    hostile.write()
+    hostile.refused("must be float32, float16, bfloat16, not torch.")
 
 
 @pytest.mark.parametrize(
     "shape",
-    [[-16], [-4, -4], [16.0], [True], ["16"], [[16]], [0], [0, 2**62], [1] * 15 + [16], 16, None],
+    [[-16], [-4, -4], [16.0], [True], ["16"], [[16]], [0], [0, 2**62], 16, None],
 )
 def test_shapes_that_are_none(shape: object, hostile: Hostile) -> None:
     hostile.entry["shape"] = shape
     hostile.write()
-    hostile.refused(rf"shape of {NAME} must be at most 8 positive whole numbers")
+    hostile.refused(LIBRARY)
 
 
-@pytest.mark.parametrize("shape", [[15], [2**62], [2**32, 2**32], [2**63, 2], [2**64 + 16], []])
+@pytest.mark.parametrize(
+    "shape", [[15], [2**62], [2**32, 2**32], [2**63, 2], [2**64 + 16], []], ids=str
+)
 def test_shapes_that_are_not_those_of_the_bytes(shape: list[int], hostile: Hostile) -> None:
     hostile.entry["shape"] = shape
     hostile.write()
-    hostile.refused(rf"shape of {NAME} does not go with its offsets")
+    hostile.refused(LIBRARY)
 
 
 @pytest.mark.parametrize("offsets", [[0], [64, 0], [-64, 0], [0.0, 64.0], [False, 64], None, {}])
 def test_offsets_that_are_none(offsets: object, hostile: Hostile) -> None:
     hostile.entry["data_offsets"] = offsets
     hostile.write()
-    hostile.refused(rf"offsets of {NAME} must be two whole numbers that rise")
+    hostile.refused(LIBRARY)
 
 
 @pytest.mark.parametrize("far", [4, 2**40, 2**63, 10**1000], ids=["4", "2^40", "2^63", "10^1000"])
@@ -143,26 +167,36 @@ def test_numbers_behind_the_end(far: int, hostile: Hostile) -> None:
     end = len(hostile.numbers) + far
     hostile.entry["data_offsets"] = [end - 64, end]
     hostile.write()
-    hostile.refused("go on behind the end of the file")
+    hostile.refused(LIBRARY)
 
 
 def test_overlaps_and_gaps(hostile: Hostile) -> None:
     begin, end = hostile.entry["data_offsets"]
     hostile.entry["data_offsets"] = [begin - 4, end - 4]
     hostile.write()
-    hostile.refused("overlap|leave a gap")
+    hostile.refused(LIBRARY)
     hostile.entry["data_offsets"] = [begin, end]
     hostile.header["again"] = hostile.entry
     hostile.write()
-    hostile.refused("those before them overlap")
+    hostile.refused(LIBRARY)
 
 
-@pytest.mark.parametrize("more", [b"x", bytes(4096)])
-def test_bytes_that_belong_to_nothing(more: bytes, hostile: Hostile) -> None:
-    room = len(hostile.numbers)
-    hostile.numbers += more
+def test_bytes_that_belong_to_nothing(hostile: Hostile) -> None:
+    hostile.config(gate=True, feed_forward=2.0)  # a network of more numbers than the file has
+    hostile.numbers += b"x"
     hostile.write()
-    hostile.refused(f"its tensors have {room} bytes, and {room + len(more)} follow")
+    hostile.refused(LIBRARY)
+
+
+def test_more_numbers_than_the_network_has_are_not_even_read(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensor_file, "load", lambda content: pytest.fail("it was parsed"))
+    room = len(hostile.numbers)
+    hostile.write()
+    with hostile.path.open("r+b") as stream:
+        stream.truncate(hostile.path.stat().st_size + 2**40)  # a hole, which takes no room
+    hostile.refused(f"it takes {room} bytes at most, and they have {room + 2**40}")
 
 
 def test_metadata_that_is_no_text(hostile: Hostile) -> None:
@@ -189,8 +223,8 @@ CONFIGS: dict[str, tuple[Record, str]] = {
     "states": ({"state_size": 10**18}, "out of range"),
     "no channels": ({"expand": 1e-300}, "without channels"),
     "no hidden channels": ({"feed_forward": 1e-3}, "without channels"),
-    "infinite": ({"widths": [8, 16, 16, float("inf")]}, "Infinity is no number"),
-    "not a number": ({"expand": float("nan")}, "NaN is no number"),
+    "infinite": ({"widths": [8, 16, 16, float("inf")]}, "must be whole numbers"),
+    "not a number": ({"expand": float("nan")}, "out of range"),
     "fractions": ({"widths": [8.0, 16, 16, 16]}, "widths must be whole numbers"),
     "text": ({"widths": ["8", "16", "16", "16"]}, "widths must be whole numbers"),
     "steering": ({"\x1b[2J\ud800": 1}, r"unknown keys: \\x1b\[2J\\ud800"),
@@ -205,7 +239,7 @@ def test_hostile_configurations(case: str, hostile: Hostile) -> None:
     hostile.refused(words)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, '{"scale": 1, "scale": 1}'])
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "{"])
 def test_configurations_that_are_no_json(text: str, hostile: Hostile) -> None:
     hostile.header["__metadata__"]["serpent"] = text
     hostile.write()
@@ -239,9 +273,15 @@ def test_shapes_are_those_of_the_network(mixer: Any) -> None:
 
 
 def test_names_that_steer_a_terminal(hostile: Hostile) -> None:
-    hostile.header["\x1b[2J\n\ud800" + "x" * 1000] = hostile.header.pop(NAME)
+    hostile.header["\x1b[2J\n\u202e" + "x" * 1000] = hostile.header.pop(NAME)
     hostile.write()
-    assert r"\x1b[2J\n\ud800xxx" in hostile.refused("is unknown").message
+    assert r"\x1b[2J\n\u202exxx" in hostile.refused("is unknown").message
+
+
+def test_a_name_that_is_no_text(hostile: Hostile) -> None:
+    hostile.header["\ud800"] = hostile.header.pop(NAME)
+    hostile.write()
+    hostile.refused(LIBRARY)
 
 
 def spoil_missing(hostile: Hostile) -> str:
@@ -255,24 +295,19 @@ def spoil_shape(hostile: Hostile) -> str:
 
 
 @pytest.mark.parametrize("spoil", [spoil_missing, spoil_shape])
-def test_another_network_is_refused_before_it_is_read(
-    spoil: Callable[[Hostile], str], hostile: Hostile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_network_is_refused(spoil: Callable[[Hostile], str], hostile: Hostile) -> None:
     words = spoil(hostile)
     hostile.write()
-    for module in (checkpoint, load):
-        monkeypatch.setattr(module, "sha256", lambda path: pytest.fail("its digest was taken"))
-    monkeypatch.setattr(checkpoint, "read_tensors", lambda *_: pytest.fail("its numbers were read"))
     hostile.refused(words)
-    with pytest.raises(ModelError, match=words):
-        read_weights(hostile.path, fitting=True)
 
 
-def test_a_file_that_becomes_shorter_meanwhile(hostile: Hostile) -> None:
-    read = header.read_header(hostile.path)
-    hostile.path.write_bytes(hostile.path.read_bytes()[:-8])
-    with pytest.raises(ModelError, match="became shorter while it was read"):
-        header.read_tensors(hostile.path, read)
+def test_a_network_is_what_its_digest_was_taken_of(hostile: Hostile) -> None:
+    """The file is opened once: what replaces it after that is not seen."""
+    found = locate(str(hostile.path))
+    hostile.path.write_bytes(b"another")
+    network, card = load_model(found, torch.device("cpu"))
+    assert torch.equal(network.state_dict()[NAME], found.weights.tensors[NAME])
+    assert card.sha256 == found.weights.sha256
 
 
 def test_a_write_that_fails_leaves_nothing(hostile: Hostile, tmp_path: Path) -> None:

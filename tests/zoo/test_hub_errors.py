@@ -23,7 +23,6 @@ HERE = HubReference("someone/sharp")
             "cache /x: Permission",
             "HF_HOME",
         ),
-        (FileNotFoundError("a/b.safetensors"), "has no file model.safetensors", "hf://owner/repo"),
     ],
 )
 def test_errors_become_sentences(error: Exception, message: str, hint: str, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from serpent_cli.errors import ModelError
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo import locate as locating
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.checkpoint import read_weights, save_weights, sha256
+from serpent_cli.zoo.checkpoint import read_weights, save_weights
+from serpent_cli.zoo.digest import sha256
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import is_path, list_cards, locate, upscaler, weights_folder
 
@@ -111,7 +112,8 @@ def test_tensors_that_do_not_fit_are_refused(change: str, make_weights: MakeWeig
 
 def test_names_are_found_on_the_shelf(shelf: Path) -> None:
     assert [card.name for card in list_cards()] == ["deblur", "upscale-x2", "upscale-x8"]
-    path, card = locate("upscale-x2")
+    found = locate("upscale-x2")
+    path, card = found.path, found.card
     assert path == shelf / "upscale-x2.safetensors"
     assert card.scale == 2
     assert load_model("deblur", CPU)[1].name == "deblur"
@@ -137,7 +139,7 @@ def test_a_name_is_never_taken_for_a_path(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deblur").write_bytes(b"a file of that name")
     (tmp_path / "other").write_bytes(b"another")
-    assert locate("deblur")[0] == shelf / "deblur.safetensors"
+    assert locate("deblur").path == shelf / "deblur.safetensors"
     with pytest.raises(ModelError, match="there is no model named 'other'"):
         locate("other")
     assert [is_path(text) for text in ("deblur", "x.safetensors", "./x", "a\\b")] == [

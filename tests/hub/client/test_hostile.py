@@ -32,13 +32,13 @@ def written(folder: Path) -> set[str]:
     ("lie", "words"),
     [
         ({"sha": "../../../../stray"}, "states no commit"),
-        ({"sha": 7}, "states no commit"),
-        ({"oid": "../../../../../stray"}, "states no sha256"),
-        ({"oid": "A" * 64}, "states no sha256"),
-        ({"oid": None}, "states no sha256"),
-        ({"size": 10**13}, "states no size"),
-        ({"size": -1}, "states no size"),
-        ({"size": "12"}, "states no size"),
+        ({"sha": "7"}, "states no commit"),
+        ({"etag": "../../../../../stray"}, "states no sha256"),
+        ({"etag": "A" * 64}, "states no sha256"),
+        ({"etag": ""}, "states no sha256"),
+        ({"size": str(10**13)}, "states no size"),
+        ({"size": "-1"}, "states no size"),
+        ({"size": "twelve"}, "states no size"),
     ],
 )
 def test_what_a_server_states_is_no_path_and_no_number_of_its_own(
@@ -53,7 +53,7 @@ def test_what_a_server_states_is_no_path_and_no_number_of_its_own(
 
 
 def test_an_etag_becomes_no_name(serpent: Serpent, shelf: Any, tmp_path: Path) -> None:
-    shelf.lies = {"etag": "../../../../../stray"}
+    shelf.lies = {"card": "../../../../../stray"}
     done = serpent("models", "pull", NAME)
     assert done.code == 0, done.err
     assert not [path for path in tmp_path.rglob("*") if path.name == "stray"]
@@ -63,7 +63,7 @@ def test_an_etag_becomes_no_name(serpent: Serpent, shelf: Any, tmp_path: Path) -
 def test_an_overstated_size_ends(
     serpent: Serpent, shelf: Any, weights: Files, tmp_path: Path
 ) -> None:
-    shelf.lies = {"size": len(weights["model.safetensors"]) + 1}
+    shelf.lies = {"size": str(len(weights["model.safetensors"]) + 1)}
     serpent("models", "pull", NAME).failed(4, "where it had announced")
 
 

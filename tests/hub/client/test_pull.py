@@ -148,7 +148,7 @@ def test_what_is_not_there(serpent: Serpent, shelf: Any, name: str, words: str) 
 
 
 def test_a_gated_repository(serpent: Serpent, shelf: Any) -> None:
-    shelf.fail("/revision/", status=403, code="GatedRepo")
+    shelf.fail("/resolve/", method="HEAD", status=403, code="GatedRepo")
     serpent("models", "pull", NAME).failed(4, "is gated", "accept its terms")
     assert heals(serpent, shelf)
 
@@ -160,13 +160,13 @@ def test_too_many_requests_are_tried_again(serpent: Serpent, shelf: Any) -> None
 
 
 def test_too_many_requests_for_good(serpent: Serpent, shelf: Any) -> None:
-    shelf.fail("/revision/", status=429)
+    shelf.fail("/resolve/", method="HEAD", status=429)
     serpent("models", "pull", NAME).failed(4, "fewer requests (429)", "wait a while")
     assert heals(serpent, shelf)
 
 
 def test_a_hub_in_trouble(serpent: Serpent, shelf: Any) -> None:
-    shelf.fail("/paths-info/", method="POST", status=500)
+    shelf.fail("/resolve/", method="HEAD", status=500)
     serpent("models", "pull", NAME).failed(4, "has trouble (500)", "run it again")
     assert heals(serpent, shelf)
 

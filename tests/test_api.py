@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import serpent_cli
-from serpent_cli import Restorer, restore
+from serpent_cli import Restorer, load, read_picture, restore, write_picture
 from serpent_cli.errors import UsageError
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 
 
 def test_all_forms_give_the_same_pixels(photo: NDArray[np.uint8], tmp_path: Path) -> None:
@@ -33,6 +32,23 @@ def test_all_forms_give_the_same_pixels(photo: NDArray[np.uint8], tmp_path: Path
     assert isinstance(of_image, Image.Image)
     for result in (of_path.pixels, of_array, np.asarray(of_image)):
         np.testing.assert_array_equal(result, expected)
+
+
+def test_a_picture_is_read_restored_and_written(
+    make_weights: Callable[..., Path], photo_file: Path, tmp_path: Path
+) -> None:
+    restorer = load(str(make_weights()), tile="whole")
+    assert isinstance(restorer, Restorer)
+    restored = restorer(read_picture(photo_file))
+    assert isinstance(restored, Picture)
+    assert write_picture(restored, tmp_path / "out.png") == ()
+    np.testing.assert_array_equal(read_picture(tmp_path / "out.png").pixels, restored.pixels)
+
+
+def test_public_names_are_those_that_are_documented() -> None:
+    assert {"load", "read_picture", "restore", "write_picture"} <= set(serpent_cli.__all__)
+    for name in serpent_cli.__all__:
+        assert getattr(serpent_cli, name) is not None
 
 
 def test_tasks_scales_and_models(photo: NDArray[np.uint8]) -> None:
