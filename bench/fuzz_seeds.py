@@ -96,6 +96,11 @@ def _of_others(ramp: np.ndarray, deep: np.ndarray) -> dict[str, bytes]:
         tifffile.imwrite(stream, deep, photometric="rgb", metadata=None, **layout)
         files[name] = stream.getvalue()
     stream = io.BytesIO()
+    planes = np.ascontiguousarray(np.moveaxis(deep, 2, 0))
+    plan = {"planarconfig": "separate", "tile": (16, 16), "compression": "lzw"}
+    tifffile.imwrite(stream, planes, photometric="rgb", metadata=None, **plan)
+    files["planes.tif"] = stream.getvalue()
+    stream = io.BytesIO()
     tifffile.imwrite(stream, np.stack([ramp] * 3), photometric="rgb", metadata=None)
     files["pages.tif"] = stream.getvalue()
     files["ten.avif"] = bytes(imagecodecs.avif_encode(deep >> 6, level=80, bitspersample=10))

@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
+from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.read import read_picture, read_size
 
 
@@ -146,3 +147,20 @@ def test_tiles_without_rows_or_columns_are_damage(deep, tag):
     data[place : place + 2] = bytes(2)
     with pytest.raises(PictureError, match="damaged"):
         read_picture(bytes(data))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_planes_under_a_number_that_means_nothing_are_damage(deep, number):
+    stream = io.BytesIO()
+    planes = np.ascontiguousarray(np.moveaxis(deep, 2, 0))
+    tifffile.imwrite(stream, planes, photometric="rgb", planarconfig="separate", tile=(16, 16))
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        place = file.pages.first.tags[284].valueoffset
+    data = bytearray(stream.getvalue())
+    np.testing.assert_array_equal(read_picture(bytes(data)).pixels, deep)
+    data[place] = number
+    # Before, the second plane and the third were whatever memory had held.
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(bytes(data))
+    with pytest.raises(PictureError, match="damaged"), open_bands(bytes(data)):
+        pass
