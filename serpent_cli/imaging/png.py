@@ -11,17 +11,12 @@ import imagecodecs
 import numpy as np
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, decoder
 from serpent_cli.imaging.deep import split_channels
-from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.png_chunks import GREY, PALETTE, SIGNATURE, Header, read_header, walk
 from serpent_cli.imaging.png_inflate import check_pixels
-from serpent_cli.imaging.png_metadata import WANTED, gathered, metadata_chunks
-
-# Within 2 % of the size of the default level, 6, at half its time on 16-bit photographs.
-_LEVEL = 4
+from serpent_cli.imaging.png_metadata import WANTED, gathered
 
 
 def read_still(stream: BinaryIO, name: str) -> Header:
@@ -100,29 +95,3 @@ def _grey_palette(header: Header) -> bool:
     colours = np.frombuffer(header.chunks.get(b"PLTE", b""), np.uint8)
     colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
     return bool((colours == colours[:, :1]).all())
-
-
-def write_png(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
-    """Encode a picture with its metadata; float32 is rounded to 16 bits.
-
-    Args:
-        picture: Any depth.
-        metadata: What to store beside the pixels.
-        stream: Where to write, from its current position.
-
-    Raises:
-        RuntimeError: libpng refuses the picture (a side over a million pixels).
-    """
-    channels = picture.channels()
-    if channels.dtype == np.float32:
-        channels = to_depth(channels, np.uint16)
-    if 1 in channels.shape:
-        # NumPy leaves any stride on an axis of length 1; the encoder wants the canonical one.
-        channels = channels.copy(order="C")
-    data = memoryview(imagecodecs.png_encode(channels, level=_LEVEL))
-    after_header = len(SIGNATURE) + 25
-    stream.write(data[:after_header])
-    for kind, body in metadata_chunks(metadata):
-        stream.write(struct.pack(">I", len(body)) + kind + body)
-        stream.write(struct.pack(">I", zlib.crc32(kind + body)))
-    stream.write(data[after_header:])
