@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING
 
 from bench.fuzz_seeds import mutated
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import open_bands, read_picture, read_size
 
 if TYPE_CHECKING:
     from bench.timing import Row

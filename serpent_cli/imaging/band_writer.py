@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, Self
 
 import numpy as np
 
-from serpent_cli.imaging.band_source import channel_count
+from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.encode import (
     BY_ROWS,
     check_quality,

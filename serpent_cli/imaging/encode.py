@@ -10,6 +10,7 @@ from PIL import Image
 
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging import avif, bmp, profile
+from serpent_cli.imaging.bands import all_channels
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.jp2 import write_jp2
@@ -98,8 +99,7 @@ def encode(
 def _write_rows(picture: Picture, writer: PieceWriter[Any]) -> None:
     try:
         for rows in bands(picture.height, 4 * picture.width):
-            channels = picture.rows(rows.start, rows.stop).channels()
-            writer.write(channels[..., None] if channels.ndim == 2 else channels)
+            writer.write(all_channels(picture.rows(rows.start, rows.stop)))
         writer.finish()
     except BaseException:
         writer.cancel()

@@ -13,12 +13,12 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from serpent_cli.imaging.band_source import channel_count
-from serpent_cli.imaging.bands_png import SIGNATURE, chunk, header_chunk
+from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.piece_writer import PieceWriter
+from serpent_cli.imaging.png_chunks import SIGNATURE, chunk, header_chunk
 from serpent_cli.imaging.png_metadata import metadata_chunks
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -97,7 +97,9 @@ def _filter(rows: Samples) -> bytes:
         rows = rows[..., 0]
     # NumPy leaves any stride on an axis of length 1; the encoder wants the canonical one.
     rows = rows.copy(order="C") if 1 in rows.shape else np.ascontiguousarray(rows)
-    data = memoryview(imagecodecs.png_encode(rows, level=0, filter=_FILTER))
+    # The encoder guesses too little room for narrow rows: one byte names the filter of each.
+    room = rows.nbytes + (rows.nbytes >> 5) + 2 * len(rows) + 4096
+    data = memoryview(imagecodecs.png_encode(rows, level=0, filter=_FILTER, out=room))
     engine, at, parts = zlib.decompressobj(), len(SIGNATURE), list[bytes]()
     while at < len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])

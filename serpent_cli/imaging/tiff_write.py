@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 
 from serpent_cli.imaging import ifd
-from serpent_cli.imaging.band_source import channel_count
+from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.metadata import DESCRIPTIVE_TAGS, Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.piece_writer import PieceWriter
@@ -136,7 +136,7 @@ class TiffRows(PieceWriter[bytes]):
 
 def _ratio(value: float) -> tuple[int, int]:
     """A resolution as numerator and denominator of 32 bits each."""
-    ratio = Fraction(value).limit_denominator(4000)
+    ratio = Fraction(value).limit_denominator(min(1_000_000, int((2**32 - 1) / max(value, 1))))
     return ratio.numerator, ratio.denominator
 
 

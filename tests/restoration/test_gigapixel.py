@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from serpent_cli.imaging.bands import open_bands
+from serpent_cli.imaging.read import open_bands
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
