@@ -16,10 +16,9 @@ import torch
 from PIL import Image
 
 from bench.timing import Row
-from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model

@@ -10,7 +10,7 @@ from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.batch.standing import standing
 from serpent_cli.errors import PictureError, SerpentError
-from serpent_cli.imaging.bands import Layout, read_layout
+from serpent_cli.imaging.read import Layout, read_layout
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.plan import Plan, make_plan
 from serpent_cli.restoration.restorer import Restorer

@@ -9,9 +9,8 @@ from typing import BinaryIO, Self
 from serpent_cli.batch.places import Place, exists, fetch
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import Layout, read_layout
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.imaging.read import opened
+from serpent_cli.imaging.read import Layout, opened, read_layout
 from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
 from serpent_cli.restoration.region import Region, region_part

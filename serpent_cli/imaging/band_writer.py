@@ -9,10 +9,9 @@ from typing import BinaryIO, Protocol, Self
 
 import numpy as np
 
-from serpent_cli.imaging.band_source import channel_count
-from serpent_cli.imaging.bands_png_write import PngBands
-from serpent_cli.imaging.bands_tiff_write import TiffBands
+from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.encode import (
+    BY_ROWS,
     check_quality,
     check_sides,
     encode,
@@ -20,17 +19,8 @@ from serpent_cli.imaging.encode import (
     pixel_losses,
 )
 from serpent_cli.imaging.formats import Format, format_for
-from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.write import check_target, errors_as_sentences, replacing
-
-LEVEL = 4
-"""Of deflate: within 6 % of the size of level 6 at half its time."""
-
-_BANDED: "dict[str, Callable[[Picture, Metadata, BinaryIO, int], _Encoder]]" = {
-    "PNG": PngBands,
-    "TIFF": TiffBands,
-}
 
 
 class _Encoder(Protocol):
@@ -53,7 +43,7 @@ def written_by_bands(path: Path) -> bool:
     Raises:
         UsageError: No format goes by the suffix.
     """
-    return format_for(path).name in _BANDED
+    return format_for(path).name in BY_ROWS
 
 
 class BandWriter:
@@ -67,7 +57,6 @@ class BandWriter:
         head: All of the picture but its samples, as `band_source.resized` makes it.
         force: Replace an existing file.
         quality: As for `write_picture`.
-        level: Of deflate, for PNG and TIFF.
         on_ready: Called with the encoded file and the notes before it takes its name.
 
     Raises:
@@ -81,13 +70,12 @@ class BandWriter:
         *,
         force: bool = False,
         quality: int | None = None,
-        level: int = LEVEL,
         on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None,
     ) -> None:
         check_quality(quality)
         self.head, self.notes = head, ()
         self._target, self._force = Path(path), force
-        self._quality, self._level = quality, level
+        self._quality = quality
         self._format = format_for(self._target)
         self._shape = head.width, channel_count(head)
         self._done, self._on_ready = 0, on_ready
@@ -113,13 +101,13 @@ class BandWriter:
         return self._encoder.picture if isinstance(self._encoder, _Collected) else None
 
     def _begin(self, stream: BinaryIO) -> _Encoder:
-        if self._format.name not in _BANDED:
+        if self._format.name not in BY_ROWS:
             collected = _Collected(self.head, self._format, stream, self._quality)
             self.notes = collected.notes
             return collected
         metadata, notes = kept_metadata(self.head, self._format)
         self.notes = pixel_losses(self.head, self._format) + notes
-        return _BANDED[self._format.name](self.head, metadata, stream, self._level)
+        return BY_ROWS[self._format.name](self.head, metadata, stream)
 
     def write(self, channels: Samples) -> None:
         """Add the next rows.

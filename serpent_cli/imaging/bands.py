@@ -1,58 +1,106 @@
-"""Reading by bands: rows of a picture in order, in memory that does not grow with its height.
+"""Pictures by bands: rows in order, in memory that does not grow with the picture's height.
 
-PNG and TIFF that stand upright are decoded as their rows are asked for. Whatever cannot be, such as
-JPEG, interlaced PNG and pictures on their side, is decoded whole behind the same interface.
+To read a picture whole is to read all of its bands. What cannot be decoded row by row, such as
+JPEG and interlaced PNG, is decoded whole behind the same interface.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from serpent_cli.imaging import formats, png
-from serpent_cli.imaging.band_source import BandSource, resized
-from serpent_cli.imaging.bands_png import png_source
-from serpent_cli.imaging.bands_tiff import tiff_source
 from serpent_cli.imaging.colour import grey_to_rgb
 from serpent_cli.imaging.damage import CutOffError, one_sentence
-from serpent_cli.imaging.kinds import open_kind
-from serpent_cli.imaging.orientation import upright_size
+from serpent_cli.imaging.orientation import stored_view
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.read import (
-    DEFAULT_MAX_PIXELS,
-    Source,
-    check_size,
-    opened,
-    read_head,
-    read_picture,
-)
-from serpent_cli.imaging.tiff_page import first_page, open_tiff
 
 _WHOLE_BAND = 64
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What planning needs to know of a picture before it is read.
+class BandSource:
+    """A picture whose rows come one band after another.
 
     Attributes:
-        height: Rows.
-        width: Columns.
-        sample_bytes: Bytes of one sample.
-        channels: Samples per pixel of a `Picture`: 3, or 4 with alpha.
-        whole: It is decoded whole even when it is read by bands.
-        step: Rows that are decoded at one time.
+        head: All of the picture but its samples; see `resized`.
+        step: Most rows that are decoded at one time.
+        begin: Starts at the top of what is stored and yields bands (h, w, C) without a gap, the
+            channels as `Picture.channels` has them; may be called again.
+        notes: What only the samples tell, one sentence each; complete when all rows were read.
+        orientation: EXIF value that the stored rows still need; the head is upright.
+        picture: The picture, where its format gives no rows: it is held whole.
     """
 
-    height: int
-    width: int
-    sample_bytes: int
-    channels: int
-    whole: bool
+    head: Picture
     step: int
+    begin: Callable[[], Iterator[Samples]]
+    notes: Callable[[], tuple[str, ...]] = field(default=tuple[str, ...])
+    orientation: int = 1
+    picture: Picture | None = None
+
+    def whole(self) -> Picture:
+        """The picture with all of its rows, upright.
+
+        Raises:
+            PictureError, DamageError: What is found in the pixels.
+        """
+        if self.picture is not None:
+            return self.picture
+        head = self.head
+        pixels = np.empty(head.pixels.shape, head.pixels.dtype)
+        alpha = None if head.alpha is None else np.empty(head.alpha.shape, head.alpha.dtype)
+        into = stored_view(pixels, self.orientation)
+        opacity = None if alpha is None else stored_view(alpha, self.orientation)
+        bottom = 0
+        for band in self.begin():
+            rows = slice(bottom, bottom + len(band))
+            into[rows] = band[..., :1] if head.grey else band[..., :3]
+            if opacity is not None:
+                opacity[rows] = band[..., -1]
+            bottom = rows.stop
+        return replace(head, pixels=pixels, alpha=alpha, warnings=head.warnings + self.notes())
+
+    def upright(self) -> "BandSource":
+        """The same in bands that stand upright; what lies on its side is read whole."""
+        return self if self.orientation == 1 else in_memory(self.whole())
+
+
+def in_memory(picture: Picture) -> BandSource:
+    """Bands of a picture that is decoded already."""
+
+    def begin() -> Iterator[Samples]:
+        for top in range(0, picture.height, _WHOLE_BAND):
+            yield all_channels(picture.rows(top, top + _WHOLE_BAND))
+
+    head = resized(picture, picture.height, picture.width)
+    return BandSource(head, min(_WHOLE_BAND, picture.height), begin, picture=picture)
+
+
+def all_channels(picture: Picture) -> Samples:
+    """`Picture.channels` with an axis of them, be it one: (H, W, C)."""
+    channels = picture.channels()
+    return channels[..., None] if channels.ndim == 2 else channels
+
+
+def blank(
+    height: int, width: int, dtype: np.dtype[np.generic], *, alpha: bool
+) -> tuple[Samples, Samples | None]:
+    """Pixels (H, W, 3) and alpha (H, W), if any, that take no memory: one sample, repeated."""
+    nothing = np.zeros((), dtype)
+    plane = np.broadcast_to(nothing, (height, width))
+    return np.broadcast_to(nothing, (height, width, 3)), plane if alpha else None
+
+
+def resized(picture: Picture, height: int, width: int) -> Picture:
+    """Keep all of a picture but its samples, at another size: a head."""
+    pixels, alpha = blank(height, width, picture.pixels.dtype, alpha=picture.alpha is not None)
+    return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def channel_count(picture: Picture) -> int:
+    """Channels that a file holds of a picture, 1 to 4."""
+    return (1 if picture.grey else 3) + (picture.alpha is not None)
 
 
 class BandReader:
@@ -64,7 +112,8 @@ class BandReader:
     """
 
     def __init__(self, source: BandSource, name: str) -> None:
-        self.head, self.step, self.whole = source.head, source.step, source.whole
+        self.head, self.step = source.head, source.step
+        self.whole = source.picture is not None
         self._source, self._name = source, name
         self._rewind()
 
@@ -123,79 +172,3 @@ class BandReader:
         """Forget bands that end before row `start`."""
         while self._held and self._top + len(self._held[0]) <= start:
             self._top += len(self._held.popleft())
-
-
-@contextmanager
-def open_bands(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Generator[BandReader]:
-    """Open a picture to read it by bands, upright, in the depth of its file.
-
-    The rows are those of `read_picture`, and so is what is refused. A picture whose format or
-    orientation does not allow it is decoded whole when it is opened.
-
-    Args:
-        path: A file's path, its content, or a binary stream.
-        max_pixels: Larger pictures are refused before they are decoded.
-
-    Raises:
-        PictureError: As for `read_picture`; what is found only in the pixels when they are read.
-    """
-    with opened(path) as (stream, name):
-        with one_sentence(name):
-            source = _banded(stream, name, max_pixels)
-        if source is None:
-            source = _whole(read_picture(stream, max_pixels=max_pixels))
-        yield BandReader(source, name)
-
-
-def _banded(stream: BinaryIO, name: str, max_pixels: int) -> BandSource | None:
-    """The bands of a format that has any."""
-    kind = formats.sniff(read_head(stream, name), name)
-    if kind == "PNG":
-        header = png.read_still(stream, name)
-        check_size(header.height, header.width, name, max_pixels)
-        return png_source(stream, header)
-    if kind == "TIFF":
-        file = open_tiff(stream)  # closed with the stream
-        page = first_page(stream, file, name)
-        check_size(page.height, page.width, name, max_pixels)
-        return tiff_source(stream, file, page, name)
-    return None
-
-
-def _whole(picture: Picture) -> BandSource:
-    """Bands of a picture that is decoded already."""
-
-    def begin() -> Iterator[Samples]:
-        for top in range(0, picture.height, _WHOLE_BAND):
-            colour = picture.pixels[top : top + _WHOLE_BAND]
-            colour = colour[..., :1] if picture.grey else colour
-            if picture.alpha is None:
-                yield colour
-            else:
-                alpha = picture.alpha[top : top + _WHOLE_BAND, :, None]
-                yield np.concatenate([colour, alpha], axis=2)
-
-    head = resized(picture, picture.height, picture.width)
-    return BandSource(head, min(_WHOLE_BAND, picture.height), begin, whole=True)
-
-
-def read_layout(path: Source) -> Layout:
-    """Read only the header, for planning.
-
-    Where it does not tell the depth, the deepest that the format can have is given.
-
-    Raises:
-        PictureError: As for `read_size`.
-    """
-    with opened(path) as (stream, name), one_sentence(name):
-        source = _banded(stream, name, 1 << 62)
-        if source is not None:
-            head = source.head
-            channels = 3 if head.alpha is None else 4
-            return Layout(
-                head.height, head.width, head.pixels.itemsize, channels, False, source.step
-            )
-        head = read_head(stream, name)
-        found = open_kind(stream, formats.sniff(head, name), head, name)
-        height, width = upright_size(found.height, found.width, found.orientation)
-        return Layout(height, width, found.sample_bytes, found.channels, True, height)

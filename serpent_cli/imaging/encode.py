@@ -1,6 +1,7 @@
 """Encoding a picture for a format, and saying what the format could not keep."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -9,15 +10,23 @@ from PIL import Image
 
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging import avif, bmp, profile
-from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.bands import all_channels
+from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.jp2 import write_jp2
 from serpent_cli.imaging.jpeg import with_density
 from serpent_cli.imaging.jpeg_quality import JpegQuality
 from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.png import write_png
-from serpent_cli.imaging.tiff_write import write_tiff
+from serpent_cli.imaging.piece_writer import PieceWriter
+from serpent_cli.imaging.png_write import PngRows
+from serpent_cli.imaging.tiff_write import TiffRows
+
+BY_ROWS: dict[str, Callable[[Picture, Metadata, BinaryIO], PieceWriter[Any]]] = {
+    "PNG": PngRows,
+    "TIFF": TiffRows,
+}
+"""Formats that are encoded row by row: each by one writer, whether the picture is held whole."""
 
 _BITS = {"uint8": 8, "uint16": 16, "float32": 32}
 _DEPTH_NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
@@ -72,10 +81,8 @@ def encode(
     check_sides(picture, target)
     metadata, notes = kept_metadata(picture, target)
     notes = pixel_losses(picture, target, quality) + notes
-    if target.name == "PNG":
-        write_png(picture, metadata, stream)
-    elif target.name == "TIFF":
-        notes += write_tiff(picture, metadata, stream)
+    if target.name in BY_ROWS:
+        _write_rows(picture, BY_ROWS[target.name](picture, metadata, stream))
     elif target.name == "JPEG 2000":
         write_jp2(picture, metadata, stream)
     elif target.name == "AVIF":
@@ -87,6 +94,16 @@ def encode(
     else:
         _write_pillow(picture, target, metadata, stream, quality)
     return notes
+
+
+def _write_rows(picture: Picture, writer: PieceWriter[Any]) -> None:
+    try:
+        for rows in bands(picture.height, 4 * picture.width):
+            writer.write(all_channels(picture.rows(rows.start, rows.stop)))
+        writer.finish()
+    except BaseException:
+        writer.cancel()
+        raise
 
 
 def check_quality(quality: int | None) -> None:

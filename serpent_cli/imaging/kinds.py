@@ -22,6 +22,7 @@ from serpent_cli.imaging import (
     tiff,
     webp,
 )
+from serpent_cli.imaging.bands import BandSource, in_memory
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
 from serpent_cli.imaging.deep import normalise, split_channels
 from serpent_cli.imaging.metadata import Metadata
@@ -39,17 +40,19 @@ class Opened:
         height: Rows as stored.
         width: Columns as stored.
         orientation: EXIF value that the stored pixels still need.
-        decode: Gives the picture; once.
+        source: Gives its rows; once.
         sample_bytes: Most bytes of a sample of the picture.
         channels: Most channels of the picture, 3 or 4.
+        by_rows: The rows are decoded as they are asked for.
     """
 
     height: int
     width: int
     orientation: int
-    decode: Callable[[], Picture]
+    source: Callable[[], BandSource]
     sample_bytes: int = 1
     channels: int = 4
+    by_rows: bool = False
 
 
 def open_kind(stream: BinaryIO, kind: str, head: bytes, name: str) -> Opened:
@@ -70,17 +73,25 @@ def open_kind(stream: BinaryIO, kind: str, head: bytes, name: str) -> Opened:
 
 def _png(stream: BinaryIO, head: bytes, name: str) -> Opened:
     header = png.read_still(stream, name)
-    turn = gathered(header).orientation
-    decode = partial(png.read_png, stream, header)
-    return Opened(header.height, header.width, turn, decode, 1 if header.bits <= 8 else 2)
+    metadata, sample_bytes = gathered(header), 1 if header.bits <= 8 else 2
+    size = (header.height, header.width, metadata.orientation)
+    if png.has_rows(header):
+        rows = partial(png.rows, stream, header, metadata)
+        return Opened(*size, rows, sample_bytes, by_rows=True)
+    return Opened(*size, _whole(partial(png.read_png, stream, header, metadata)), sample_bytes)
 
 
 def _tiff(stream: BinaryIO, head: bytes, name: str) -> Opened:
-    file = open_tiff(stream)
+    file = open_tiff(stream)  # closed with the stream
     page = first_page(stream, file, name)
-    turn = read_metadata(stream, page).orientation
-    decode = partial(tiff.read_tiff, stream, file, page, name)
-    return Opened(page.height, page.width, turn, decode, 4)
+    metadata = read_metadata(stream, page)
+    rows = partial(tiff.rows, stream, file, page, metadata, name)
+    return Opened(page.height, page.width, metadata.orientation, rows, 4, by_rows=True)
+
+
+def _whole(decode: Callable[[], Picture]) -> Callable[[], BandSource]:
+    """The source of a picture that is decoded at once."""
+    return lambda: in_memory(decode())
 
 
 def _jp2(stream: BinaryIO, head: bytes, name: str) -> Opened:
@@ -95,7 +106,7 @@ def _jp2(stream: BinaryIO, head: bytes, name: str) -> Opened:
         return eight_bit.read_eight_bit(image, "JPEG2000", header.bits, name, header.metadata)
 
     turn = header.metadata.orientation
-    return Opened(header.height, header.width, turn, decode, 1 if header.bits <= 8 else 2)
+    return Opened(header.height, header.width, turn, _whole(decode), 1 if header.bits <= 8 else 2)
 
 
 def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
@@ -121,7 +132,7 @@ def _jpeg(stream: BinaryIO, head: bytes, name: str) -> Opened:
         noted = replace(metadata, warnings=(*metadata.warnings, jpeg.NO_END))
         return read(again, metadata=noted, lossless=lossless)
 
-    return Opened(image.height, image.width, metadata.orientation, decode, channels=3)
+    return Opened(image.height, image.width, metadata.orientation, _whole(decode), channels=3)
 
 
 def _jpeg_metadata(image: eight_bit.ImageFile, segments: jpeg.Jpeg) -> Metadata:
@@ -153,7 +164,7 @@ def _deep_jpeg(stream: BinaryIO, data: bytes, segments: jpeg.Jpeg, name: str) ->
         )  # fmt: skip
 
     height, width = segments.height, segments.width
-    return Opened(height, width, metadata.orientation, decode, 2, channels=3)
+    return Opened(height, width, metadata.orientation, _whole(decode), 2, channels=3)
 
 
 def _bmp(stream: BinaryIO, head: bytes, name: str) -> Opened:
@@ -163,7 +174,7 @@ def _bmp(stream: BinaryIO, head: bytes, name: str) -> Opened:
     if masked is None:
         return _by_pillow(stream, head, name, kind="BMP", icc=icc)
     decode = partial(bmp.read_masked, stream, masked, Metadata(icc=icc, dpi=masked.dpi))
-    return Opened(masked.height, masked.width, 1, decode, 1 if masked.bits <= 8 else 2)
+    return Opened(masked.height, masked.width, 1, _whole(decode), 1 if masked.bits <= 8 else 2)
 
 
 def _ppm(stream: BinaryIO, head: bytes, name: str) -> Opened:
@@ -171,7 +182,7 @@ def _ppm(stream: BinaryIO, head: bytes, name: str) -> Opened:
     if header is None:
         return _by_pillow(stream, head, name, kind="PPM")
     decode = partial(netpbm.read_deep, stream, header, name)
-    return Opened(header.height, header.width, 1, decode, 2, channels=3)
+    return Opened(header.height, header.width, 1, _whole(decode), 2, channels=3)
 
 
 def _webp(stream: BinaryIO, head: bytes, name: str) -> Opened:
@@ -195,7 +206,7 @@ def _avif(stream: BinaryIO, head: bytes, name: str) -> Opened:
         )
 
     height, width = box[3] - box[1], box[2] - box[0]
-    return Opened(height, width, metadata.orientation, decode, 1 if bits <= 8 else 2)
+    return Opened(height, width, metadata.orientation, _whole(decode), 1 if bits <= 8 else 2)
 
 
 def _by_pillow(
@@ -214,7 +225,7 @@ def _by_pillow(
     metadata = metadata.without(beside.behind(tail, metadata.xmp))
     decode = partial(eight_bit.read_eight_bit, image, kind, 8, name, metadata, lossless=lossless)
     sample_bytes = 2 if image.mode.startswith("I") else 1
-    return Opened(image.height, image.width, metadata.orientation, decode, sample_bytes)
+    return Opened(image.height, image.width, metadata.orientation, _whole(decode), sample_bytes)
 
 
 _OPENERS: dict[str, Callable[[BinaryIO, bytes, str], Opened]] = {

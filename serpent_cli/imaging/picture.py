@@ -1,6 +1,6 @@
 """Picture: pixels in the file's own depth, with everything that must survive beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,11 @@ class Picture:
     def max_value(self) -> float:
         """Full white: 255, 65535 or 1.0."""
         return MAX_VALUES[self.pixels.dtype.name]
+
+    def rows(self, start: int, stop: int) -> "Picture":
+        """Rows [start, stop) with all that lies beside them; the samples are views."""
+        alpha = None if self.alpha is None else self.alpha[start:stop]
+        return replace(self, pixels=self.pixels[start:stop], alpha=alpha)
 
     def channels(self) -> Samples:
         """Gather the channels as a file holds them.

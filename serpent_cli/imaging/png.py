@@ -1,27 +1,39 @@
 """PNG in every depth: the pixels, by imagecodecs (libpng).
 
-Source: PNG Specification, third edition (W3C 2025).
+Source: PNG Specification, third edition (W3C 2025), sections 7 and 10.
 """
 
 import struct
 import zlib
+from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.damage import CutOffError, decoder
 from serpent_cli.imaging.deep import split_channels
 from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.png_chunks import GREY, PALETTE, SIGNATURE, Header, read_header, walk
-from serpent_cli.imaging.png_inflate import check_pixels
-from serpent_cli.imaging.png_metadata import WANTED, gathered, metadata_chunks
+from serpent_cli.imaging.png_chunks import (
+    GREY,
+    PALETTE,
+    SIGNATURE,
+    Header,
+    chunk,
+    header_chunk,
+    read_header,
+    walk,
+)
+from serpent_cli.imaging.png_inflate import Inflated, check_pixels
+from serpent_cli.imaging.png_metadata import WANTED
 
-# Within 2 % of the size of the default level, 6, at half its time on 16-bit photographs.
-_LEVEL = 4
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+_BAND_BYTES = 4 << 20
 
 
 def read_still(stream: BinaryIO, name: str) -> Header:
@@ -44,12 +56,72 @@ def read_still(stream: BinaryIO, name: str) -> Header:
     return header
 
 
-def read_png(stream: BinaryIO, header: Header) -> Picture:
-    """Decode a still PNG of any kind.
+def has_rows(header: Header) -> bool:
+    """Whether rows come one after another and stand for themselves.
+
+    They do not where a PNG is interlaced, has a palette or a transparent colour, or fewer than 8
+    bits: these are decoded whole.
+    """
+    plain = not header.interlaced and header.bits >= 8 and b"tRNS" not in header.chunks
+    return plain and header.colour_type in _CHANNELS
+
+
+def rows(stream: BinaryIO, header: Header, metadata: Metadata) -> BandSource:
+    """Offer the rows of a PNG that `has_rows`.
+
+    They are inflated here, and unfiltered and unpacked by libpng, which reads whole files only, as
+    imagecodecs offers it. So each band of filtered rows is given to it as a small PNG of its own,
+    uncompressed, below the row that stands above it: filters look no farther back.
+
+    Args:
+        stream: The whole file, seekable; it must stay open.
+        header: As `read_still` gave it.
+        metadata: As `png_metadata.gathered` gave it.
+    """
+    channels = _CHANNELS[header.colour_type]
+    dtype = np.dtype(np.uint8 if header.bits == 8 else np.uint16)
+    height, width = upright_size(header.height, header.width, metadata.orientation)
+    pixels, alpha = blank(height, width, dtype, alpha=channels in (2, 4))
+    head = metadata.picture(pixels, alpha, channels < 3, format="PNG")
+    step = max(1, _BAND_BYTES // (header.width * channels * dtype.itemsize))
+    begin = partial(_bands, stream, header, channels, step)
+    return BandSource(head, step, begin, orientation=metadata.orientation)
+
+
+def _bands(stream: BinaryIO, header: Header, channels: int, step: int) -> Iterator[Samples]:
+    row_bytes = header.width * channels * header.bits // 8
+    filtered = Inflated(stream)
+    above = bytes(row_bytes)
+    for top in range(0, header.height, step):
+        count = min(step, header.height - top)
+        rows = filtered.read(count * (1 + row_bytes))
+        band = _unfilter(above, rows, header, count)
+        last = band[-1] if header.bits == 8 else band[-1].astype(">u2")
+        above = last.tobytes()
+        if top + count == header.height:
+            filtered.finish()
+        yield band.reshape(count, header.width, channels)
+
+
+def _unfilter(above: bytes, rows: bytes, header: Header, count: int) -> Samples:
+    """Give libpng the row above, unfiltered, and `count` filtered ones; return the latter."""
+    parts = (
+        SIGNATURE,
+        header_chunk(count + 1, header.width, header.bits, header.colour_type),
+        chunk(b"IDAT", zlib.compress(b"\0" + above + rows, 0)),
+        chunk(b"IEND", b""),
+    )
+    with decoder():
+        return imagecodecs.png_decode(b"".join(parts))[1:]
+
+
+def read_png(stream: BinaryIO, header: Header, metadata: Metadata) -> Picture:
+    """Decode a still PNG of any kind at once.
 
     Args:
         stream: The whole file, seekable.
         header: As `read_still` gave it.
+        metadata: As `png_metadata.gathered` gave it.
 
     Returns:
         uint8 or uint16 pixels; palettes become colour, or grey where all their colours are.
@@ -61,7 +133,6 @@ def read_png(stream: BinaryIO, header: Header) -> Picture:
     with decoder():
         samples: Samples = imagecodecs.png_decode(_pixels_only(stream))
     samples = _apply_deep_grey_key(samples, header)
-    metadata = gathered(header)
     if header.colour_type == PALETTE and metadata.icc is None and _grey_palette(header):
         samples = samples[..., 0] if samples.shape[2] == 3 else samples[..., ::3]
     pixels, alpha, grey = split_channels(samples, metadata.orientation)
@@ -82,7 +153,7 @@ def _pixels_only(stream: BinaryIO) -> bytes:
             if len(part) < length + 12:
                 raise CutOffError("PNG chunk cut off")
             parts.append(part)
-    parts.append(struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND")))
+    parts.append(chunk(b"IEND", b""))
     return b"".join(parts)
 
 
@@ -100,29 +171,3 @@ def _grey_palette(header: Header) -> bool:
     colours = np.frombuffer(header.chunks.get(b"PLTE", b""), np.uint8)
     colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
     return bool((colours == colours[:, :1]).all())
-
-
-def write_png(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
-    """Encode a picture with its metadata; float32 is rounded to 16 bits.
-
-    Args:
-        picture: Any depth.
-        metadata: What to store beside the pixels.
-        stream: Where to write, from its current position.
-
-    Raises:
-        RuntimeError: libpng refuses the picture (a side over a million pixels).
-    """
-    channels = picture.channels()
-    if channels.dtype == np.float32:
-        channels = to_depth(channels, np.uint16)
-    if 1 in channels.shape:
-        # NumPy leaves any stride on an axis of length 1; the encoder wants the canonical one.
-        channels = channels.copy(order="C")
-    data = memoryview(imagecodecs.png_encode(channels, level=_LEVEL))
-    after_header = len(SIGNATURE) + 25
-    stream.write(data[:after_header])
-    for kind, body in metadata_chunks(metadata):
-        stream.write(struct.pack(">I", len(body)) + kind + body)
-        stream.write(struct.pack(">I", zlib.crc32(kind + body)))
-    stream.write(data[after_header:])

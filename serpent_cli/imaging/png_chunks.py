@@ -61,6 +61,17 @@ class Header:
         return max(1, struct.unpack(">I", control[:4])[0]) if len(control) >= 8 else 1
 
 
+def chunk(kind: bytes, data: bytes | memoryview) -> bytes:
+    """Frame a chunk: length, kind, data, checksum."""
+    check = zlib.crc32(data, zlib.crc32(kind))
+    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", check)))
+
+
+def header_chunk(height: int, width: int, bits: int, colour_type: int) -> bytes:
+    """The IHDR chunk of a picture that is not interlaced."""
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
+
+
 def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
     """Walk over all chunks without decoding pixels.
 

@@ -3,13 +3,15 @@
 import io
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import formats
+from serpent_cli.imaging.bands import BandReader, BandSource
 from serpent_cli.imaging.damage import DamageError, one_sentence
-from serpent_cli.imaging.kinds import open_kind
+from serpent_cli.imaging.kinds import Opened, open_kind
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture
 
@@ -17,6 +19,27 @@ DEFAULT_MAX_PIXELS = 500_000_000
 """Pictures with more pixels than this are refused unless the caller raises the limit."""
 
 Source = str | Path | bytes | BinaryIO
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What planning needs to know of a picture before it is read.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        sample_bytes: Bytes of one sample.
+        channels: Samples per pixel of a `Picture`: 3, or 4 with alpha.
+        whole: It is decoded whole even when it is read by bands.
+        step: Rows that are decoded at one time.
+    """
+
+    height: int
+    width: int
+    sample_bytes: int
+    channels: int
+    whole: bool
+    step: int
 
 
 def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -37,13 +60,8 @@ def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pictu
         PictureError: Missing, empty, truncated, damaged, too large, animated, or not a
             supported picture.
     """
-    with opened(path) as (stream, name):
-        head = read_head(stream, name)
-        kind = formats.sniff(head, name)
-        with one_sentence(name):
-            found = open_kind(stream, kind, head, name)
-            check_size(found.height, found.width, name, max_pixels)
-            return found.decode()
+    with opened(path) as (stream, name), one_sentence(name):
+        return _source(stream, name, max_pixels).whole()
 
 
 def read_size(path: Source) -> tuple[int, int]:
@@ -58,12 +76,62 @@ def read_size(path: Source) -> tuple[int, int]:
     Raises:
         PictureError: As for `read_picture`, as far as the header shows it.
     """
-    with opened(path) as (stream, name):
-        head = read_head(stream, name)
-        kind = formats.sniff(head, name)
-        with one_sentence(name):
-            found = open_kind(stream, kind, head, name)
+    with opened(path) as (stream, name), one_sentence(name):
+        found = _header(stream, name)
     return upright_size(found.height, found.width, found.orientation)
+
+
+@contextmanager
+def open_bands(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Generator[BandReader]:
+    """Open a picture to read it by bands, upright, in the depth of its file.
+
+    The rows are those of `read_picture`, and so is what is refused. A picture whose format or
+    orientation does not allow it is decoded whole when it is opened.
+
+    Args:
+        path: A file's path, its content, or a binary stream.
+        max_pixels: Larger pictures are refused before they are decoded.
+
+    Raises:
+        PictureError: As for `read_picture`; what is found only in the pixels when they are read.
+    """
+    with opened(path) as (stream, name):
+        with one_sentence(name):
+            source = _source(stream, name, max_pixels).upright()
+        yield BandReader(source, name)
+
+
+def read_layout(path: Source) -> Layout:
+    """Read only the header, for planning.
+
+    Where it does not tell the depth, the deepest that the format can have is given.
+
+    Raises:
+        PictureError: As for `read_size`.
+    """
+    with opened(path) as (stream, name), one_sentence(name):
+        found = _header(stream, name)
+        if found.by_rows and found.orientation == 1:
+            check_size(found.height, found.width, name, 1 << 62)
+            source = found.source()
+            head = source.head
+            channels = 3 if head.alpha is None else 4
+            return Layout(
+                head.height, head.width, head.pixels.itemsize, channels, False, source.step
+            )
+        height, width = upright_size(found.height, found.width, found.orientation)
+        return Layout(height, width, found.sample_bytes, found.channels, True, height)
+
+
+def _header(stream: BinaryIO, name: str) -> Opened:
+    head = read_head(stream, name)
+    return open_kind(stream, formats.sniff(head, name), head, name)
+
+
+def _source(stream: BinaryIO, name: str, max_pixels: int) -> BandSource:
+    found = _header(stream, name)
+    check_size(found.height, found.width, name, max_pixels)
+    return found.source()
 
 
 def check_size(height: int, width: int, name: str, max_pixels: int) -> None:

@@ -29,6 +29,7 @@ _ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _LZW, _OLD_JPEG = 5, 6
 _MAX_TILE, _HEADER = 1 << 22, 8
 _MAX_CHANNELS = 32
+_PLANAR = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,10 @@ def first_page(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Page:
         )
     with decoder():
         _check_tags(stream, tiff, raw)
+        # tifffile counts planes for any number but 1, and their tiles only for 2: it would leave
+        # what memory held before in the planes that it does not decode.
+        if int(raw.samplesperpixel) > 1 and raw.planarconfig not in _PLANAR:
+            raise DamageError("TIFF channels neither side by side nor in planes")
         return _taken_over(raw)
 
 

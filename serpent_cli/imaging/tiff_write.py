@@ -1,78 +1,159 @@
-"""Writing TIFF: tifffile lays out the pixels, then our own directory takes EXIF in.
+"""TIFF, written in rows of deflated tiles as they become full, the directory at the end.
 
-tifffile cannot write the EXIF and GPS directories, so the first directory is written a second
-time at the end of the file, with them, and the header is pointed to it.
+A file of up to 4 GiB is a classic TIFF, a larger one a BigTIFF. The header is written last: until
+then nobody knows how small the tiles become. Sources: TIFF 6.0, section 15 and technical note 2 of
+Adobe's; Adobe Photoshop TIFF Technical Note 3 (floating-point predictor); the BigTIFF design.
 """
 
 import struct
+import zlib
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import partial
 from typing import BinaryIO
 
-import tifffile
+import imagecodecs
+import numpy as np
 
 from serpent_cli.imaging import ifd
+from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.metadata import DESCRIPTIVE_TAGS, Metadata
-from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.piece_writer import PieceWriter
 
-_XMP = 700
-_CLASSIC_LIMIT = (1 << 32) - (1 << 25)
+SIDE = 256
+"""Rows and columns of a tile."""
+
+CLASSIC_LIMIT = 1 << 32
+_LEVEL = 4  # of deflate: within 6 % of the size of level 6 at half its time
+_HEADER_BYTES = 16
+_WAITING_BYTES = 64 << 20
+_BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 3, 4, 5, 7, 16
+_CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _LONG8: "Q"}
+_DEFLATE, _DIFFERENCES, _FLOAT_BYTES, _STRAIGHT, _FLOAT, _NO_UNIT, _INCH = 8, 2, 3, 2, 3, 1, 2
 
 
-def write_tiff(picture: Picture, metadata: Metadata, stream: BinaryIO) -> tuple[str, ...]:
-    """Encode a picture in its own depth, deflated, with its metadata.
+class TiffRows(PieceWriter[bytes]):
+    """Encodes a picture from the top down, in its own depth.
 
     Args:
-        picture: Any depth.
+        head: The picture; its samples do not matter.
         metadata: What to store beside the pixels.
-        stream: A new file, opened for reading and writing.
-
-    Returns:
-        Sentences about what could not be kept.
+        stream: A new file, seekable.
     """
-    channels = picture.channels()
-    order = "<"
-    if metadata.exif:
-        order = ifd.byte_order(metadata.exif)
-    tifffile.imwrite(
-        stream,
-        channels,
-        byteorder="<" if order == "<" else ">",
-        photometric="minisblack" if picture.grey else "rgb",
-        planarconfig="contig" if channels.ndim == 3 else None,
-        extrasamples=["unassalpha"] if picture.alpha is not None else None,
-        compression="adobe_deflate",
-        predictor=True,
-        iccprofile=metadata.icc,
-        resolution=metadata.dpi or metadata.density,
-        resolutionunit="inch" if metadata.dpi else "none" if metadata.density else None,
-        extratags=[(_XMP, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else None,
-        software=False,
-        metadata=None,
-    )
-    if not metadata.exif:
-        return ()
-    if stream.seek(0, 2) > _CLASSIC_LIMIT:
-        return ("EXIF cannot be kept in a TIFF of more than 4 GiB",)
-    _attach_exif(stream, metadata.exif, order)
-    return ()
+
+    def __init__(self, head: Picture, metadata: Metadata, stream: BinaryIO) -> None:
+        super().__init__(SIDE, _WAITING_BYTES)
+        self._head, self._metadata, self._stream = head, metadata, stream
+        self._order = ifd.byte_order(metadata.exif) if metadata.exif else "<"
+        self._offsets, self._sizes = list[int](), list[int]()
+        self._end_at = stream.write(bytes(_HEADER_BYTES))
+
+    def _encode(self, piece: Samples) -> None:
+        for left in range(0, self._head.width, SIDE):
+            tile = np.zeros((SIDE, SIDE, piece.shape[2]), piece.dtype)
+            part = piece[:, left : left + SIDE]
+            tile[: part.shape[0], : part.shape[1]] = part
+            self._pool.put(partial(encode_tile, tile, self._order), 2 * tile.nbytes)
+
+    def _store(self, result: bytes) -> None:
+        self._offsets.append(self._end_at)
+        self._sizes.append(len(result))
+        # Offsets are even.
+        self._end_at += self._stream.write(result + b"\0" * ((self._end_at + len(result)) % 2))
+
+    def _end(self) -> None:
+        """Write the directory, then the header that points to it."""
+        wide = self._end_at + 16 * len(self._sizes) + self._metadata_bytes() > CLASSIC_LIMIT
+        directory = self._directory(wide=wide)
+        self._stream.seek(self._end_at)
+        self._stream.write(directory.serialise(self._order, self._end_at, wide=wide))
+        self._stream.seek(0)
+        mark, order = (b"II" if self._order == "<" else b"MM"), self._order
+        if wide:
+            self._stream.write(mark + struct.pack(order + "HHHQ", 43, 8, 0, self._end_at))
+        else:
+            self._stream.write(mark + struct.pack(order + "HI", 42, self._end_at))
+        self._stream.seek(0, 2)
+
+    def _metadata_bytes(self) -> int:
+        """More bytes than all of the directory but the tiles' places takes."""
+        found = (self._metadata.icc, self._metadata.exif, self._metadata.xmp)
+        return 65536 + 2 * sum(len(each or b"") for each in found)
+
+    def _directory(self, *, wide: bool) -> ifd.Tree:
+        head, samples = self._head, channel_count(self._head)
+        floats = head.pixels.dtype == np.float32
+        place = _LONG8 if wide else _LONG
+        entries = [
+            self._entry(256, _LONG, [head.width]),
+            self._entry(257, _LONG, [head.height]),
+            self._entry(258, _SHORT, [8 * head.pixels.itemsize] * samples),
+            self._entry(259, _SHORT, [_DEFLATE]),
+            self._entry(262, _SHORT, [1 if head.grey else 2]),
+            self._entry(277, _SHORT, [samples]),
+            self._entry(284, _SHORT, [1]),
+            self._entry(317, _SHORT, [_FLOAT_BYTES if floats else _DIFFERENCES]),
+            self._entry(322, _SHORT, [SIDE]),
+            self._entry(323, _SHORT, [SIDE]),
+            self._entry(324, place, self._offsets),
+            self._entry(325, _LONG, self._sizes),
+        ]
+        if head.alpha is not None:
+            entries.append(self._entry(338, _SHORT, [_STRAIGHT]))
+        if floats:
+            entries.append(self._entry(339, _SHORT, [_FLOAT] * samples))
+        return self._with_metadata(entries)
+
+    def _with_metadata(self, entries: list[ifd.Entry]) -> ifd.Tree:
+        metadata = self._metadata
+        resolution = metadata.dpi or metadata.density
+        if resolution:
+            entries += [
+                self._entry(tag, _RATIONAL, _ratio(value))
+                for tag, value in zip((282, 283), resolution, strict=True)
+            ]
+            entries.append(self._entry(296, _SHORT, [_INCH if metadata.dpi else _NO_UNIT]))
+        if metadata.xmp:
+            entries.append(ifd.Entry(700, _BYTE, len(metadata.xmp), metadata.xmp))
+        if metadata.icc:
+            entries.append(ifd.Entry(34675, _UNDEFINED, len(metadata.icc), metadata.icc))
+        if not metadata.exif:
+            return ifd.Tree(entries)
+        fetch = ifd.fetch_from(metadata.exif)
+        try:
+            exif = ifd.read_tree(fetch, ifd.read_first(fetch))
+        except (ValueError, struct.error):
+            return ifd.Tree(entries)
+        described = [entry for entry in exif.entries if entry.tag in DESCRIPTIVE_TAGS]
+        return ifd.Tree(entries + described, exif.children)
+
+    def _entry(self, tag: int, kind: int, values: Iterable[int]) -> ifd.Entry:
+        numbers = list(values)
+        raw = struct.pack(f"{self._order}{len(numbers)}{_CODES[kind]}", *numbers)
+        return ifd.Entry(tag, kind, len(numbers) // (2 if kind == _RATIONAL else 1), raw)
 
 
-def _attach_exif(stream: BinaryIO, exif: bytes, order: str) -> None:
-    def fetch(offset: int, size: int) -> bytes:
-        stream.seek(offset)
-        return stream.read(size)
+def _ratio(value: float) -> tuple[int, int]:
+    """A resolution as numerator and denominator of 32 bits each."""
+    ratio = Fraction(value).limit_denominator(min(1_000_000, int((2**32 - 1) / max(value, 1))))
+    return ratio.numerator, ratio.denominator
 
-    try:
-        source = ifd.read_tree(ifd.fetch_from(exif), ifd.read_first(ifd.fetch_from(exif)))
-        directory = ifd.read_first(fetch)
-    except (ValueError, struct.error):
-        return
-    entries = dict(directory.entries)
-    for entry in source.entries:
-        if entry.tag in DESCRIPTIVE_TAGS:
-            entries.setdefault(entry.tag, entry)
-    end = stream.seek(0, 2)
-    end += stream.write(b"\0" * (end % 2))
-    stream.write(ifd.Tree(list(entries.values()), source.children).serialise(order, end))
-    stream.seek(4)
-    stream.write(struct.pack(order + "I", end))
-    stream.seek(0, 2)
+
+def encode_tile(tile: Samples, order: str) -> bytes:
+    """Predict and deflate a tile.
+
+    Args:
+        tile: (h, w, C), changed here.
+        order: "<" or ">", of the file's samples.
+    """
+    stored = tile.dtype.newbyteorder("<" if order == "<" else ">")
+    if tile.dtype == np.float32:
+        ordered = tile.astype(stored)
+        data = imagecodecs.floatpred_encode(ordered, axis=-2).tobytes()
+    else:
+        tile[:, 1:] -= tile[:, :-1].copy()
+        data = tile.astype(stored, copy=False).tobytes()
+    if imagecodecs.DEFLATE.available:  # libdeflate, several times as fast as zlib
+        return bytes(imagecodecs.deflate_encode(data, _LEVEL))
+    return zlib.compress(data, _LEVEL)

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from serpent_cli.imaging.alpha import fill_transparent
-from serpent_cli.imaging.band_source import channel_count, resized
-from serpent_cli.imaging.bands import BandReader
+from serpent_cli.imaging.bands import BandReader, channel_count, resized
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.restoration.difference import DifferenceMeter

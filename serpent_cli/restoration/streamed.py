@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from serpent_cli.errors import PictureError, SerpentError
-from serpent_cli.imaging.band_source import resized
 from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
-from serpent_cli.imaging.bands import BandReader, open_bands, read_layout
-from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS
+from serpent_cli.imaging.bands import BandReader, resized
+from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, open_bands, read_layout
 from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, OnTile, RegionReader
 from serpent_cli.restoration.difference import Difference

@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import open_bands, read_picture, read_size
 from tests.endurance import workers
 from tests.endurance.damage import mutated
 from tests.endurance.report import Check

@@ -11,9 +11,8 @@ from PIL import Image, ImageOps
 
 from serpent_cli.imaging import ifd
 from serpent_cli.imaging.avif_boxes import Facts
-from serpent_cli.imaging.bands import read_layout
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 
 MAKER_NOTE, ORIENTATION = 0x927C, 0x0112

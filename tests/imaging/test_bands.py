@@ -14,10 +14,9 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import bands_png, bands_tiff
-from serpent_cli.imaging.bands import open_bands, read_layout
+from serpent_cli.imaging import png, tiff
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_layout, read_picture
 from serpent_cli.imaging.write import write_picture
 
 Make = Callable[..., Picture]
@@ -28,7 +27,7 @@ KINDS = list(itertools.product(("uint8", "uint16", "float32"), (False, True), (F
 @pytest.fixture(autouse=True)
 def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many bands in small pictures."""
-    for module in (bands_png, bands_tiff):
+    for module in (png, tiff):
         monkeypatch.setattr(module, "_BAND_BYTES", 10_000)
 
 
@@ -194,10 +193,10 @@ def test_every_filter_of_a_png_is_undone(
     split = [data[:1], data[1:500], b"", data[500:]]
     path = tmp_path / "in.png"
     path.write_bytes(
-        bands_png.SIGNATURE
-        + bands_png.header_chunk(*pixels.shape[:2], 8, 2)
-        + b"".join(bands_png.chunk(b"IDAT", part) for part in split)
-        + bands_png.chunk(b"IEND", b"")
+        png.SIGNATURE
+        + png.header_chunk(*pixels.shape[:2], 8, 2)
+        + b"".join(png.chunk(b"IDAT", part) for part in split)
+        + png.chunk(b"IEND", b"")
     )
     with Image.open(path) as image:
         np.testing.assert_array_equal(np.asarray(image), pixels, "the oracle is a PNG")
@@ -233,10 +232,10 @@ def test_a_png_with_too_few_rows_is_truncated(tmp_path: Path) -> None:
     rows = zlib.compress(bytes(31 * 10))
     path = tmp_path / "in.png"
     path.write_bytes(
-        bands_png.SIGNATURE
-        + bands_png.header_chunk(20, 10, 8, 2)
-        + bands_png.chunk(b"IDAT", rows)
-        + bands_png.chunk(b"IEND", b"")
+        png.SIGNATURE
+        + png.header_chunk(20, 10, 8, 2)
+        + png.chunk(b"IDAT", rows)
+        + png.chunk(b"IEND", b"")
     )
     with open_bands(path) as reader, pytest.raises(PictureError, match="truncated"):
         reader.rows(0, 20)
@@ -288,10 +287,10 @@ def test_only_rows_in_reach_are_held(tmp_path: Path) -> None:
     path = tmp_path / "in.png"
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     path.write_bytes(
-        bands_png.SIGNATURE
-        + bands_png.chunk(b"IHDR", head)
-        + bands_png.chunk(b"IDAT", data)
-        + bands_png.chunk(b"IEND", b"")
+        png.SIGNATURE
+        + png.chunk(b"IHDR", head)
+        + png.chunk(b"IDAT", data)
+        + png.chunk(b"IEND", b"")
     )
     with open_bands(path) as reader:
         reader.rows(20_000, 20_001)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import read_layout
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import read_layout, read_picture, read_size
 
 INFO, V2, V3, V4, V5 = 40, 52, 56, 108, 124
 FIELDS, ALPHA_FIELDS = 3, 6

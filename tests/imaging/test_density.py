@@ -10,11 +10,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from serpent_cli.imaging.band_source import resized
 from serpent_cli.imaging.band_writer import BandWriter
-from serpent_cli.imaging.bands import open_bands
+from serpent_cli.imaging.bands import resized
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_picture
 from serpent_cli.imaging.write import write_picture
 
 
@@ -70,6 +69,12 @@ def test_it_is_written(astronaut, tmp_path, suffix):
     if suffix == "jpg":
         with Image.open(tmp_path / "a.jpg") as image:
             assert (image.info["jfif_unit"], image.info["jfif_density"]) == (0, (1, 2))
+
+
+@pytest.mark.parametrize("dpi", [(71.9999, 300.3), (0.001, 999_999.5), (1 / 3, 72.0)])
+def test_resolutions_are_kept_to_six_places(astronaut, tmp_path, dpi):
+    write_picture(Picture(astronaut, dpi=dpi), tmp_path / "a.tif")
+    assert read_picture(tmp_path / "a.tif").dpi == pytest.approx(dpi, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "jp2", "bmp"])

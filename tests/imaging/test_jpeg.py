@@ -9,8 +9,7 @@ from PIL import Image
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import jpeg
-from serpent_cli.imaging.bands import read_layout
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 
 

@@ -12,9 +12,8 @@ from PIL import Image
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import bands, eight_bit, kinds, png
-from serpent_cli.imaging.bands import open_bands, read_layout
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder, one_sentence
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import open_bands, read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 
 

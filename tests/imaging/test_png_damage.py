@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import bands_png
-from serpent_cli.imaging.bands import open_bands
+from serpent_cli.imaging import png
 from serpent_cli.imaging.png_chunks import SIGNATURE
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_picture
 
 
 def whole(path: Path) -> np.ndarray:
@@ -34,7 +33,7 @@ WAYS: list[Callable[[Path], np.ndarray]] = [whole, by_bands]
 
 @pytest.fixture(autouse=True)
 def small_bands(monkeypatch):
-    monkeypatch.setattr(bands_png, "_BAND_BYTES", 10_000)
+    monkeypatch.setattr(png, "_BAND_BYTES", 10_000)
 
 
 @pytest.fixture
@@ -45,10 +44,10 @@ def sound(make_picture) -> bytes:
     packed = zlib.compress(rows.tobytes(), 0)
     return (
         SIGNATURE
-        + bands_png.header_chunk(60, 70, 8, 2)
-        + bands_png.chunk(b"IDAT", packed[:-4])
-        + bands_png.chunk(b"IDAT", packed[-4:])
-        + bands_png.chunk(b"IEND", b"")
+        + png.header_chunk(60, 70, 8, 2)
+        + png.chunk(b"IDAT", packed[:-4])
+        + png.chunk(b"IDAT", packed[-4:])
+        + png.chunk(b"IEND", b"")
     )
 
 

@@ -7,8 +7,7 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import open_bands
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import open_bands, read_picture, read_size
 
 
 @pytest.fixture
@@ -165,3 +164,38 @@ def test_tiles_without_rows_or_columns_are_damage(deep, tag):
     data[place : place + 2] = bytes(2)
     with pytest.raises(PictureError, match="damaged"):
         read_picture(bytes(data))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_planes_under_a_number_that_means_nothing_are_damage(deep, number):
+    stream = io.BytesIO()
+    planes = np.ascontiguousarray(np.moveaxis(deep, 2, 0))
+    tifffile.imwrite(stream, planes, photometric="rgb", planarconfig="separate", tile=(16, 16))
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        place = file.pages.first.tags[284].valueoffset
+    data = bytearray(stream.getvalue())
+    np.testing.assert_array_equal(read_picture(bytes(data)).pixels, deep)
+    data[place] = number
+    # Before, the second plane and the third were whatever memory had held.
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(bytes(data))
+    with pytest.raises(PictureError, match="damaged"), open_bands(bytes(data)):
+        pass
+
+
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+def test_differences_without_compression_begin_anew_in_each_row(deep, tile):
+    width = tile[1] if tile else deep.shape[1]
+    stored = deep.copy()
+    for left in range(0, deep.shape[1], width):
+        row = deep[:, left : left + width]
+        stored[:, left + 1 : left + width] -= row[:, :-1]
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, stored, photometric="rgb", metadata=None, tile=tile, software=False,
+                     description="x" * 40)  # fmt: skip
+    # The description gives way to the tag that says how the samples are to be read.
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        place = file.pages.first.tags[270].offset
+    data = bytearray(stream.getvalue())
+    data[place : place + 12] = struct.pack("<HHII", 317, 3, 1, 2)
+    np.testing.assert_array_equal(read_picture(bytes(data)).pixels, deep)

@@ -8,9 +8,8 @@ import pytest
 import tifffile
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_picture
 from serpent_cli.imaging.write import write_picture
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSET, SAMPLES, ROWS, BYTES, COLOURS, EXTRA = (

@@ -13,7 +13,7 @@ from serpent_cli.settings import own_process
 own_process()  # as a command does
 from pathlib import Path
 import numpy as np, torch
-from serpent_cli.imaging.bands import open_bands
+from serpent_cli.imaging.read import open_bands
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serpent_cli.errors import PictureError, SerpentError, UsageError
-from serpent_cli.imaging.bands import open_bands
 from serpent_cli.imaging.picture import MAX_VALUES, Picture
-from serpent_cli.imaging.read import read_picture
+from serpent_cli.imaging.read import open_bands, read_picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.footprint import Streams
