@@ -92,6 +92,10 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     The blocks of an S-block are alike: one of each is laid out, so that a configuration from
     elsewhere cannot make us build hundreds.
     """
+    if config.topology == "cst":
+        with torch.device("meta"):
+            whole: dict[str, Tensor] = build_model(config).state_dict()
+        return {name: tuple(parameter.shape) for name, parameter in whole.items()}
     depths = {
         **{f"d{i + 1}.blocks": depth for i, depth in enumerate(config.depths_down)},
         **{f"u{i + 1}.blocks": depth for i, depth in enumerate(config.depths_up)},

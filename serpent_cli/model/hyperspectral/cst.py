@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.hyperspectral.cfsdcn import BANDS, ConvFeedForward
 from serpent_cli.model.hyperspectral.hashed_attention import Hash, HashedAttention, draw_hash
 from serpent_cli.model.hyperspectral.sparsity import SparsityEstimator
@@ -179,3 +180,19 @@ class CST(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
+
+
+class SnapshotNet(CST):
+    """CST as a weight file describes it: (B, 2 T, H, W), shifted snapshot and mask, to a cube."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(CSTConfig(depths=config.depths_down, width=config.channels))
+        self.record = config
+
+    def forward(
+        self, shifted: Tensor, mask: Tensor | None = None, hash_of: Hash | None = None
+    ) -> Tensor:
+        """Reconstruct a batch, from one tensor of both or from two."""
+        if mask is None:
+            shifted, mask = shifted.chunk(2, dim=1)
+        return super().forward(shifted, mask, hash_of)

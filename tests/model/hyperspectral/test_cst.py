@@ -1,10 +1,18 @@
 """CST's attention, block and network against its authors' numbers, see conftest.py."""
 
+import dataclasses
+
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from serpent_cli.errors import ModelError
+from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.hyperspectral.cst import CST, CSTConfig, SparseBlock
 from serpent_cli.model.hyperspectral.hashed_attention import HashedAttention, draw_hash
+from serpent_cli.model.limits import flops, size_multiple
+from serpent_cli.model.unet import build_model
+from serpent_cli.zoo.checkpoint import shapes_of
 
 
 def hash_of(oracle):
@@ -77,3 +85,43 @@ def test_without_sparsity_every_region_is_attended_to():
     x = torch.rand(1, 28, 64, 64)
     assert network(x, x).shape == x.shape
     assert network.estimators[0].output.weight.shape[0] == 28
+
+
+SMALL = ModelConfig(
+    topology="cst", patch_size=1, channels=28, widths=(28, 56, 112), depths_down=(1, 1, 2),
+    depths_up=(1, 1, 2), depth_bottleneck=0,
+)  # fmt: skip
+
+
+def test_a_weight_file_describes_it(parameters):
+    assert ModelConfig.from_dict(SMALL.record()) == SMALL
+    assert parameters(lambda: build_model(SMALL)) == parameters(CST)
+    shapes = shapes_of(SMALL)
+    assert shapes["bottleneck.1.mixer.project_q.weight"] == (336, 112)
+    assert "bottleneck.2.mixer.project_q.weight" not in shapes
+    assert size_multiple(SMALL) == 64
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"widths": (28, 56, 110)}, {"depths_up": (1, 2, 2)}, {"patch_size": 2}, {"channels": 27}],
+)
+def test_sizes_that_it_cannot_have_are_refused(wrong):
+    with pytest.raises(ModelError, match="topology cst needs"):
+        dataclasses.replace(SMALL, **wrong)
+
+
+@torch.no_grad()
+def test_one_tensor_of_snapshot_and_mask_will_do():
+    torch.manual_seed(0)
+    network = build_model(SMALL).eval()
+    x, mask = torch.rand(2, 1, 28, 64, 128)
+    torch.testing.assert_close(network(torch.cat((x, mask), 1)), network(x, mask))
+
+
+@torch.no_grad()
+def test_its_operations_are_counted_as_torch_counts_them():
+    network, x = build_model(SMALL).eval(), torch.rand(1, 56, 128, 128)
+    with FlopCounterMode(display=False) as counter:
+        network(x)
+    assert flops(SMALL, 128, 128) == pytest.approx(counter.get_total_flops() / 2, rel=1e-3)
