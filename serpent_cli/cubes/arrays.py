@@ -1,7 +1,7 @@
 """Arrays of programs: NumPy's .npy, and MATLAB's .mat of version 5 and before (by SciPy).
 
 Neither says which axis is the bands. Published cubes have them last, (H, W, T): so that is what an
-array is read as, unless its first axis is the shortest.
+array is read as, unless its first axis is less than half of the others.
 """
 
 from pathlib import Path
@@ -56,7 +56,7 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
         PictureError: Missing, damaged, of version 7.3, or without one cube.
         DeviceError: SciPy is not installed.
     """
-    content = _content(path)
+    content = mat_variables(path)
     cubes = [n for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 3]
     if variable is None and len(cubes) != 1:
         found = f"its cubes are {', '.join(cubes)}" if cubes else "no variable has three axes"
@@ -97,7 +97,7 @@ def as_planes(array: Samples, name: str, bands_first: bool | None) -> tuple[Samp
         )
     checked_type(array.dtype, name)
     if bands_first is None:
-        bands_first = array.shape[0] < min(array.shape[1:])
+        bands_first = 2 * array.shape[0] < min(array.shape[1:])
     return (array, False) if bands_first else (np.moveaxis(array, -1, 0), True)
 
 
@@ -107,8 +107,13 @@ def _note(planes: Samples, last: bool) -> str:
     return f"Read as {t} bands of {h}x{w}: the {where} axis is taken for the bands"
 
 
-def _content(path: Path) -> dict[str, Any]:
-    """All variables of a file by name."""
+def mat_variables(path: Path) -> dict[str, Any]:
+    """All variables of a .mat by name.
+
+    Raises:
+        PictureError: Missing, damaged, or of version 7.3.
+        DeviceError: SciPy is not installed.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(520)

@@ -16,7 +16,7 @@ from torch import Tensor
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import Card, Task
 from serpent_cli.zoo.digest import sha256
 from serpent_cli.zoo.header import Header, corrupt, read_header, read_tensors, shown, strict_json
 
@@ -142,7 +142,7 @@ def card_of_file(path: Path) -> Card:
     check_fit(path, header, config)
     return Card(
         name=path.stem,
-        task="deblur" if config.scale == 1 else "upscale",
+        task=_task(config),
         scale=config.scale,
         file=path.name,
         sha256=sha256(path),
@@ -151,6 +151,13 @@ def card_of_file(path: Path) -> Card:
         config=config,
         margin=64,
     )
+
+
+def _task(config: ModelConfig) -> Task:
+    """What a network is for, as far as its sizes tell."""
+    if config.channels != 3:
+        return "reconstruct" if config.topology == "cst" else "denoise"
+    return "deblur" if config.scale == 1 else "upscale"
 
 
 def _config(path: Path, header: Header) -> ModelConfig:

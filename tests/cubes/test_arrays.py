@@ -23,6 +23,16 @@ def test_npy_is_read_and_written_as_it_lies(dtype, last, planes, tmp_path):
     assert again.dtype == stored.dtype.newbyteorder("=")
 
 
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("shape", [(28, 24, 32), (162, 100, 80), (31, 160, 160)])
+def test_what_is_written_is_read_so_again(shape, last, tmp_path):
+    planes = np.zeros(shape, np.uint8)
+    stored = np.moveaxis(planes, 0, -1) if last else planes
+    np.save(tmp_path / "a.npy", stored)
+    told = None if last or shape[0] == 31 else True  # more bands than half a side are to be said
+    assert read_cube(tmp_path / "a.npy", bands_first=told).shape == shape
+
+
 def test_which_axis_is_the_bands_can_be_said(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((30, 20, 20), np.float32))
     assert read_cube(tmp_path / "a.npy").shape == (20, 30, 20)
@@ -35,7 +45,7 @@ def test_which_axis_is_the_bands_can_be_said(tmp_path):
 
 def test_mat_keeps_its_other_variables(planes, tmp_path):
     stored, centres = np.moveaxis(planes, 0, -1), np.arange(0.4, 0.47, 0.01)[:7]
-    labels = np.arange(192).reshape(12, 16)
+    labels = np.arange(320).reshape(16, 20)
     scipy.io.savemat(tmp_path / "a.mat", {"scene": stored, "wavelength": centres, "labels": labels})
     cube = read_cube(tmp_path / "a.mat")
     np.testing.assert_array_equal(cube.planes, planes)

@@ -10,8 +10,8 @@ from serpent_cli.errors import PictureError
 HEADER = """ENVI
 description = {A test,
   over two lines}
-samples = 16
-lines   = 12
+samples = 20
+lines   = 16
 bands   = 7
 header offset = {offset}
 file type = ENVI Standard
@@ -72,7 +72,7 @@ def test_what_is_missing_is_said(planes, tmp_path):
     save(tmp_path, planes)
     whole = (tmp_path / "a.img").read_bytes()
     (tmp_path / "a.img").write_bytes(whole[:-1])
-    with pytest.raises(PictureError, match="it has 2687 of 2688 bytes"):
+    with pytest.raises(PictureError, match="it has 4479 of 4480 bytes"):
         read_cube(tmp_path / "a.hdr")
     (tmp_path / "a.img").unlink()
     with pytest.raises(PictureError, match="no file of samples is beside it"):
@@ -87,9 +87,9 @@ def test_what_is_missing_is_said(planes, tmp_path):
     [
         ("data type = 12", "data type = 6", "data type 6"),
         ("interleave = bsq", "interleave = tiles", "interleave tiles"),
-        ("samples = 16", "samples = many", "does not tell"),
+        ("samples = 20", "samples = many", "does not tell"),
         ("bands   = 7\n", "", "does not tell 'bands'"),
-        ("lines   = 12", "lines   = -12", "make no cube"),
+        ("lines   = 16", "lines   = -16", "make no cube"),
         ("ENVI", "PDS3", "no ENVI header"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_photograph_is_no_cube(channels, photometric, extra, planes, tmp_path)
 @pytest.mark.parametrize("bands", [3, 4, 7])
 def test_a_cube_is_no_photograph(bands, layout, planes, tmp_path):
     save(tmp_path / "a.tif", planes[:bands], layout)
-    assert read_cube(tmp_path / "a.tif").shape == (bands, 12, 16)
+    assert read_cube(tmp_path / "a.tif").shape == (bands, 16, 20)
     with pytest.raises(PictureError, match=f"a cube of {bands} bands, not a photograph") as error:
         read_picture(tmp_path / "a.tif")
     assert "serpent denoise" in error.value.hint
