@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serpent_cli.cli import console
-from serpent_cli.cli.help_pages import INPUT_OUTPUT
+from serpent_cli.cli.help_pages import INPUT_OUTPUT, STYLE
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ Variable = Annotated[
         help="Variable of a .mat file, where it has several.",
         rich_help_panel=INPUT_OUTPUT,
     ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object for each result.", rich_help_panel=STYLE),
 ]
 White = Annotated[
     float | None,

@@ -8,6 +8,7 @@ import typer
 
 from serpent_cli.cli import console, options
 from serpent_cli.cli.cube_files import (
+    Json,
     Output,
     Variable,
     White,
@@ -53,7 +54,7 @@ def denoise(
     tile: options.Tile = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
-    json: options.Json = False,
+    json: Json = False,
 ) -> None:
     """Denoise cubes of many bands: Gaussian noise, stripes and dead pixels, of unknown strength.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serpent_cli.cli import completing, console, options
-from serpent_cli.cli.cube_files import Output, White, check_result, check_white, result_path
+from serpent_cli.cli.cube_files import Json, Output, White, check_result, check_white, result_path
 from serpent_cli.cli.fetching import fetch_model
 from serpent_cli.cli.help_pages import QUALITY, show_examples
 from serpent_cli.cli.progress import progress_bar
@@ -55,7 +55,7 @@ def reconstruct(
     device: options.Device = "auto",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
-    json: options.Json = False,
+    json: Json = False,
 ) -> None:
     """Reconstruct all bands of a scene from one snapshot with a coded aperture (CASSI).
 
