@@ -201,7 +201,8 @@ def test_changelog_and_constraints_fit_the_version() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
     assert "torch==2.13.0" in pins
     extras = project["optional-dependencies"]
-    for requirement in (*project["dependencies"], *(extras["test"] + extras["eval"])):
+    wanted = extras["test"] + extras["cubes"] + extras["eval"]
+    for requirement in (*project["dependencies"], *wanted):
         name = re.split(r"[\[<>=]", requirement)[0]
         if name == project["name"]:
             continue

@@ -89,7 +89,7 @@ def test_hints_name_extras_that_exist() -> None:
 
 
 def test_the_extra_for_tests_holds_the_others() -> None:
-    assert f"{DISTRIBUTION}[eval,ray,serve,train]" in EXTRAS["test"]
+    assert f"{DISTRIBUTION}[cubes,eval,ray,serve,train]" in EXTRAS["test"]
     names = [re.split(r"[\[<>=;]", word)[0] for extra in EXTRAS.values() for word in extra]
     assert len(names) == len(set(names)), "a requirement is written in one extra only"
 

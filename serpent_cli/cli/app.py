@@ -11,10 +11,12 @@ import typer
 
 from serpent_cli.cli import console, deblur, upscale
 from serpent_cli.cli.compare import compare
+from serpent_cli.cli.denoise import denoise
 from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
 from serpent_cli.cli.help_pages import Commands, with_examples
 from serpent_cli.cli.models import models
+from serpent_cli.cli.reconstruct import reconstruct
 from serpent_cli.cli.serve import serve
 from serpent_cli.cli.train import train
 from serpent_cli.errors import SerpentError, UsageError
@@ -31,6 +33,8 @@ HELP = with_examples(
 app = Commands("serpent", HELP)
 app.add("deblur", deblur.command)
 app.add("upscale", upscale.command)
+app.add("denoise", denoise)
+app.add("reconstruct", reconstruct)
 app.add("compare", compare)
 app.add_typer(models, name="models")
 app.add("serve", serve)

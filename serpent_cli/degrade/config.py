@@ -12,6 +12,7 @@ Range = tuple[float, float]
 
 # What each range may hold; the largest kernel has 61 pixels on a side.
 MOST_REACH = 30
+CUBE_TASKS = ("denoise", "reconstruct")
 LIMITS: dict[str, Range] = {
     "sigma": (0.1, MOST_REACH / TRUNCATE),
     "radius": (0.0, MOST_REACH - 1.0),
@@ -173,12 +174,13 @@ class DegradeConfig:
     """What weights are trained for: a task, and a mixture of ways in which pictures come to harm.
 
     Attributes:
-        task: `deblur`, or `upscale`, which reduces.
-        scale: Factor of the reduction; 1 for `deblur`.
+        task: `deblur`, or `upscale`, which reduces; of cubes `denoise`, or `reconstruct` from
+            coded snapshots: they come to harm as `CubeHarm` says.
+        scale: Factor of the reduction; 1 but for `upscale`.
         mixture: Each crop comes to harm in one of these ways.
     """
 
-    task: Literal["deblur", "upscale"] = "deblur"
+    task: Literal["deblur", "upscale", "denoise", "reconstruct"] = "deblur"
     scale: int = 1
     mixture: tuple[Degradation, ...] = (Degradation(),)
 
@@ -194,10 +196,15 @@ class DegradeConfig:
         ways = rest.pop("mixture", None)
         if ways is not None and rest:
             raise UsageError(f"[degrade] has a mixture: {', '.join(sorted(rest))} belong into it")
+        if task in CUBE_TASKS and (rest or ways is not None):
+            raise UsageError(
+                f"what happens to cubes is told in [cubes], not in [degrade] of {task}"
+            )
         ways = [rest] if ways is None else ways
         if not isinstance(ways, list) or not ways:
             raise UsageError("degrade.mixture must be a list of tables")
-        if (task, scale) not in {("deblur", 1), *(("upscale", s) for s in (2, 4, 8))}:
+        alone = {(each, 1) for each in ("deblur", *CUBE_TASKS)}
+        if (task, scale) not in alone | {("upscale", s) for s in (2, 4, 8)}:
             raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
         mixture = tuple(_record(Degradation, way, "degrade") for way in cast("list[Any]", ways))
         for way in mixture:

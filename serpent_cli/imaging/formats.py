@@ -12,6 +12,7 @@ HEAD_BYTES = 1 << 16
 READABLE = "PNG, JPEG, TIFF, WebP, AVIF, JPEG 2000, BMP, GIF and PPM"
 _CONVERT = "Convert it to PNG or TIFF first"
 _DEVELOP = "Develop it to a 16-bit TIFF or PNG with a raw converter first"
+_DENOISE = "`serpent denoise` takes cubes of many bands: TIFF, ENVI, .npy and .mat"
 _HEIC = "Convert it to PNG, TIFF or JPEG first, for example with the program that made it"
 
 # Camera files that wear a TIFF header are known by their suffix only.
@@ -140,6 +141,8 @@ def _refused(head: bytes, suffix: str) -> tuple[str, str] | None:
     start = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in head[:4096]):
         return "it is an SVG drawing, not a photograph", "Render it to PNG first"
+    if head.startswith((b"\x93NUMPY", b"MATLAB 5.0 MAT-file", b"ENVI\n", b"ENVI\r")):
+        return "it is an array of numbers, perhaps a cube, and not a photograph", _DENOISE
     for magic, what in (
         (b"%PDF", "it is a PDF document"),
         (b"%!PS", "it is a PostScript document"),

@@ -28,8 +28,9 @@ _LAYOUT_TAGS = frozenset(
 _ENDIAN: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _LZW, _OLD_JPEG = 5, 6
 _MAX_TILE, _HEADER = 1 << 22, 8
-_MAX_CHANNELS = 32
+_MAX_CHANNELS = 32  # of a picture in colours: opacity, spot colours, masks
 _PLANAR = (1, 2)
+_ALPHA = (1, 2)  # as samples beside the colours are numbered
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,14 @@ def _old(name: str, what: str) -> PictureError:
     )
 
 
+def _is_cube(page: Page) -> bool:
+    """Whether its channels are bands: several without a colour space, or too many for one."""
+    if page.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+        alpha = bool(page.extra) and page.extra[0] in _ALPHA
+        return page.samples > 2 + alpha
+    return page.samples > _MAX_CHANNELS
+
+
 def _check_colours(page: Page, name: str) -> None:
     if page.compression == _OLD_JPEG:
         raise _old(name, "JPEG of the old kind (6)")
@@ -221,9 +230,10 @@ def _check_colours(page: Page, name: str) -> None:
             f"cannot read {name}: its colour space is not one of RGB, greyscale, palette or CMYK",
             CONVERT,
         )
-    if page.samples > _MAX_CHANNELS:
+    if _is_cube(page):
         raise PictureError(
-            f"cannot read {name}: it has {page.samples} channels, more than a photograph", CONVERT
+            f"cannot read {name}: it is a cube of {page.samples} bands, not a photograph",
+            "`serpent denoise` takes cubes",
         )
     if page.bits is None:
         raise PictureError(f"cannot read {name}: its channels differ in depth", CONVERT)

@@ -12,17 +12,23 @@ FORMAT_VERSION = 1
 
 # A file from elsewhere names these sizes: within them a network is laid out in a second or two.
 MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256, 16, 8
+MAX_CHANNELS = 512
 
 MIN_WINDOW = 64  # patches: 8 tokens at the coarsest of four scales
 EVSSM_FIXED: dict[str, Any] = {
     "mixer": "evssm", "patch_size": 1, "scale": 1, "depth_bottleneck": 0, "gate": True,
     "feed_forward_kind": "frequency", "feed_forward_from": 0, "join": "add", "residual": "image",
-    "border": "zeros",
+    "border": "zeros", "channels": 3,
 }  # fmt: skip
 """What the topology `evssm` leaves no choice about."""
 
+CST_FIXED: dict[str, Any] = {
+    "mixer": "ss2d", "patch_size": 1, "scale": 1, "depth_bottleneck": 0, "residual": "image",
+}  # fmt: skip
+"""What the topology `cst`, which has mixers and blocks of its own, leaves no choice about."""
+
 Mixer = Literal["ss2d", "spatial", "plain", "v2m", "mhs", "evssm"]
-Topology = Literal["serpent", "evssm"]
+Topology = Literal["serpent", "evssm", "cst"]
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
 FeedForwardKind = Literal["mlp", "frequency"]
@@ -56,11 +62,14 @@ class ModelConfig:
         join: How the skips meet the decoder: `add`, or `concat` and a linear map back to C.
         residual: `image` adds the (bicubically enlarged) input to the output.
         topology: `serpent`, or EVSSM's own network `evssm`: patches of one pixel, three scales, no
-            bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies.
+            bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies;
+            or `cst`, which reconstructs coded snapshots: C, 2 C and 4 C channels at three scales
+            for C bands, as many blocks on the way up as down.
         window: Side of the windows in input pixels, at the finest scale, that the evssm mixer scans
             one by one at inference, in as many tokens less at coarser ones; 0: the whole map.
         heads: Of the mixer `mhs`: 3, or 4 to scan along plain rows and columns too.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
+        channels: Of the picture: 3, or bands of a cube that are restored at once.
         version: Version of this record's meaning.
     """
 
@@ -83,6 +92,7 @@ class ModelConfig:
     heads: int = 4
     topology: Topology = "serpent"
     window: int = 0
+    channels: int = 3
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -114,16 +124,25 @@ class ModelConfig:
 
     def _check_topology(self) -> None:
         """Refuse what the network around the blocks does not have."""
-        count, number = (3, "three") if self.topology == "evssm" else (4, "four")
+        count, number = (4, "four") if self.topology == "serpent" else (3, "three")
         if len(self.widths) != count or len(self.depths_down) != 3 or len(self.depths_up) != 3:
             raise ModelError(f"the model needs {number} widths and three depths on either side")
-        if self.topology != "evssm":
-            return
-        for field, value in EVSSM_FIXED.items():
+        fixed: dict[str, Any] = {"evssm": EVSSM_FIXED, "cst": CST_FIXED}.get(self.topology, {})
+        for field, value in fixed.items():
             if getattr(self, field) != value:
-                raise ModelError(f"the topology evssm needs {field} = {json.dumps(value)}")
-        if self.feed_forward <= 0:
+                raise ModelError(
+                    f"the topology {self.topology} needs {field} = {json.dumps(value)}"
+                )
+        if self.topology == "evssm" and self.feed_forward <= 0:
             raise ModelError("the topology evssm needs a feed_forward")
+        c = self.channels
+        if self.topology == "cst" and (
+            self.widths != (c, 2 * c, 4 * c) or self.depths_up != self.depths_down
+        ):
+            raise ModelError(
+                "the topology cst needs 1, 2 and 4 times its channels as widths, and depths_up like"
+                " depths_down"
+            )
 
     def _check_heads(self) -> None:
         if self.heads not in (3, 4):
@@ -137,8 +156,12 @@ class ModelConfig:
 
     def _check_sizes(self) -> None:
         depths = (*self.depths_down, *self.depths_up)
-        if self.topology != "evssm":
+        if self.topology == "serpent":
             depths += (self.depth_bottleneck,)
+        if not 1 <= self.channels <= MAX_CHANNELS or (self.channels != 3 and self.scale != 1):
+            raise ModelError(
+                f"the model's channels must be 1 to {MAX_CHANNELS}, and 3 where it enlarges"
+            )
         least = min(*self.widths, *depths, self.patch_size, self.state_size)
         if least < 1 or max(self.widths) > MAX_WIDTH or max(depths) > MAX_DEPTH:
             raise ModelError(
@@ -230,7 +253,9 @@ def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, 
     return tuple(values)
 
 
-LATER: dict[str, Any] = {"border": "zeros", "heads": 4, "topology": "serpent", "window": 0}
+LATER: dict[str, Any] = {
+    "border": "zeros", "heads": 4, "topology": "serpent", "window": 0, "channels": 3,
+}  # fmt: skip
 """Fields that came after the first weights, with the values that mean what was before them."""
 
 PRESETS: dict[str, ModelConfig] = {

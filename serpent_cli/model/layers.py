@@ -1,10 +1,10 @@
 """The parts of the U-Net around its blocks: patches in and out, merge, expand, join, feed-forward.
 
 Inside the network tensors are channels-last (B, H, W, C); only `Patchifier` and `Depatchifier` see
-(B, 3, H, W). Merge and expand follow Swin-UNet (2105.05537) and HUMUS-Net (arXiv 2203.08213)
-of Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them open. Theirs normalise, ours
-do not: a layer norm on the way from picture to picture forgets the local contrast, and with it how
-strongly to sharpen.
+(B, 3, H, W), or other pictures' channels. Merge and expand follow Swin-UNet (2105.05537) and
+HUMUS-Net (arXiv 2203.08213) of Serpent's authors; the Serpent paper (arXiv 2403.17902) leaves them
+open. Theirs normalise, ours do not: a layer norm on the way from picture to picture forgets the
+local contrast, and with it how strongly to sharpen.
 """
 
 import torch
@@ -88,10 +88,12 @@ class RootNorm(nn.Module):
 class Patchifier(nn.Module):
     """Picture (B, 3, H, W) to tokens (B, H/p, W/p, C): p x p pixels each, with their neighbours."""
 
-    def __init__(self, patch_size: int, width: int, border: Border = "zeros") -> None:
+    def __init__(
+        self, patch_size: int, width: int, border: Border = "zeros", channels: int = 3
+    ) -> None:
         super().__init__()
         self.patch_size = patch_size
-        self.embed = nn.Conv2d(3 * patch_size**2, width, 3, padding=1, padding_mode=border)
+        self.embed = nn.Conv2d(channels * patch_size**2, width, 3, padding=1, padding_mode=border)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Embed (B, 3, H, W) in [0, 1]; H and W multiples of the patch size."""
@@ -106,10 +108,10 @@ class Depatchifier(nn.Module):
     Runs in fp32 whatever the autocast type: bf16 in the last convolution bands 16-bit pictures.
     """
 
-    def __init__(self, width: int, growth: int) -> None:
+    def __init__(self, width: int, growth: int, channels: int = 3) -> None:
         super().__init__()
         self.growth = growth
-        self.project = nn.Conv2d(width, 3 * growth**2, 3, padding=1)
+        self.project = nn.Conv2d(width, channels * growth**2, 3, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Grow every token into its square of g x g pixels, unclamped."""

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.hyperspectral import cst
+from serpent_cli.model.hyperspectral.hashed_attention import ROUNDS
 
 COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
 
@@ -12,6 +14,8 @@ def size_multiple(config: ModelConfig) -> int:
     """Height and width of an input must be multiples of this many pixels."""
     if config.topology == "evssm":
         return 4  # two halvings; patches of frequencies complete themselves
+    if config.topology == "cst":
+        return cst.SIZE_MULTIPLE
     return config.patch_size * COARSENING
 
 
@@ -58,11 +62,13 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
     """
     if config.topology == "evssm":
         return evssm_flops(config, height, width)
+    if config.topology == "cst":
+        return cst_flops(config, height, width)
     patch = config.patch_size
     tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
     c = config.widths
-    total = tokens[0] * 27 * patch**2 * c[0]
-    total += tokens[0] * 27 * (patch * config.scale) ** 2 * c[0]
+    total = tokens[0] * 9 * config.channels * patch**2 * c[0]
+    total += tokens[0] * 9 * config.channels * (patch * config.scale) ** 2 * c[0]
     for level in range(3):
         total += config.depths_down[level] * block_macs(config, level, tokens[level])
         total += tokens[level + 1] * 4 * c[level] * c[level + 1]
@@ -86,6 +92,35 @@ def evssm_flops(config: ModelConfig, height: int, width: int) -> int:
     return total
 
 
+def cst_flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of CST on a cube (height, width): see `hyperspectral.cst`."""
+    c, tokens = config.widths, [height * width // 4**level for level in range(3)]
+    total = tokens[0] * (2 * c[0] ** 2 + 9 * c[0] ** 2) + cst_estimator_flops(c[0], tokens)
+    bucket = (cst.REGION // 2) ** 2
+    for level in range(3):
+        attended = 12 * c[level] ** 2 + 2 * ROUNDS * bucket * 3 * c[level]
+        attended += ROUNDS * (c[level] + 2 * (1 << level))  # the hash, of every head
+        block = tokens[level] * (attended / 2 + 8 * c[level] ** 2 + 36 * c[level])
+        depth = config.depths_down[level] + (config.depths_up[level] if level < 2 else 0)
+        total += int(depth * block)
+    for level in range(2):
+        total += tokens[level + 1] * (16 + 4) * c[level] * c[level + 1]
+    return total
+
+
+def cst_estimator_flops(width: int, tokens: list[int]) -> int:
+    """Multiply-adds of CST's estimator of where there is detail."""
+    c = [width, 2 * width, 4 * width]
+    total = tokens[0] * (c[0] ** 2 + 9 * c[0] * (c[0] + 1))
+    total += c[2] ** 2 + tokens[2] * (2 * 9 + 3) * c[2] ** 2
+    for level in range(2):
+        fine, coarse = c[level], c[level + 1]
+        total += tokens[level] * fine * coarse + tokens[level + 1] * (9 * coarse + coarse**2)
+        total += tokens[level + 1] * 4 * coarse * fine
+        total += tokens[level] * (2 * fine * coarse + 9 * coarse)
+    return total
+
+
 def inference_bytes_per_pixel(config: ModelConfig, dtype: torch.dtype) -> float:
     """Peak bytes of activations per input pixel in `torch.inference_mode`, whole frame.
 
@@ -96,8 +131,9 @@ def inference_bytes_per_pixel(config: ModelConfig, dtype: torch.dtype) -> float:
     if config.topology == "evssm":
         channels += config.widths[0]
     size = torch.empty((), dtype=dtype).element_size()
-    growth = 2 * 4 * 3 * config.scale**2  # the output before and after the pixel shuffle, fp32
-    return channels * size / config.patch_size**2 + growth + 2 * 4 * 3
+    # The output before and after the pixel shuffle, fp32.
+    growth = 2 * 4 * config.channels * config.scale**2
+    return channels * size / config.patch_size**2 + growth + 2 * 4 * config.channels
 
 
 def mixer_channels(config: ModelConfig) -> float:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from serpent_cli.model.block import SBlock
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.evssm import EvssmNet
+from serpent_cli.model.hyperspectral.cst import SnapshotNet
 from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, SkipJoin
 
 
@@ -51,14 +52,15 @@ class Up(nn.Module):
 class Serpent(nn.Module):
     """The network: (B, 3, H, W) in [0, 1] to (B, 3, H·scale, W·scale), unclamped.
 
-    H and W must be multiples of `limits.size_multiple(config)`; `restore` pads to that.
+    With `channels` other than 3 it maps so many bands of a cube to the same. H and W must be
+    multiples of `limits.size_multiple(config)`; `restore` pads to that.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         finest, coarsest = config.widths[0], config.widths[-1]
-        self.patchifier = Patchifier(config.patch_size, finest, config.border)
+        self.patchifier = Patchifier(config.patch_size, finest, config.border, config.channels)
         self.d1 = Down(config, 0)
         self.d2 = Down(config, 1)
         self.d3 = Down(config, 2)
@@ -68,7 +70,7 @@ class Serpent(nn.Module):
         self.u2 = Up(config, 2)
         self.u1 = Up(config, 1)
         self.long_join = SkipJoin(finest, config.join)
-        self.depatchifier = Depatchifier(finest, config.patch_size * config.scale)
+        self.depatchifier = Depatchifier(finest, config.patch_size * config.scale, config.channels)
         self._initialise()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -112,4 +114,5 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 
 def build_model(config: ModelConfig) -> nn.Module:
     """The network that `config` describes, freshly initialised from torch's global generator."""
-    return EvssmNet(config) if config.topology == "evssm" else Serpent(config)
+    networks = {"serpent": Serpent, "evssm": EvssmNet, "cst": SnapshotNet}
+    return networks[config.topology](config)

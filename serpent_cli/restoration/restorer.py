@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from serpent_cli.errors import SerpentError
+from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
@@ -85,6 +85,11 @@ class Restorer:
         dtype: torch.dtype = torch.float32,
         strength: float = 1.0,
     ) -> None:
+        if card.config.channels != 3:
+            raise ModelError(
+                f"the model {card.name} is for cubes of many bands, not for photographs",
+                hint=f"`serpent {card.task}` uses it",
+            )
         self.card, self.tile = card, tile
         self.device = device or torch.device("cpu")
         # A tile that is demanded without a budget is taken at its word.

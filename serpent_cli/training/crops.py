@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from serpent_cli.degrade.aperture import snapshots
 from serpent_cli.degrade.pipeline import degrade
+from serpent_cli.degrade.sensor import harmed
+from serpent_cli.degrade.spectra import spectra_of
 from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
 from serpent_cli.training.content import with_flat_parts
@@ -78,7 +81,7 @@ def degraded_pair(
     """Degrade crops, and cut the halo from both sides of the pair.
 
     Args:
-        crops: uint8 (B, 3, H, W), the recipe's halo included.
+        crops: uint8 (B, 3, H, W), the recipe's halo included; a recipe for cubes makes them of it.
         recipe: How they are degraded.
         generator: See `degrade`.
         field: See `degrade`.
@@ -87,11 +90,31 @@ def degraded_pair(
         What the network is given, (B, 3, h / s, w / s), and what it should give, (B, 3, h, w).
     """
     data, halo = recipe.data, recipe.data.halo
+    if recipe.cubes is not None:
+        return cube_pair(_cut(crops, halo).float().div_(255), recipe, generator, field)
     crops = with_flat_parts(crops, data.flat_share, data.frame_share, generator)
     crops = with_lettering(crops, data.lettering_share, generator)
     clean = crops.float().div_(255)
     degraded = degrade(clean, recipe.degrade, generator, field, halo)
     return degraded, _cut(clean, halo)
+
+
+def cube_pair(
+    photographs: Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+    field: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Make cubes (B, T, H, W) of photographs (B, 3, H, W) in [0, 1], and harm them.
+
+    Returns:
+        What the network is given, (B, T, H, W), for snapshots (B, 2 T, H, W), and the cubes.
+    """
+    assert recipe.cubes is not None
+    cubes = spectra_of(photographs, recipe.model.channels, generator)
+    if recipe.degrade.task == "reconstruct":
+        return snapshots(cubes, recipe.cubes.noise, generator), cubes
+    return harmed(cubes, recipe.cubes, generator, field), cubes
 
 
 def _cut(x: Tensor, border: int) -> Tensor:

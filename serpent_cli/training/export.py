@@ -15,6 +15,7 @@ from torch import Tensor
 from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.model.limits import effective_margin, size_multiple
 from serpent_cli.model.unet import build_model
+from serpent_cli.training.crops import cube_pair
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe
 from serpent_cli.zoo.card import Card
@@ -62,7 +63,7 @@ def export(
         config=recipe.model,
         margin=measure_margin(recipe, state.average, trainer.sampler.photos),
         trained={
-            "degradation": dataclasses.asdict(recipe.degrade),
+            "degradation": dataclasses.asdict(recipe.cubes or recipe.degrade),
             "runs": [*_history(before, recipe.name), run],
         },
         data=attribution(folders),
@@ -93,6 +94,8 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     model = build_model(recipe.model)
     model.load_state_dict({name: tensor.cpu() for name, tensor in weights.items()})
     scale = recipe.model.scale
+    if recipe.model.topology == "cst":  # snapshots are reconstructed whole
+        return 0
     # Few photographs are wide enough for a far look at a net that enlarges; take what there is.
     widest = sorted(photos, key=lambda photo: photo.shape[1], reverse=True)[:MARGIN_PICTURES]
     width = min(MARGIN_WIDTH * scale, *(photo.shape[1] for photo in widest))
@@ -101,7 +104,10 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     height, width = height // multiple * multiple, width // multiple * multiple
     clean = torch.stack([photo[:height, :width].cpu() for photo in widest]).permute(0, 3, 1, 2)
     generator = torch.Generator().manual_seed(recipe.seed)
-    degraded = degrade(clean.float() / 255, recipe.degrade, generator)
+    if recipe.cubes is not None:
+        degraded, _ = cube_pair(clean.float() / 255, recipe, generator)
+    else:
+        degraded = degrade(clean.float() / 255, recipe.degrade, generator)
     return effective_margin(model.eval(), recipe.model, degraded)
 
 

@@ -246,6 +246,8 @@ def digest(recipe: Recipe) -> str:
         facts.pop(words)
     for words in ("accumulate", "checkpointing"):  # a run that ran out of memory may go on so
         facts["optim"].pop(words)
+    if recipe.cubes is None:
+        facts.pop("cubes")
     for section, word in LATER:
         if not facts[section][word]:
             facts[section].pop(word)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from serpent_cli.degrade.config import DegradeConfig
+from serpent_cli.degrade.config import CUBE_TASKS, DegradeConfig
+from serpent_cli.degrade.sensor import CubeHarm
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.config import PRESETS, ModelConfig
 from serpent_cli.model.limits import size_multiple
@@ -126,6 +127,8 @@ class Recipe:
         model: Sizes of the network.
         degrade: The degradation that is to be undone; its task and scale are the model's.
         limits: Sentences for the card: what the weights will not do.
+        cubes: What happens to cubes, where the network is for them; they are made of the
+            photographs (`degrade.spectra`).
     """
 
     name: str
@@ -139,6 +142,7 @@ class Recipe:
     validation: ValidationSection = field(default_factory=ValidationSection)
     log: LogSection = field(default_factory=LogSection)
     limits: tuple[str, ...] = ()
+    cubes: CubeHarm | None = None
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -183,6 +187,7 @@ def parse_recipe(record: dict[str, Any]) -> Recipe:
         loss=_section(LossSection, record.pop("loss", {})),
         validation=_section(ValidationSection, record.pop("validation", {})),
         log=_section(LogSection, record.pop("log", {})),
+        cubes=_cubes(record.pop("cubes", None), config),
     )
     if record:
         raise UsageError(f"unknown entries: {', '.join(sorted(record))}")
@@ -214,18 +219,36 @@ def _check_sizes(recipe: Recipe) -> None:
         raise UsageError("optim.accumulate must be between 1 and data.batch")
     if recipe.validation.every < 0 or recipe.validation.photos < 1:
         raise UsageError("validation.every must not be negative, validation.photos at least 1")
+    if (recipe.degrade.task in CUBE_TASKS) != (recipe.model.channels != 3):
+        raise UsageError("the tasks of cubes, and only they, need model.channels other than 3")
+    if (recipe.degrade.task == "reconstruct") != (recipe.model.topology == "cst"):
+        raise UsageError("the topology cst is for the task reconstruct, and no other one is")
+    crisp = recipe.loss.perceptual or recipe.loss.adversarial or recipe.data.lettering_share
+    if recipe.cubes is not None and (crisp or recipe.data.flat_share or recipe.data.frame_share):
+        raise UsageError("flat and framed crops, lettering and crisp losses are for photographs")
     if recipe.degrade.scale != recipe.model.scale:
         raise UsageError("degrade.scale and model.scale must be equal")
 
 
-Section = TypeVar("Section", DataSection, OptimSection, LossSection, ValidationSection, LogSection)
+def _cubes(record: dict[str, Any] | None, config: ModelConfig) -> CubeHarm | None:
+    """What happens to cubes; None in a recipe for photographs."""
+    if record is None:
+        return None if config.channels == 3 else CubeHarm()
+    harm = _section(CubeHarm, record)
+    harm.check()
+    return harm
+
+
+Section = TypeVar("Section", DataSection, OptimSection, LossSection, ValidationSection, LogSection,
+                  CubeHarm)  # fmt: skip
 
 
 def _section(kind: type[Section], record: dict[str, Any]) -> Section:
     """A section with its defaults; every value must have the type of its default."""
     for key, value in record.items():
         if key not in kind.__dataclass_fields__:
-            raise UsageError(f"unknown entry {key!r} in [{kind.__name__[:-7].lower()}]")
+            name = "cubes" if kind is CubeHarm else kind.__name__[:-7].lower()
+            raise UsageError(f"unknown entry {key!r} in [{name}]")
         default = kind.__dataclass_fields__[key].default
         wanted = (int, float) if isinstance(default, float) else type(default)
         if isinstance(default, tuple):

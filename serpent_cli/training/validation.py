@@ -62,7 +62,8 @@ class Validation:
         pair = degraded_pair(crops, always, generator)
         self.degraded, self.target = (upload(x, device) for x in pair)
         self.batch = recipe.data.batch
-        self.before = _psnr(enlarge(self.degraded, recipe.model.scale), self.target)
+        given = self.degraded[:, : self.target.shape[1]]  # without a snapshot's mask
+        self.before = _psnr(enlarge(given, recipe.model.scale), self.target)
 
     @torch.no_grad()
     def measure(self, restore: Callable[[Tensor], Tensor]) -> float:

@@ -10,7 +10,7 @@ from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.filenames import json_text
 from serpent_cli.model.config import ModelConfig
 
-Task = Literal["deblur", "upscale"]
+Task = Literal["deblur", "upscale", "denoise", "reconstruct"]
 
 CARD_BYTES = 2**20
 """Largest card that is read; the bundled ones have a few thousandths of it."""
@@ -90,7 +90,9 @@ class Card:
         if not all(isinstance(record, dict) for record in records):
             raise ValueError("trained, and the entries of data and scores, must be tables")
         if self.task not in get_args(Task) or self.scale != self.config.scale:
-            raise ValueError("task must be deblur or upscale, and scale that of config")
+            raise ValueError(
+                f"task must be one of {', '.join(get_args(Task))}, and scale that of config"
+            )
         if type(self.margin) is not int or self.margin < 0:
             raise ValueError("margin must be a whole number of pixels")
         if Path(self.file).name != self.file:

@@ -19,7 +19,7 @@ from torch import Tensor
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import Card, Task
 from serpent_cli.zoo.tensor_file import corrupt, read_json, read_tensor_file, shown
 
 
@@ -102,7 +102,7 @@ class Weights:
         """A card for weights that lie somewhere without one: only what the file itself tells."""
         return Card(
             name=path.stem,
-            task="deblur" if self.config.scale == 1 else "upscale",
+            task=_task(self.config),
             scale=self.config.scale,
             file=path.name,
             sha256=self.sha256,
@@ -126,6 +126,10 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     The blocks of an S-block are alike: one of each is laid out, so that a configuration from
     elsewhere cannot make us build hundreds.
     """
+    if config.topology == "cst":
+        with torch.device("meta"):
+            whole: dict[str, Tensor] = build_model(config).state_dict()
+        return {name: tuple(parameter.shape) for name, parameter in whole.items()}
     depths = {
         **{f"d{i + 1}.blocks": depth for i, depth in enumerate(config.depths_down)},
         **{f"u{i + 1}.blocks": depth for i, depth in enumerate(config.depths_up)},
@@ -153,6 +157,13 @@ def _misfit(path: Path, why: str) -> ModelError:
         f"the weights {path} do not fit the network they name: {why}",
         hint="fetch or reinstall them",
     )
+
+
+def _task(config: ModelConfig) -> Task:
+    """What a network is for, as far as its sizes tell."""
+    if config.channels != 3:
+        return "reconstruct" if config.topology == "cst" else "denoise"
+    return "deblur" if config.scale == 1 else "upscale"
 
 
 def _config(path: Path, metadata: dict[str, str]) -> ModelConfig:

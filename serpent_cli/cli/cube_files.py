@@ -1,0 +1,104 @@
+"""What the commands for cubes share: options, names of results, and words about files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serpent_cli.cli import console
+from serpent_cli.cli.help_pages import INPUT_OUTPUT, STYLE
+from serpent_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from serpent_cli.cubes.cube import Cube
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        show_default=False,
+        help="Cube to write: .tif, .hdr (ENVI), .npy or .mat; or, of several, their folder.",
+        rich_help_panel=INPUT_OUTPUT,
+    ),
+]
+Variable = Annotated[
+    str | None,
+    typer.Option(
+        "--variable",
+        metavar="NAME",
+        help="Variable of a .mat file, where it has several.",
+        rich_help_panel=INPUT_OUTPUT,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object for each result.", rich_help_panel=STYLE),
+]
+White = Annotated[
+    float | None,
+    typer.Option(
+        "--white",
+        metavar="VALUE",
+        show_default="guessed from the brightest samples",
+        help="The sample that means full scale.",
+        rich_help_panel=INPUT_OUTPUT,
+    ),
+]
+
+
+def result_path(source: Path, output: Path | None, tag: str, *, several: bool, suffix: str) -> Path:
+    """Where a result goes.
+
+    Args:
+        source: What it is made of.
+        output: What was asked for: a file, or a folder.
+        tag: What names of our own say was done.
+        several: There are other sources.
+        suffix: Of a name of our own.
+    """
+    own = f"{source.stem}_{tag}{suffix}"
+    if output is None:
+        return source.with_name(own)
+    if several or output.is_dir():
+        return output / own
+    return output
+
+
+def check_result(path: Path, sources: list[Path], *, force: bool) -> None:
+    """Refuse to replace what is there.
+
+    Raises:
+        UsageError: It is a source, exists, or no format goes by its suffix.
+    """
+    from serpent_cli.cubes.files import format_of
+
+    format_of(path)
+    if any(path.resolve() == source.resolve() for source in sources):
+        raise UsageError(f"{path} is read and would be written", hint="give another -o")
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already", hint="give --force to replace it")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="make it, or give another -o")
+
+
+def check_white(white: float | None) -> None:
+    """Refuse a full scale that is none.
+
+    Raises:
+        UsageError: It is not positive.
+    """
+    if white is not None and not 0 < white < float("inf"):
+        raise UsageError(f"--white must be positive, not {white:g}")
+
+
+def say_notes(cube: "Cube", path: Path, *, quiet: bool) -> None:
+    """Tell how a cube was read, and what the result will not keep."""
+    from serpent_cli.cubes.files import lost_between
+
+    if not quiet:
+        for sentence in cube.notes:
+            console.note(sentence)
+    for sentence in lost_between(cube, path):
+        console.warning(sentence)

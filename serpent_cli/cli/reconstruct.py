@@ -1,0 +1,156 @@
+"""`serpent reconstruct`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serpent_cli.cli import completing, console, options
+from serpent_cli.cli.cube_files import Json, Output, White, check_result, check_white, result_path
+from serpent_cli.cli.help_pages import QUALITY, show_examples
+from serpent_cli.cli.hub import find_weights
+from serpent_cli.cli.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from serpent_cli.cubes.cube import Samples
+
+GAP_TV, TRAINED = "gap-tv", "reconstruct"
+
+Measurement = Annotated[Path, typer.Argument(help="Snapshot: a plane as .npy, .mat, .tif or .png.")]
+Mask = Annotated[
+    Path,
+    typer.Option("--mask", metavar="FILE", help="Coded aperture, as high as it: .npy, .mat, ..."),
+]
+Step = Annotated[
+    int, typer.Option("--step", min=1, metavar="N", help="Pixels that the prism moves each band.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        show_default="weights for such snapshots if they are here, else gap-tv",
+        help="gap-tv, which needs no weights; or a name, hf://owner/repo, or path.",
+        autocompletion=completing.models,
+        rich_help_panel=QUALITY,
+    ),
+]
+Turns = Annotated[
+    int,
+    typer.Option("--iterations", min=1, metavar="N", help="Of gap-tv.", rich_help_panel=QUALITY),
+]
+
+
+def reconstruct(
+    measurement: Measurement,
+    mask: Mask,
+    output: Output = None,
+    force: options.Force = False,
+    step: Step = 2,
+    white: White = None,
+    model: Model = None,
+    iterations: Turns = 50,
+    offline: options.Offline = False,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    json: Json = False,
+) -> None:
+    """Reconstruct all bands of a scene from one snapshot with a coded aperture (CASSI).
+
+    Band k of the scene is coded by the mask and moved N·k pixels to the right; the snapshot is the
+    sum of all bands. Their number follows from the sizes of both. --white is one band's full scale
+    in units of the snapshot: 1 for floats, unless it is given; whole numbers are guessed.
+    """
+    check_white(white)
+    goal = result_path(measurement, output, "cube", several=False, suffix=_suffix(measurement))
+    check_result(goal, [measurement, mask], force=force)
+    from serpent_cli.cubes.plane import read_plane
+
+    begun = time.perf_counter()
+    plane, aperture = read_plane(measurement), _mask(read_plane(mask))
+    network, where = _network(model, plane, aperture, step, offline, device)
+    import numpy as np
+    import torch
+
+    from serpent_cli.cubes.cube import Cube
+    from serpent_cli.cubes.files import written
+    from serpent_cli.restoration import snapshot
+
+    if threads:
+        torch.set_num_threads(threads)
+    values = plane.astype(np.float32)
+    floats = plane.dtype.kind == "f"
+    full = white or (1.0 if floats else snapshot.brightness(values, aperture, step))
+    with progress_bar(1, "snapshots", quiet=quiet or json, unit="turns") as bar:
+        bar.file(str(measurement), values.size)
+        made = snapshot.reconstruct(
+            values, aperture, step=step, white=full, turns=iterations, network=network,
+            device=where, progress=lambda turn: bar.tile(turn, iterations),
+        )  # fmt: skip
+        cube = Cube(made)
+        with written(goal, cube) as planes:
+            planes[:] = made
+        bar.advance()
+    record = {
+        "input": str(measurement), "output": str(goal), "bands": len(made),
+        "height": made.shape[1], "width": made.shape[2], "white": full,
+        "method": network[1].name if network else GAP_TV,
+        "seconds": round(time.perf_counter() - begun, 2),
+    }  # fmt: skip
+    if json:
+        console.json_line(record)
+        return
+    if not quiet:
+        console.note(f"{record['bands']} bands by {record['method']} in {record['seconds']} s")
+    console.result(str(goal))
+
+
+def _suffix(measurement: Path) -> str:
+    """Of a result's name: the snapshot's own where a cube can have it."""
+    suffix = measurement.suffix.lower()
+    return suffix if suffix in (".npy", ".mat", ".tif", ".tiff") else ".tif"
+
+
+def _mask(plane: "Samples") -> "Samples":
+    """Transmission in [0, 1]: floats beyond it, and whole numbers, are over their largest."""
+    import numpy as np
+
+    values = plane.astype(np.float32)
+    most = float(values.max())
+    if plane.dtype.kind != "f" or most > 1:
+        values = values / max(most, 1e-12)
+    return values.clip(0, 1)
+
+
+def _network(
+    model: str | None, plane: "Samples", mask: "Samples", step: int, offline: bool, device: str
+) -> tuple[Any, Any]:
+    """The weights to use, with their card, or None for GAP-TV; and the device."""
+    from serpent_cli.restoration.snapshot import bands_of
+    from serpent_cli.zoo.locate import list_cards
+
+    bands = bands_of(plane, mask, step)
+    name = model
+    if name is None:
+        cards = (card for card in list_cards() if card.name == TRAINED)
+        fits = any(card.config.channels == bands and step == 2 for card in cards)
+        name = TRAINED if fits else GAP_TV
+    found = None if name == GAP_TV else find_weights(name, offline=offline)
+    from serpent_cli.restoration.device import choose_device
+
+    where = choose_device(device)
+    if found is None:
+        return None, where
+    from serpent_cli.zoo.load import load_model
+
+    return load_model(found, where), where
+
+
+show_examples(
+    reconstruct,
+    ("serpent reconstruct shot.npy --mask mask.npy", "to shot_cube.npy"),
+    ("serpent reconstruct shot.mat --mask mask.mat -o scene.hdr", "to an ENVI cube"),
+    ("serpent reconstruct shot.tif --mask mask.tif --step 1", "bands one pixel apart"),
+)

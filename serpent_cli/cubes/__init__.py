@@ -1,0 +1,1 @@
+"""Cubes: pictures of many bands, from files and to files, never mixed up with photographs."""

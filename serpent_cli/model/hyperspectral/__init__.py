@@ -1,0 +1,5 @@
+"""Networks for pictures of many bands: denoising, snapshots with a coded aperture, classification.
+
+Each is written from its paper's equations and equal to its authors' module.
+Letters beside those of `cross_scan`: T bands, where bands are an axis of their own.
+"""

@@ -1,0 +1,186 @@
+"""`CubeDenoiser`: cubes of any number of bands through a network that takes some at a time."""
+
+from collections.abc import Callable
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from serpent_cli.cubes.cube import Cube, Samples, cast, release
+from serpent_cli.errors import ModelError, PictureError
+from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
+from serpent_cli.restoration.allocator import reused_memory
+from serpent_cli.restoration.cube_plan import CubePlan, plan_cube
+from serpent_cli.restoration.device import choose_device
+from serpent_cli.restoration.memory_budget import budget_or_default, memory_of
+from serpent_cli.restoration.plan import Costs
+from serpent_cli.tiling.blend import Blender, windows
+from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.load import load_model
+from serpent_cli.zoo.locate import Located
+
+QUANTILE = 0.999
+"""Of all samples: what counts as full scale where nothing is said."""
+
+SAMPLED_ROWS, SAMPLED = 64, 1_000_000
+"""Rows, and about how many samples, that it is taken of."""
+
+OnTile = Callable[[int, int], object]
+
+
+class CubeDenoiser:
+    """Denoises cubes with one network on one device.
+
+    Each tile has all bands; the network sees groups of neighbouring ones, overlapping by half, and
+    what two of them say of a band is blended as the tiles are. Where there are no data, the mean of
+    the band stands in, and there are none in the result.
+
+    Args:
+        model: Maps (1, T', H, W) in [0, 1] to the same.
+        card: What is known about its weights.
+        device: Where it lies.
+        max_memory: Bytes that the process may reach; by default a fixed share of the machine's.
+        tile: `auto`, `whole`, or the side of a tile.
+
+    Raises:
+        ModelError: The weights are for something else.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        card: Card,
+        *,
+        device: torch.device | None = None,
+        max_memory: int | None = None,
+        tile: str | int = "auto",
+    ) -> None:
+        if card.task != "denoise":
+            raise ModelError(
+                f"the model {card.name} does not denoise cubes",
+                hint=f"it is for `serpent {card.task}`; `serpent models list` shows the others",
+            )
+        self.model, self.card, self.tile = model, card, tile
+        self.device = device or torch.device("cpu")
+        self.budget = budget_or_default(max_memory)
+        self.channels = card.config.channels
+        self.costs = Costs(
+            scale=1,
+            multiple=size_multiple(card.config),
+            margin=card.margin,
+            bytes_per_pixel=inference_bytes_per_pixel(card.config, torch.float32),
+            weight_bytes=4 * sum(p.numel() for p in model.parameters()),
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Located,
+        *,
+        device: str = "auto",
+        max_memory: int | str | None = None,
+        tile: str | int = "auto",
+    ) -> Self:
+        """Load weights and make them ready; arguments and errors as of `Restorer`'s."""
+        memory, chosen = memory_of(max_memory), choose_device(device)
+        network, card = load_model(model, chosen)
+        return cls(network, card, device=chosen, max_memory=memory, tile=tile)
+
+    def plan(self, cube: Cube) -> CubePlan:
+        """How a cube will be restored."""
+        return plan_cube(cube.shape, self.channels, self.costs, self.budget, self.tile)
+
+    def denoise(
+        self,
+        cube: Cube,
+        result: Samples,
+        *,
+        white: float | None = None,
+        on_tile: OnTile | None = None,
+    ) -> None:
+        """Denoise a cube into planes of its shape and type.
+
+        Args:
+            cube: Any size; it is looked at tile by tile.
+            result: (T, H, W), perhaps a mapped file.
+            white: The sample that means full scale; by default the brightest but for 1 in 1000.
+            on_tile: Called with (tiles done, tiles in all).
+
+        Raises:
+            PictureError: The network's output is not usable.
+            SerpentError: The budget is too small for any tile.
+        """
+        plan = self.plan(cube)
+        full = white or full_scale(cube)
+        blender = Blender(plan.rows, plan.columns, 1, cube.shape[0])
+        with reused_memory(hand_back=True), torch.inference_mode():
+            for i, rows in enumerate(plan.rows):
+                for j, columns in enumerate(plan.columns):
+                    part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+                    tile = self._tile(cube.window(*part) / full, plan)
+                    top, left, block = blender.add(i, j, np.moveaxis(tile, 0, -1).copy())
+                    self._put(cube, result, top, left, np.moveaxis(block, -1, 0) * full)
+                    if on_tile is not None:
+                        on_tile(i * len(plan.columns) + j + 1, plan.tiles)
+                release(cube.planes)
+                release(result)
+
+    def _put(self, cube: Cube, result: Samples, top: int, left: int, block: Samples) -> None:
+        """Write finished samples, but none where the cube has no data."""
+        rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
+        given = cube.window(rows, columns)
+        block[np.isnan(given)] = np.nan
+        result[:, rows, columns] = cast(block, cube)
+
+    def _tile(self, tile: Samples, plan: CubePlan) -> Samples:
+        """Denoise (T, h, w) in [0, 1]; NaN where there are no data."""
+        filled = torch.from_numpy(_filled(tile))
+        total = torch.zeros_like(filled)
+        for group, weights in zip(plan.groups, windows(plan.groups), strict=True):
+            bands = slice(group.start, group.stop)
+            made = self._group(filled[bands])
+            total[bands] += made * torch.from_numpy(weights)[:, None, None]
+        return total.numpy()
+
+    def _group(self, bands: Tensor) -> Tensor:
+        """Some bands (T', h, w), at most as many as the network takes, through it."""
+        count, height, width = bands.shape
+        grid = self.costs.multiple
+        more = [self.channels - count, -height % grid, -width % grid]
+        padded = bands
+        for axis, pad in enumerate(more):  # mirrored, and again where there is too little
+            if pad:
+                index = np.pad(np.arange(padded.shape[axis]), (0, pad), mode="symmetric")
+                padded = padded.index_select(axis, torch.from_numpy(index))
+        made = self.model(padded[None].to(self.device))[0, :count, :height, :width].float().cpu()
+        if not bool(torch.isfinite(made).all()):
+            raise PictureError(
+                f"the model {self.card.name} gave numbers that are not finite",
+                "Is the cube's full scale right? Give it with --white",
+            )
+        return made
+
+
+def full_scale(cube: Cube) -> float:
+    """The sample that counts as full scale: brighter than all but 1 in 1000; 1 if all are dark."""
+    bands, height, width = cube.shape
+    step = -(-height // SAMPLED_ROWS)
+    across = max(1, bands * -(-height // step) * width // SAMPLED)
+    found: list[Samples] = []
+    for row in range(step // 2, height, step):
+        samples = cube.window(slice(row, row + 1), slice(None, None, across))
+        found.append(samples[np.isfinite(samples)])
+    values = np.concatenate(found)
+    brightest = float(np.quantile(values, QUANTILE)) if len(values) else 0.0
+    return brightest if brightest > 0 else 1.0
+
+
+def _filled(tile: Samples) -> Samples:
+    """The tile with the mean of each band, or 0, where there are no data."""
+    missing = np.isnan(tile)
+    if not missing.any():
+        return tile
+    counts = (~missing).sum((1, 2), keepdims=True)
+    means = np.where(missing, 0, tile).sum((1, 2), keepdims=True) / np.maximum(counts, 1)
+    return np.where(missing, means, tile).astype(np.float32)

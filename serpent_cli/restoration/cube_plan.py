@@ -1,0 +1,96 @@
+"""From a cube's size and a memory budget to tiles and groups of bands."""
+
+from dataclasses import dataclass
+
+from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.restoration.footprint import FRAGMENTS
+from serpent_cli.restoration.plan import (
+    BASE_BYTES,
+    LADDER,
+    LEAST_TILE,
+    Costs,
+    gibibytes,
+    overlap_for,
+)
+from serpent_cli.tiling.grid import Span, spans
+
+FLOAT = 4
+COPIES = 6
+"""Times that a tile of all bands is held, as fp32: as read, as filled, its sum, the blender's
+window, and what is cast and written of it."""
+
+
+@dataclass(frozen=True)
+class CubePlan:
+    """How a cube will be restored.
+
+    Attributes:
+        rows: Rows of tiles, each with all bands.
+        columns: Columns of tiles.
+        groups: Bands that the network sees at once; neighbouring groups overlap by half.
+        peak_bytes: Predicted peak of the process's memory.
+    """
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    groups: tuple[Span, ...]
+    peak_bytes: int
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self.rows) * len(self.columns)
+
+
+def plan_cube(
+    shape: tuple[int, int, int],
+    channels: int,
+    costs: Costs,
+    budget: int | None,
+    tile: str | int = "auto",
+) -> CubePlan:
+    """Decide how to restore a cube.
+
+    Args:
+        shape: T, H and W.
+        channels: Bands that the network takes at once.
+        costs: The network's needs.
+        budget: Bytes that the process may reach; None for no limit.
+        tile: `auto`, `whole`, or the side of a tile.
+
+    Raises:
+        UsageError: A demanded tile is smaller than the network allows.
+        SerpentError: Even the smallest tile exceeds the budget; the hint names one that is enough.
+    """
+    least = LEAST_TILE * costs.multiple
+    if tile == "whole":
+        sides = [max(shape[1:])]
+    elif tile == "auto":
+        sides = [side // costs.multiple * costs.multiple for side in (*LADDER, 96, 64)]
+        sides = [side for side in sides if side >= least]
+    else:
+        if int(tile) < least:
+            raise UsageError(f"a tile must have at least {least} pixels", hint=f"use {least}")
+        sides = [int(tile) // costs.multiple * costs.multiple]
+    plans = [_plan(shape, channels, costs, side) for side in sides]
+    for plan in plans:
+        if budget is None or plan.peak_bytes <= budget:
+            return plan
+    needed = gibibytes(min(plan.peak_bytes for plan in plans))
+    raise SerpentError(
+        f"this cube of {shape[0]} bands needs {needed} of memory", f"give --max-memory {needed}"
+    )
+
+
+def _plan(shape: tuple[int, int, int], channels: int, costs: Costs, side: int) -> CubePlan:
+    bands, height, width = shape
+    grid = costs.multiple
+    side = -(-side // grid) * grid
+    overlap = overlap_for(costs, side)
+    rows, columns = (spans(length, side, overlap, grid) for length in (height, width))
+    groups = spans(bands, channels, channels // 2) if bands > channels else (Span(0, bands),)
+    high, wide = (-(-axis[0].length // grid) * grid for axis in (rows, columns))
+    network = high * wide * (costs.bytes_per_pixel * FRAGMENTS + COPIES * FLOAT * bands)
+    below = (overlap * FLOAT * bands * width) if len(rows) > 1 else 0
+    peak = BASE_BYTES + 2 * costs.weight_bytes + int(network) + below
+    return CubePlan(rows, columns, groups, peak)
