@@ -1,17 +1,9 @@
-"""The compiled kernels (csrc), called through ctypes, which lets go of the GIL.
-
-Python threads drive ranges of work items: a second OpenMP runtime beside torch's would spin against
-it. How a call is cut into items never depends on the number of threads, and so no result does.
-"""
+"""The compiled kernels (csrc), called through ctypes. `threads.drive` runs their work items."""
 
 import ctypes
 import functools
-import itertools
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,7 +11,6 @@ from serpent_cli.version import DISTRIBUTION
 
 LIBRARY = "_cross_scan.pyd" if sys.platform == "win32" else "_cross_scan.so"
 TYPES = {torch.float32: 0, torch.bfloat16: 1}
-WORTH_A_THREAD = 1 << 15  # elements of a pass that take about as long as waking a thread
 
 
 class Scan(ctypes.Structure):
@@ -129,36 +120,5 @@ def _declare(lib: ctypes.CDLL) -> None:
     lib.cross_scan_register_limit.argtypes = [ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]
     lib.cross_scan_multiply_adds.restype = ctypes.c_float
     lib.cross_scan_multiply_adds.argtypes = [ctypes.c_int64]
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
-
-
-def drive(
-    function: Callable[..., Any], record: ctypes.Structure, items: int, work: int | None = None
-) -> None:
-    """Run all work items of a call on as many threads as torch uses.
-
-    Args:
-        function: The kernel; takes the record and a range of items.
-        record: What the call is about.
-        items: How many work items there are.
-        work: Elements in all; a few are not worth another thread.
-    """
-    threads = min(torch.get_num_threads(), items)
-    if work is not None:
-        threads = min(threads, max(1, work // WORTH_A_THREAD))
-    if threads == 1:
-        function(ctypes.byref(record), 0, items)
-        return
-    cuts = [items * i // threads for i in range(threads + 1)]
-    (first, last), *others = itertools.pairwise(cuts)
-    jobs = [
-        _pool(torch.get_num_threads()).submit(function, ctypes.byref(record), *cut)
-        for cut in others
-    ]
-    function(ctypes.byref(record), first, last)
-    for job in jobs:
-        job.result()
+    lib.team_run.restype = None
+    lib.team_run.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_int64, ctypes.c_uint32]

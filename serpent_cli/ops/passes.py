@@ -16,7 +16,8 @@ from torch.nn import functional
 from serpent_cli.ops.backend import forced_backend
 from serpent_cli.ops.cross_scan import native
 from serpent_cli.ops.custom_op import LIBRARY, custom_op
-from serpent_cli.ops.library import TYPES, Depthwise, Norm, drive, library
+from serpent_cli.ops.library import TYPES, Depthwise, Norm, library
+from serpent_cli.ops.threads import drive
 
 
 def compiled(x: Tensor) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from serpent_cli.ops import library, passes
+from serpent_cli.ops import library, passes, threads
 from serpent_cli.ops.backend import use_backend
 from serpent_cli.ops.cross_scan import native
 
@@ -143,7 +143,7 @@ def test_it_may_overwrite_its_input_where_no_gradient_will_ask_for_it():
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
 def test_neither_threads_nor_neighbours_change_a_bit(dtype, set_threads, monkeypatch):
-    monkeypatch.setattr(library, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
     rows = (
         2 * library.library().norm_rows() // 40 + 3
     )  # several work items, and a block that is not full

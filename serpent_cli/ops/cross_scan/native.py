@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
-from serpent_cli.ops.library import TYPES, Scan, drive, library
+from serpent_cli.ops.library import TYPES, Scan, library
+from serpent_cli.ops.threads import drive
 
 CHUNK = 64  # path steps between saved carries: backward's scratch of one chunk stays in the cache
 
