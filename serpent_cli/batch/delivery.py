@@ -134,10 +134,7 @@ def _print(stream: io.BytesIO) -> None:
 
 def _format_of(picture: "Picture") -> Format:
     """The format a picture was read from, or PNG where that cannot be written."""
-    wanted = picture.format.replace(" ", "").lower()
-    return next(
-        (each for each in WRITABLE if each.name.replace(" ", "").lower() == wanted), WRITABLE[0]
-    )
+    return next((each for each in WRITABLE if each.name == picture.format), WRITABLE[0])
 
 
 def _upload(stream: io.BytesIO, target: Remote, *, force: bool) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.encode import (
-    BY_ROWS,
     check_quality,
     check_sides,
     encode,
@@ -43,7 +42,7 @@ def written_by_bands(path: Path) -> bool:
     Raises:
         UsageError: No format goes by the suffix.
     """
-    return format_for(path).name in BY_ROWS
+    return format_for(path).by_rows
 
 
 class BandWriter:
@@ -101,13 +100,14 @@ class BandWriter:
         return self._encoder.picture if isinstance(self._encoder, _Collected) else None
 
     def _begin(self, stream: BinaryIO) -> _Encoder:
-        if self._format.name not in BY_ROWS:
+        rows = self._format.codec().rows
+        if rows is None:
             collected = _Collected(self.head, self._format, stream, self._quality)
             self.notes = collected.notes
             return collected
         metadata, notes = kept_metadata(self.head, self._format)
         self.notes = pixel_losses(self.head, self._format) + notes
-        return BY_ROWS[self._format.name](self.head, metadata, stream)
+        return rows(self.head, metadata, stream)
 
     def write(self, channels: Samples) -> None:
         """Add the next rows.

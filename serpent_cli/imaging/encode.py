@@ -1,32 +1,18 @@
 """Encoding a picture for a format, and saying what the format could not keep."""
 
-import io
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, BinaryIO
 
-import numpy as np
-from PIL import Image
-
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.imaging import avif, bmp, profile
+from serpent_cli.imaging import profile
 from serpent_cli.imaging.bands import all_channels
-from serpent_cli.imaging.colour import bands, to_depth
+from serpent_cli.imaging.colour import bands
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.jp2 import write_jp2
-from serpent_cli.imaging.jpeg import with_density
-from serpent_cli.imaging.jpeg_quality import JpegQuality
+from serpent_cli.imaging.formats.piece_writer import PieceWriter
 from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.piece_writer import PieceWriter
-from serpent_cli.imaging.png_write import PngRows
-from serpent_cli.imaging.tiff_write import TiffRows
 
-BY_ROWS: dict[str, Callable[[Picture, Metadata, BinaryIO], PieceWriter[Any]]] = {
-    "PNG": PngRows,
-    "TIFF": TiffRows,
-}
-"""Formats that are encoded row by row: each by one writer, whether the picture is held whole."""
+LOSSLESS = 100
+"""The quality at which the formats that can code without loss do so."""
 
 _BITS = {"uint8": 8, "uint16": 16, "float32": 32}
 _DEPTH_NAMES = {"uint8": "8-bit", "uint16": "16-bit", "float32": "32-bit float"}
@@ -38,18 +24,6 @@ _CARRIED = {
     "density": "the shape of pixels that are not square",
     "cicp": "the numbers of its colours (CICP), which counts as sRGB now",
 }
-# One JPEG segment holds 65 533 bytes, less the name that opens it.
-_JPEG_LIMITS = {"exif": 65533 - 6, "xmp": 65533 - 29}
-_PILLOW: dict[str, tuple[str, dict[str, Any]]] = {
-    # Without "optimize": it needs the whole file in one buffer, which Pillow guesses too small
-    # for noisy pictures without chroma subsampling.
-    "JPEG": ("JPEG", {}),
-    "WebP": ("WEBP", {"method": 4, "exact": True}),
-    # Zero is unknown; Pillow would make it 96 DPI.
-    "BMP": ("BMP", {"dpi": (0, 0)}),
-}
-_QUALITIES = {"WebP": 95, "AVIF": 90}
-_LOSSLESS = 100
 
 
 def encode(
@@ -81,18 +55,11 @@ def encode(
     check_sides(picture, target)
     metadata, notes = kept_metadata(picture, target)
     notes = pixel_losses(picture, target, quality) + notes
-    if target.name in BY_ROWS:
-        _write_rows(picture, BY_ROWS[target.name](picture, metadata, stream))
-    elif target.name == "JPEG 2000":
-        write_jp2(picture, metadata, stream)
-    elif target.name == "AVIF":
-        chosen = quality_of(picture, target, quality)
-        avif.write_avif(picture, metadata, stream, quality=chosen)
-    elif target.name == "BMP" and picture.alpha is not None:
-        colours = to_depth(replace(picture, grey=False).channels(), np.uint8)
-        bmp.write_rgba(colours, metadata.dpi, stream)
-    else:
-        _write_pillow(picture, target, metadata, stream, quality)
+    codec = target.codec()
+    if codec.rows is not None:
+        _write_rows(picture, codec.rows(picture, metadata, stream))
+    elif codec.encode is not None:
+        codec.encode(picture, metadata, stream, quality_of(picture, target, quality))
     return notes
 
 
@@ -137,12 +104,14 @@ def quality_of(picture: Picture, target: Format, quality: int | None) -> int:
 
     Args:
         picture: What is to be written.
-        target: WebP, AVIF or JPEG.
+        target: Where nothing is lost anyway, it is no matter.
         quality: What is asked for.
     """
-    if target.name == "JPEG":
-        return quality or (picture.quality or JpegQuality()).quality
-    return quality or (_LOSSLESS if picture.lossless else _QUALITIES[target.name])
+    if picture.quality is not None and not target.exact:
+        return quality or picture.quality.quality
+    if target.quality is None or (picture.lossless and target.exact):
+        return quality or LOSSLESS
+    return quality or target.quality
 
 
 def pixel_losses(picture: Picture, target: Format, quality: int | None = None) -> tuple[str, ...]:
@@ -158,10 +127,9 @@ def pixel_losses(picture: Picture, target: Format, quality: int | None = None) -
         )
     if picture.alpha is not None and not target.alpha:
         notes += (f"{target.name} cannot hold transparency: the alpha channel was left out",)
-    may_lose = target.name == "JPEG" or target.name in _QUALITIES
-    if picture.lossless and may_lose and picture.format == target.name:
+    if picture.lossless and target.quality is not None and picture.format == target.name:
         chosen = quality_of(picture, target, quality)
-        if target.name == "JPEG" or chosen < _LOSSLESS:
+        if not target.exact or chosen < LOSSLESS:
             notes += (f"It was coded without loss, and is not at quality {chosen}",)
     return notes
 
@@ -183,14 +151,14 @@ def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str
     for key, value in values.items():
         if value is None:
             continue
-        too_long = target.name == "JPEG" and key in _JPEG_LIMITS and len(value) > _JPEG_LIMITS[key]
+        too_long = key in target.longest and len(value) > target.longest[key]
         # A resolution that EXIF has too lives on there, numbers of colours in a profile.
         lives_on = key == "dpi" and _same_resolution(values["exif"], value)
         lives_on = lives_on or (key == "cicp" and icc is not None and "icc" in target.carries)
         if key not in target.carries and not lives_on:
             notes += (f"{target.name} cannot hold {_CARRIED[key]}: it was left out",)
         elif too_long:
-            notes += (f"{_CARRIED[key]} is too long for JPEG and was left out",)
+            notes += (f"{_CARRIED[key]} is too long for {target.name} and was left out",)
         if key not in target.carries or too_long:
             values[key] = None
     return Metadata(**values), notes
@@ -198,8 +166,7 @@ def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str
 
 def _fitting_profile(picture: Picture, target: Format) -> tuple[bytes | None, tuple[str, ...]]:
     """The profile of as many channels as the file will have, made where there is none such."""
-    # These hold colour only: grey is written as three equal channels.
-    grey = picture.grey and target.name != "WebP"
+    grey = picture.grey and target.grey
     if picture.icc is None:
         made = None
         if picture.cicp is not None and "cicp" not in target.carries:
@@ -218,36 +185,3 @@ def _same_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bool:
     return found is not None and all(
         abs(a - b) <= 0.01 * b for a, b in zip(found, dpi, strict=True)
     )
-
-
-def _write_pillow(
-    picture: Picture,
-    target: Format,
-    metadata: Metadata,
-    stream: BinaryIO,
-    quality: int | None,
-) -> None:
-    if not target.alpha and picture.alpha is not None:
-        picture = replace(picture, alpha=None)
-    if target.name == "WebP":
-        picture = replace(picture, grey=False)
-    image = Image.fromarray(to_depth(picture.channels(), np.uint8))
-    encoder, options = _PILLOW[target.name]
-    if target.name == "JPEG":
-        subsampling = (picture.quality or JpegQuality()).subsampling
-        options = {"quality": quality_of(picture, target, quality), "subsampling": subsampling}
-    elif target.name in _QUALITIES:
-        chosen = quality_of(picture, target, quality)
-        options = options | {"quality": chosen, "lossless": chosen == _LOSSLESS}
-    exif = metadata.exif
-    if exif and target.name == "JPEG":
-        exif = b"Exif\0\0" + exif
-    carried = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
-    options = options | {key: value for key, value in carried.items() if value is not None}
-    # Through memory: Pillow hides the reason when its own writing to a file fails.
-    buffer = io.BytesIO()
-    image.save(buffer, encoder, **options)
-    data = bytearray(buffer.getbuffer()) if metadata.density else buffer.getbuffer()
-    if metadata.density and isinstance(data, bytearray):
-        with_density(data, metadata.density)
-    stream.write(data)

@@ -11,7 +11,7 @@ from serpent_cli.errors import PictureError
 from serpent_cli.imaging import formats
 from serpent_cli.imaging.bands import BandReader, BandSource
 from serpent_cli.imaging.damage import DamageError, one_sentence
-from serpent_cli.imaging.kinds import Opened, open_kind
+from serpent_cli.imaging.formats.codec import Opened
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture
 
@@ -125,7 +125,7 @@ def read_layout(path: Source) -> Layout:
 
 def _header(stream: BinaryIO, name: str) -> Opened:
     head = read_head(stream, name)
-    return open_kind(stream, formats.sniff(head, name), head, name)
+    return formats.sniff(head, name).codec().opened(stream, head, name)
 
 
 def _source(stream: BinaryIO, name: str, max_pixels: int) -> BandSource:

@@ -11,7 +11,6 @@ How a call is cut into items never depends on the number of threads, and so no r
 import ctypes
 import functools
 import itertools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,11 @@ WORTH_A_THREAD = 1 << 15  # elements of a pass that take about as long as waking
 ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
-def drive(
-    function: Callable[..., Any], record: ctypes.Structure, items: int, work: int | None = None
-) -> None:
+def drive(function: Any, record: ctypes.Structure, items: int, work: int | None = None) -> None:
     """Run all work items of a call on as many threads as torch uses.
 
     Args:
-        function: The kernel; takes the record and a range of items.
+        function: The library's kernel; takes the record and a range of items.
         record: What the call is about.
         items: How many work items there are.
         work: Elements in all; a few are not worth another thread.
@@ -64,9 +61,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
 
 
-def _by_python(
-    function: Callable[..., Any], record: ctypes.Structure, items: int, threads: int
-) -> None:
+def _by_python(function: Any, record: ctypes.Structure, items: int, threads: int) -> None:
     """Threads of Python: ctypes lets go of the GIL."""
     cuts = [items * i // threads for i in range(threads + 1)]
     (first, last), *others = itertools.pairwise(cuts)

@@ -8,25 +8,17 @@ from typing import BinaryIO
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import formats
 from serpent_cli.imaging.colour import bands, to_depth
-from serpent_cli.imaging.eight_bit import colour_rows
 from serpent_cli.imaging.encode import pixel_losses
-from serpent_cli.imaging.formats import WRITABLE
+from serpent_cli.imaging.formats import Format
+from serpent_cli.imaging.formats.eight_bit import colour_rows
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.difference import DifferenceMeter, RestoredPicture
 from serpent_cli.restoration.memory_budget import budget_or_default
 from serpent_cli.restoration.plan import BASE_BYTES
 
-DECODING_BYTES = {"JPEG": 0, "WEBP": 20, "AVIF": 20}
-"""Most bytes per pixel while a result is read once more, beyond what coding it took. A JPEG is read
-by bands of what its decoder holds. Measured at 12 megapixels: 16 for WebP, 9 to 13 for AVIF.
-"""
-
 SMALL = 2**25
 """Smaller pictures, in pixels, are always read once more."""
-
-LOSSY = {"JPEG": "JPEG", "WEBP": "WebP", "AVIF": "AVIF"}
-"""Formats, as `formats.sniff` has them, that may lose something of a picture of their depth."""
 
 _NOTHING = "the result does not differ from the input"
 
@@ -64,49 +56,45 @@ def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None
     place = encoded.tell()
     encoded.seek(0)
     try:
-        loss, name = _loss(restored, encoded, budget_or_default(budget))
+        coded = formats.sniff(read_head(encoded, "the result"), "the result")
+        lossy = coded.quality is not None
+        loss = _loss(restored, encoded, coded, budget_or_default(budget)) if lossy else None
     except PictureError:
         return hardly
     finally:
         encoded.seek(place)
     changed = hardly.replace(_NOTHING, "restoring changed nothing")
-    if name not in LOSSY:
+    if not lossy:
         # What such a format cannot hold is told beside it; but then the result does differ.
-        return changed if _cannot_hold(restored, name) else hardly
+        return changed if coded.suffixes and pixel_losses(restored, coded) else hardly
     if loss is not None and math.isinf(loss.likeness):
         return hardly
     if loss is None:
         return (
-            f"{changed}; what coding it as {LOSSY[name]} changed is not known: to read it once more"
+            f"{changed}; what coding it as {coded.name} changed is not known: to read it once more"
             " takes more memory than there is"
         )
     levels = loss.difference().mean_levels
     return (
-        f"{changed}; coding it as {LOSSY[name]} changed it by {levels:.1f} levels of 255 on average"
+        f"{changed}; coding it as {coded.name} changed it by {levels:.1f} levels of 255 on average"
     )
 
 
-def _cannot_hold(restored: Picture, name: str) -> bool:
-    """Whether a format that codes without loss takes something of the samples all the same."""
-    written = next((each for each in WRITABLE if each.name.replace(" ", "").upper() == name), None)
-    return written is not None and bool(pixel_losses(restored, written))
-
-
-def _loss(restored: Picture, encoded: BinaryIO, budget: int) -> tuple[DifferenceMeter | None, str]:
-    """What coding changed, and the format's name; None if there is no memory to see it."""
-    name, loss = formats.sniff(read_head(encoded, "the result"), "the result"), DifferenceMeter()
-    if name not in LOSSY:
-        return None, name
+def _loss(
+    restored: Picture, encoded: BinaryIO, coded: Format, budget: int
+) -> DifferenceMeter | None:
+    """What coding changed; None if there is no memory to see it."""
+    loss = DifferenceMeter()
     pixels = restored.height * restored.width
     held = restored.pixels.nbytes + (0 if restored.alpha is None else restored.alpha.nbytes)
-    if pixels > SMALL and BASE_BYTES + held + DECODING_BYTES[name] * pixels > budget:
-        return None, name
-    for rows, samples in _read_again(encoded, name, restored.height):
+    if pixels > SMALL and BASE_BYTES + held + coded.decoding_bytes * pixels > budget:
+        return None
+    for rows, samples in _read_again(encoded, coded.name, restored.height):
         given = restored.pixels[rows]
-        if samples.shape != given.shape:  # not what was written: nothing can be said
-            return None, ""
+        if samples.shape != given.shape:  # nothing can be said
+            raise PictureError("the file is not the result")
         loss.add(given, to_depth(samples, given.dtype))
-    return loss, name
+    return loss
 
 
 def _read_again(encoded: BinaryIO, name: str, height: int) -> Iterator[tuple[slice, Samples]]:

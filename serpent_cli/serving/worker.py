@@ -164,14 +164,13 @@ class Worker:
 
 def _suffix(source: Path, settings: RestoreSettings) -> str:
     """Of the result: as demanded, or of the input's format where that can be written."""
-    from serpent_cli.imaging.formats import HEAD_BYTES, WRITABLE, format_named, sniff
+    from serpent_cli.imaging.formats import HEAD_BYTES, format_named, sniff
 
     if settings.format is not None:
         return format_named(settings.format).suffixes[0]
     with source.open("rb") as stream:
-        kind = sniff(stream.read(HEAD_BYTES), settings.name)
-    names = {each.name.replace(" ", "").lower(): each.suffixes[0] for each in WRITABLE}
-    return names.get(kind.lower(), ".png")
+        suffixes = sniff(stream.read(HEAD_BYTES), settings.name).suffixes
+    return suffixes[0] if suffixes else ".png"
 
 
 def _compare(job: dict[str, Any], max_pixels: int) -> dict[str, Any]:

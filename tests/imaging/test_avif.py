@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from serpent_cli.imaging import ifd
-from serpent_cli.imaging.avif_boxes import Facts
+from serpent_cli.imaging.formats.avif_boxes import Facts
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture

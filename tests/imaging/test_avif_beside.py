@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from serpent_cli.imaging import beside
-from serpent_cli.imaging.avif_boxes import read_facts
-from serpent_cli.imaging.boxes import content, pack, pack_full, walk
+from serpent_cli.imaging.formats.avif_boxes import read_facts
+from serpent_cli.imaging.formats.boxes import content, pack, pack_full, walk
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
 

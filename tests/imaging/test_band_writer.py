@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.imaging import piece_writer, png_write, tiff_write
 from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
 from serpent_cli.imaging.bands import resized
+from serpent_cli.imaging.formats import piece_writer, png_write, tiff_write
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture

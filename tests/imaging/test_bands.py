@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import png, tiff
+from serpent_cli.imaging.formats import png, tiff
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import open_bands, read_layout, read_picture
 from serpent_cli.imaging.write import write_picture

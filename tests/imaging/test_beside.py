@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.imaging import beside
-from serpent_cli.imaging.avif_boxes import read_facts
+from serpent_cli.imaging.formats.avif_boxes import read_facts
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
 

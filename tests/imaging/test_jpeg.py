@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import jpeg
+from serpent_cli.imaging.formats import jpeg
 from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.lzw import check_lzw
+from serpent_cli.imaging.formats.lzw import check_lzw
 from serpent_cli.imaging.read import read_picture
 
 CLEAR, END = 256, 257

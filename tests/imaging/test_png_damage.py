@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import png
-from serpent_cli.imaging.png_chunks import SIGNATURE
+from serpent_cli.imaging.formats import png
+from serpent_cli.imaging.formats.png_chunks import SIGNATURE
 from serpent_cli.imaging.read import open_bands, read_picture
 
 

@@ -14,11 +14,13 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from serpent_cli.imaging.boxes import Box, content, pack, walk
 from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
 from serpent_cli.imaging.deep import normalise, split_channels, unpremultiply
+from serpent_cli.imaging.formats.boxes import Box, content, pack, walk
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.eight_bit import open_eight_bit, read_eight_bit
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.picture import Picture, Samples
 
@@ -249,13 +251,14 @@ def _arranged(header: Header, count: int) -> tuple[list[int], int | None, int, t
     return order, alpha, kind, notes
 
 
-def write_jp2(picture: Picture, metadata: Metadata, stream: BinaryIO) -> None:
+def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
     """Encode without loss, 8 or 16 bits, with metadata; float32 is rounded to 16 bits.
 
     Args:
         picture: Any depth.
         metadata: What to store beside the pixels.
         stream: Where to write, from its current position.
+        quality: No matter.
 
     Raises:
         RuntimeError: The encoder refuses the picture.
@@ -308,3 +311,21 @@ def _resolution(dpi: tuple[float, float]) -> bytes:
         numbers += [fraction.numerator, fraction.denominator]
         powers.append(power)
     return struct.pack(">4H2b", *numbers, *powers)
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    header = read_header(stream)
+
+    def decode() -> Picture:
+        if is_direct(header):
+            return read_direct(stream, header, name)
+        image = open_eight_bit(stream, "JPEG 2000", name)
+        if (image.height, image.width) != (header.height, header.width):
+            raise DamageError("JPEG 2000 with two sizes")
+        return read_eight_bit(image, "JPEG 2000", header.bits, name, header.metadata)
+
+    turn = header.metadata.orientation
+    return Opened(header.height, header.width, turn, whole(decode), 1 if header.bits <= 8 else 2)
+
+
+CODEC = Codec(_opened, encode=_encode)

@@ -1,4 +1,4 @@
-"""The segments of a JPEG: what Pillow does not tell, more than 8 bits, and a missing end.
+"""JPEG: by Pillow, with what it does not tell: segments, more than 8 bits, and a missing end.
 
 Sources: ITU-T T.81, annexes B and G; JFIF 1.02; ICC.1:2010, annex B.4.
 """
@@ -8,7 +8,8 @@ import io
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import BinaryIO
 
 import imagecodecs
@@ -17,8 +18,19 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.metadata import ratio
-from serpent_cli.imaging.picture import Samples
+from serpent_cli.imaging.deep import normalise, split_channels
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.eight_bit import (
+    ImageFile,
+    image_metadata,
+    jpeg_quality,
+    open_eight_bit,
+    read_eight_bit,
+    write_eight_bit,
+)
+from serpent_cli.imaging.jpeg_quality import JpegQuality
+from serpent_cli.imaging.metadata import Metadata, ratio
+from serpent_cli.imaging.picture import Picture, Samples
 
 LOSSLESS = 0xC3
 """The process of JPEG's own coding without loss."""
@@ -274,15 +286,90 @@ def completed(data: bytes, jpeg: Jpeg, decode: Callable[[bytes], Samples]) -> by
     return body + b"\xff\xd9"
 
 
-def with_density(data: bytearray, density: tuple[int, int]) -> None:
-    """Write the shape of pixels into the JFIF segment that a JPEG begins with, without a unit."""
-    if data.startswith(b"JFIF\0", 6):
-        struct.pack_into(">BHH", data, 13, 0, *density)
-
-
 def read_whole(stream: BinaryIO) -> bytes:
     """All bytes of a file."""
     if isinstance(stream, io.BytesIO):
         return stream.getvalue()
     stream.seek(0)
     return stream.read()
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    data = read_whole(stream)
+    segments = read_segments(data)
+    check_process(segments, name)
+    if any(each.short for each in segments.segments):
+        return _opened(io.BytesIO(without_short(data, segments)), head, name)
+    if segments.precision != 8 and segments.first_scan:
+        return _deep_jpeg(stream, data, segments, name)
+    image = open_eight_bit(stream, "JPEG", name)
+    metadata = _jpeg_metadata(image, segments)
+
+    def decode() -> Picture:
+        check_scans(segments, name)
+        lossless = segments.process == LOSSLESS
+        read = partial(read_eight_bit, kind="JPEG", bits=8, name=name)
+        try:
+            return read(image, metadata=metadata, lossless=lossless)
+        except CutOffError:
+            ended = completed(read_whole(stream), segments, _samples_by_pillow)
+        again = open_eight_bit(io.BytesIO(ended), "JPEG", name)
+        noted = replace(metadata, warnings=(*metadata.warnings, NO_END))
+        return read(again, metadata=noted, lossless=lossless)
+
+    return Opened(image.height, image.width, metadata.orientation, whole(decode), channels=3)
+
+
+def _jpeg_metadata(image: ImageFile, segments: Jpeg) -> Metadata:
+    metadata = image_metadata(image, segments.density)
+    metadata = metadata.without(segments.beside(metadata.xmp))
+    return replace(metadata, warnings=metadata.warnings + segments.notes(metadata.icc))
+
+
+def _samples_by_pillow(data: bytes) -> Samples:
+    with decoder():
+        return np.asarray(open_eight_bit(io.BytesIO(data), "JPEG", "the picture"))
+
+
+def _deep_jpeg(stream: BinaryIO, data: bytes, segments: Jpeg, name: str) -> Opened:
+    # Of the metadata Pillow sees a copy of the header that tells of 8 bits.
+    plain = io.BytesIO(plain_head(data, segments))
+    image = open_eight_bit(plain, "JPEG", name)
+    metadata = _jpeg_metadata(image, segments)
+
+    def decode() -> Picture:
+        check_scans(segments, name)
+        samples, note = decode_deep(read_whole(stream), segments, name)
+        samples, _ = normalise(samples, segments.precision, name)
+        pixels, _, grey = split_channels(samples, metadata.orientation)
+        bits = segments.precision if 8 < segments.precision < 16 else 0
+        return metadata.picture(
+            pixels, None, grey, format="JPEG", notes=note, bits=bits,
+            quality=jpeg_quality(image), lossless=segments.process == LOSSLESS,
+        )  # fmt: skip
+
+    height, width = segments.height, segments.width
+    return Opened(height, width, metadata.orientation, whole(decode), 2, channels=3)
+
+
+def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
+    subsampling = (picture.quality or JpegQuality()).subsampling
+    opaque = replace(picture, alpha=None)
+    # Without "optimize": it needs the whole file in one buffer, which Pillow guesses too small for
+    # noisy pictures without chroma subsampling.
+    start = stream.tell()
+    write_eight_bit(opaque, metadata, stream, "JPEG", quality=quality, subsampling=subsampling)
+    if metadata.density:
+        _set_density(stream, start, metadata.density)
+
+
+def _set_density(stream: BinaryIO, start: int, density: tuple[int, int]) -> None:
+    """Write the shape of pixels into the JFIF segment that a JPEG begins with, without a unit."""
+    stream.seek(start + 6)
+    if stream.read(5) == b"JFIF\0":
+        stream.seek(start + 13)
+        stream.write(struct.pack(">BHH", 0, *density))
+    stream.seek(0, 2)
+
+
+CODEC = Codec(_opened, encode=_encode)

@@ -16,10 +16,8 @@ from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.damage import CutOffError, decoder
 from serpent_cli.imaging.deep import split_channels
-from serpent_cli.imaging.metadata import Metadata
-from serpent_cli.imaging.orientation import upright_size
-from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.png_chunks import (
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.png_chunks import (
     GREY,
     PALETTE,
     SIGNATURE,
@@ -29,8 +27,12 @@ from serpent_cli.imaging.png_chunks import (
     read_header,
     walk,
 )
-from serpent_cli.imaging.png_inflate import Inflated, check_pixels
-from serpent_cli.imaging.png_metadata import WANTED
+from serpent_cli.imaging.formats.png_inflate import Inflated, check_pixels
+from serpent_cli.imaging.formats.png_metadata import WANTED, gathered
+from serpent_cli.imaging.formats.png_write import PngRows
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.orientation import upright_size
+from serpent_cli.imaging.picture import Picture, Samples
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _BAND_BYTES = 4 << 20
@@ -171,3 +173,15 @@ def _grey_palette(header: Header) -> bool:
     colours = np.frombuffer(header.chunks.get(b"PLTE", b""), np.uint8)
     colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
     return bool((colours == colours[:, :1]).all())
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    header = read_still(stream, name)
+    metadata, sample_bytes = gathered(header), 1 if header.bits <= 8 else 2
+    size = (header.height, header.width, metadata.orientation)
+    if has_rows(header):
+        return Opened(*size, partial(rows, stream, header, metadata), sample_bytes, by_rows=True)
+    return Opened(*size, whole(partial(read_png, stream, header, metadata)), sample_bytes)
+
+
+CODEC = Codec(_opened, PngRows)

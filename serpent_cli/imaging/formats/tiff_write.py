@@ -17,9 +17,9 @@ import numpy as np
 
 from serpent_cli.imaging import ifd
 from serpent_cli.imaging.bands import channel_count
+from serpent_cli.imaging.formats.piece_writer import PieceWriter
 from serpent_cli.imaging.metadata import DESCRIPTIVE_TAGS, Metadata
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.piece_writer import PieceWriter
 
 SIDE = 256
 """Rows and columns of a tile."""

@@ -5,12 +5,15 @@ Source: the Netpbm documentation, ppm(5) and pgm(5).
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from serpent_cli.imaging.damage import CutOffError, DamageError
 from serpent_cli.imaging.deep import normalise, split_channels
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.eight_bit import by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 
@@ -108,3 +111,14 @@ def _digits(stream: BinaryIO, count: int) -> Samples:
         return np.array(words, dtype=np.bytes_).astype(np.uint16)
     except (ValueError, OverflowError):
         raise DamageError("PPM sample that is no number") from None
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    header = deep_header(head)
+    if header is None:
+        return by_pillow(stream, head, name, kind="PPM")
+    decode = partial(read_deep, stream, header, name)
+    return Opened(header.height, header.width, 1, whole(decode), 2, channels=3)
+
+
+CODEC = Codec(_opened)

@@ -4,8 +4,13 @@ Source: WebP Container Specification (Google); RFC 9649.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+from serpent_cli.imaging.formats.codec import Codec, Opened
+from serpent_cli.imaging.formats.eight_bit import by_pillow, write_eight_bit
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.picture import Picture
 
 _MAX_CHUNKS, _MAX_BEHIND = 4096, 64 << 20
 
@@ -46,3 +51,18 @@ def read_facts(stream: BinaryIO) -> Facts:
         at += 8 + length + length % 2
     stream.seek(end)
     return Facts(lossless, stream.read(_MAX_BEHIND))
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    facts = read_facts(stream)
+    return by_pillow(stream, head, name, kind="WebP", lossless=facts.lossless, tail=facts.tail)
+
+
+def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
+    write_eight_bit(
+        replace(picture, grey=False), metadata, stream, "WEBP", method=4, exact=True,
+        quality=quality, lossless=quality == 100,
+    )  # fmt: skip
+
+
+CODEC = Codec(_opened, encode=_encode)

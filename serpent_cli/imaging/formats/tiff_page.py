@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.lzw import check_lzw, is_old_lzw
+from serpent_cli.imaging.formats.lzw import check_lzw, is_old_lzw
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOUR_SAMPLES = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}

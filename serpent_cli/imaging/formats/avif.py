@@ -13,11 +13,13 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from serpent_cli.imaging.avif_boxes import Facts
-from serpent_cli.imaging.boxes import Box, content, pack, pack_full, walk
 from serpent_cli.imaging.colour import bands, to_unit
 from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.deep import normalise, split_channels
+from serpent_cli.imaging.formats.avif_boxes import Facts, read_facts
+from serpent_cli.imaging.formats.boxes import Box, content, pack, pack_full, walk
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.eight_bit import image_metadata, open_eight_bit, read_eight_bit
 from serpent_cli.imaging.metadata import (
     Metadata,
     exif_dpi,
@@ -40,7 +42,7 @@ _MAX_BOX = 64 << 20
 _SRGB, _UNSPECIFIED = (1, 13), (2, 2)
 
 
-def stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
+def _stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
     """Complete what Pillow found by what the boxes say.
 
     Args:
@@ -65,13 +67,13 @@ def stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
     return taken.without(tuple(facts.notes))
 
 
-def read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, name: str) -> Picture:
+def _read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, name: str) -> Picture:
     """Decode a still picture of 10 or 12 bits.
 
     Args:
         stream: The whole file, seekable.
         bits: Bits per channel in the file.
-        metadata: As `stated` gave it, with the orientation still to be applied.
+        metadata: As `_stated` gave it, with the orientation still to be applied.
         facts: As `avif_boxes.read_facts` gave them.
         name: How the user calls the picture.
 
@@ -96,7 +98,7 @@ def read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, nam
     )  # fmt: skip
 
 
-def write_avif(picture: Picture, metadata: Metadata, stream: BinaryIO, *, quality: int) -> None:
+def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
     """Encode at 8 or 12 bits without chroma subsampling, with metadata.
 
     Args:
@@ -239,3 +241,38 @@ def _more_properties(body: bytes, properties: list[bytes]) -> bytes:
             listed += bytes(range(number, number + len(properties)))
         entries += struct.pack(">HB", item, len(listed)) + listed
     return pack(b"ipco", store + b"".join(properties)) + pack(b"ipma", ties[:8] + entries)
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    facts = read_facts(stream)
+    bits = _stored_bits(head)
+    image = open_eight_bit(stream, "AVIF", name)
+    metadata = _stated(image_metadata(image), facts, image.height, image.width)
+    box = facts.crop(image.height, image.width) or (0, 0, image.width, image.height)
+
+    def decode() -> Picture:
+        if bits > 8:
+            return _read_deep(stream, bits, metadata, facts, name)
+        return read_eight_bit(
+            image, "AVIF", bits, name, metadata, crop=box, lossless=facts.lossless
+        )
+
+    height, width = box[3] - box[1], box[2] - box[0]
+    return Opened(height, width, metadata.orientation, whole(decode), 1 if bits <= 8 else 2)
+
+
+def _stored_bits(head: bytes) -> int:
+    """Find the bits per channel of an AVIF, which Pillow decodes to 8 whatever it holds.
+
+    Args:
+        head: The first `formats.HEAD_BYTES` of the file.
+
+    Returns:
+        8, 10 or 12; 8 where it is not found.
+    """
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8
+
+
+CODEC = Codec(_opened, encode=_encode)

@@ -1,14 +1,17 @@
-"""Formats that Pillow decodes to 8 bits: JPEG, WebP, AVIF, JPEG 2000, BMP, GIF, PPM.
+"""Formats that Pillow codes with 8 bits: JPEG, WebP, AVIF, JPEG 2000, BMP, GIF, PPM.
 
 The decoded image is copied out strip by strip, straight into its upright place, so that there
 is never more than Pillow's own copy and ours. Plugins are called directly: `Image.open` would
 check sizes against a limit that is global to the process, and warn.
 """
 
+import io
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,9 +28,11 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from serpent_cli.errors import PictureError
+from serpent_cli.imaging import beside
 from serpent_cli.imaging.cmyk import cmyk_converter
-from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey
+from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey, to_depth
 from serpent_cli.imaging.damage import decoder, one_sentence
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
 from serpent_cli.imaging.jpeg_quality import JpegQuality, estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.orientation import stored_view, upright_size
@@ -36,14 +41,13 @@ from serpent_cli.imaging.picture import Picture, Samples
 _PLUGINS: dict[str, type[ImageFile]] = {
     # The plain JPEG class reads the first picture of a multi-picture file, as intended.
     "JPEG": JpegImagePlugin.JpegImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
-    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "PPM": PpmImagePlugin.PpmImageFile,
 }
-_NAMES = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 _JFIF_UNITS = (1, 2)
 _IPTC = 0x0404  # among Photoshop's resources
 _filters = threading.Lock()
@@ -65,7 +69,7 @@ def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile:
 
     Args:
         stream: The whole file, seekable.
-        kind: As `formats.sniff` gave it.
+        kind: The format's name.
         name: How the user calls the picture.
 
     Raises:
@@ -125,7 +129,7 @@ def read_eight_bit(
 
     Args:
         image: The opened image; decoded and emptied here.
-        kind: As `formats.sniff` gave it.
+        kind: The format's name.
         bits: Bits per channel in the file.
         name: How the user calls the picture.
         metadata: What it says beside its pixels.
@@ -146,10 +150,10 @@ def read_eight_bit(
         notes += _left_out(image.info)
     pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation, crop)
     # These two have no grey: their decoders give three equal channels.
-    grey = channels < 3 or (kind in ("WEBP", "AVIF") and is_grey(pixels))
+    grey = channels < 3 or (kind in ("WebP", "AVIF") and is_grey(pixels))
     others = {"icc": None} if image.mode == "CMYK" else {}
     return metadata.picture(
-        pixels, alpha, grey, format=_NAMES.get(kind, kind), notes=notes, quality=quality,
+        pixels, alpha, grey, format=kind, notes=notes, quality=quality,
         lossless=lossless, **others,
     )  # fmt: skip
 
@@ -243,3 +247,61 @@ def colour_rows(stream: BinaryIO) -> Iterator[tuple[slice, Samples]]:
         for rows in bands(image.height, image.width * 4):
             part = image.crop((0, rows.start, image.width, rows.stop))
             yield rows, np.asarray(part.convert("RGB"))
+
+
+def by_pillow(
+    stream: BinaryIO,
+    head: bytes,
+    name: str,
+    *,
+    kind: str,
+    icc: bytes | None = None,
+    lossless: bool = False,
+    tail: bytes = b"",
+) -> Opened:
+    """Open what Pillow alone reads; see `Codec.opened`.
+
+    Args:
+        stream: The whole file, seekable.
+        head: Its first bytes.
+        name: How the user calls the picture.
+        kind: The format's name.
+        icc: Its profile, where Pillow finds none.
+        lossless: As `Picture` has it.
+        tail: What stands behind the picture.
+    """
+    image = open_eight_bit(stream, kind, name)
+    metadata = image_metadata(image)
+    metadata = replace(metadata, icc=icc or metadata.icc)
+    metadata = metadata.without(beside.behind(tail, metadata.xmp))
+    decode = partial(read_eight_bit, image, kind, 8, name, metadata, lossless=lossless)
+    sample_bytes = 2 if image.mode.startswith("I") else 1
+    return Opened(image.height, image.width, metadata.orientation, whole(decode), sample_bytes)
+
+
+def write_eight_bit(
+    picture: Picture, metadata: Metadata, stream: BinaryIO, encoder: str, **options: Any
+) -> None:
+    """Encode a picture, rounded to 8 bits, by Pillow.
+
+    Args:
+        picture: Any depth.
+        metadata: What to store beside the pixels.
+        stream: Where to write, from its current position.
+        encoder: As Pillow calls it.
+        options: Of the encoder.
+    """
+    image = Image.fromarray(to_depth(picture.channels(), np.uint8))
+    exif = metadata.exif
+    if exif and encoder == "JPEG":
+        exif = b"Exif\0\0" + exif
+    carried = {"icc_profile": metadata.icc, "exif": exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
+    options |= {key: value for key, value in carried.items() if value is not None}
+    # Through memory: Pillow hides the reason when its own writing to a file fails.
+    buffer = io.BytesIO()
+    image.save(buffer, encoder, **options)
+    stream.write(buffer.getbuffer())
+
+
+# GIF has nothing of its own.
+CODEC = Codec(partial(by_pillow, kind="GIF"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.png_chunks import Header, walk
+from serpent_cli.imaging.formats.png_chunks import Header, walk
 
 _PIECE_BYTES, _MOST_BEYOND = 1 << 20, 4 << 20
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from serpent_cli.imaging import beside
-from serpent_cli.imaging.boxes import Box, content, walk
 from serpent_cli.imaging.damage import DamageError
+from serpent_cli.imaging.formats.boxes import Box, content, walk
 
 MAX_BOX, MAX_ITEMS = 64 << 20, 4096
 _CODED = (b"av01", b"grid", b"iovl", b"iden")

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, TypeVar
 import tifffile
 
 from serpent_cli.imaging.damage import DamageError, decoder
+from serpent_cli.imaging.formats.tiff_page import Page
 from serpent_cli.imaging.metadata import (
     Metadata,
     exif_from_tiff,
@@ -20,7 +21,6 @@ from serpent_cli.imaging.metadata import (
     upright_density,
     upright_dpi,
 )
-from serpent_cli.imaging.tiff_page import Page
 
 _ORIENTATION, _XMP, _ICC, _IPTC, _EXIF = 274, 700, 34675, 33723, 34665
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296

@@ -1,15 +1,20 @@
-"""Formats: recognised by their first bytes, refused in words, written by suffix."""
+"""All formats in one table: recognised by first bytes, refused in words, written by suffix."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from serpent_cli.errors import PictureError, UsageError
 
-HEAD_BYTES = 1 << 16
-"""How much of a file `sniff` and `stored_bits` want to see."""
+if TYPE_CHECKING:
+    from serpent_cli.imaging.formats.codec import Codec
 
-READABLE = "PNG, JPEG, TIFF, WebP, AVIF, JPEG 2000, BMP, GIF and PPM"
+HEAD_BYTES = 1 << 16
+"""How much of a file `sniff` and codecs want to see."""
+
 _CONVERT = "Convert it to PNG or TIFF first"
 _DEVELOP = "Develop it to a 16-bit TIFF or PNG with a raw converter first"
 _DENOISE = "`serpent denoise` takes cubes of many bands: TIFF, ENVI, .npy and .mat"
@@ -25,36 +30,101 @@ _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 @dataclass(frozen=True)
 class Format:
-    """What a format that can be written is able to hold.
+    """What there is to know of a format without a decoder; that is what `codec` gives.
 
     Attributes:
         name: As the user knows it.
-        suffixes: Lower case, with the dot.
+        module: What reads and writes it, in this package.
+        starts: Recognises its first bytes.
+        suffixes: Lower case, with the dot; the first is the usual one. Empty where it is only read.
         bits: Most bits per channel that it holds here; 32 are floats.
         alpha: Holds transparency.
+        grey: Holds one channel; else grey is written as three that are equal.
         carries: The names among "icc", "exif", "xmp", "dpi", "density" and "cicp" that it holds.
+        longest: Most bytes that it holds of one of these.
         max_side: Most pixels along one side.
+        by_rows: A picture is written without being held whole.
+        quality: At which pictures from elsewhere are written; None where nothing is lost.
+        exact: Nothing is lost at quality 100.
+        decoding_bytes: Most bytes per pixel while it is decoded, beyond what coding took.
     """
 
     name: str
-    suffixes: tuple[str, ...]
+    module: str
+    starts: Callable[[bytes], bool]
+    suffixes: tuple[str, ...] = ()
     bits: int = 8
     alpha: bool = False
+    grey: bool = True
     carries: frozenset[str] = frozenset()
+    longest: Mapping[str, int] = field(default_factory=dict[str, int])
     max_side: int = (1 << 31) - 1
+    by_rows: bool = False
+    quality: int | None = None
+    exact: bool = False
+    decoding_bytes: int = 0
+
+    def codec(self) -> "Codec":
+        """Its reader and writer, which load when they are first needed."""
+        return import_module(f"{__name__}.{self.module}").CODEC
+
+
+def _begins(*marks: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(marks)
+
+
+def _is_avif(head: bytes) -> bool:
+    # AVIF may name a general brand first and itself among the compatible ones.
+    brands = head[8 : 8 + head[3]] if head[4:8] == b"ftyp" else b""
+    return any(brand in brands for brand in (b"avif", b"avis"))
+
+
+def _is_ppm(head: bytes) -> bool:
+    return head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace()
 
 
 _ALL = frozenset({"icc", "exif", "xmp", "dpi"})
 _SHAPED = _ALL | {"density"}
-WRITABLE = (
-    Format("PNG", (".png",), 16, True, _SHAPED | {"cicp"}),
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), carries=_SHAPED, max_side=65500),
-    Format("TIFF", (".tif", ".tiff"), 32, True, _SHAPED),
-    Format("WebP", (".webp",), alpha=True, carries=_ALL - {"dpi"}, max_side=16383),
-    Format("AVIF", (".avif",), 12, True, _SHAPED - {"dpi"} | {"cicp"}, max_side=65536),
-    Format("JPEG 2000", (".jp2",), 16, True, _ALL),
-    Format("BMP", (".bmp",), alpha=True, carries=frozenset({"dpi"}), max_side=32767),
-)
+# One JPEG segment holds 65 533 bytes, less the name that opens it.
+_SEGMENTS = {"exif": 65533 - 6, "xmp": 65533 - 29}
+# Bytes while decoding, measured at 12 megapixels: 16 for WebP, 9 to 13 for AVIF. A JPEG is read
+# once more by bands of what its decoder holds.
+FORMATS = (
+    Format(
+        "PNG", "png", _begins(b"\x89PNG\r\n\x1a\n"), (".png",), 16, alpha=True,
+        carries=_SHAPED | {"cicp"}, by_rows=True,
+    ),
+    Format(
+        "JPEG", "jpeg", _begins(b"\xff\xd8\xff"), (".jpg", ".jpeg", ".jpe", ".jfif"),
+        carries=_SHAPED, longest=_SEGMENTS, max_side=65500, quality=95,
+    ),
+    Format(
+        "TIFF", "tiff", _begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), 32,
+        alpha=True, carries=_SHAPED, by_rows=True,
+    ),
+    Format(
+        "WebP", "webp", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", (".webp",),
+        alpha=True, grey=False, carries=_ALL - {"dpi"}, max_side=16383, quality=95, exact=True,
+        decoding_bytes=20,
+    ),
+    Format(
+        "AVIF", "avif", _is_avif, (".avif",), 12, alpha=True, carries=_SHAPED - {"dpi"} | {"cicp"},
+        max_side=65536, quality=90, exact=True, decoding_bytes=20,
+    ),
+    Format(
+        "JPEG 2000", "jp2", _begins(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), (".jp2",),
+        16, alpha=True, carries=_ALL,
+    ),
+    Format(
+        "BMP", "bmp", _begins(b"BM"), (".bmp",), alpha=True, carries=frozenset({"dpi"}),
+        max_side=32767,
+    ),
+    Format("GIF", "eight_bit", _begins(b"GIF87a", b"GIF89a")),
+    Format("PPM", "netpbm", _is_ppm),
+)  # fmt: skip
+"""All formats, in the order in which they are named to the user."""
+
+WRITABLE = tuple(each for each in FORMATS if each.suffixes)
 
 
 def format_for(path: PurePath) -> Format:
@@ -85,15 +155,12 @@ def format_named(name: str) -> Format:
     raise UsageError(f"pictures cannot be written as {name!r}", f"Use one of {known}")
 
 
-def sniff(head: bytes, name: str) -> str:
+def sniff(head: bytes, name: str) -> Format:
     """Recognise a picture by its first bytes.
 
     Args:
         head: The first bytes of the file, `HEAD_BYTES` where there are so many.
         name: How the user calls the picture; its suffix tells camera files from plain TIFF.
-
-    Returns:
-        One of "PNG", "JPEG", "TIFF", "WEBP", "AVIF", "JPEG2000", "BMP", "GIF", "PPM".
 
     Raises:
         PictureError: Something else; the sentence names it where it is known.
@@ -102,32 +169,14 @@ def sniff(head: bytes, name: str) -> str:
     refused = _refused(head, suffix)
     if refused:
         raise PictureError(f"cannot read {name}: {refused[0]}", refused[1])
-    for kind, matches in _signatures(head).items():
-        if matches:
-            return kind
+    for each in FORMATS:
+        if each.starts(head):
+            return each
+    *others, last = (each.name for each in FORMATS)
     raise PictureError(
         f"cannot read {name}: it is not a picture, or of an unknown kind",
-        f"Readable are {READABLE}",
+        f"Readable are {', '.join(others)} and {last}",
     )
-
-
-def _signatures(head: bytes) -> dict[str, bool]:
-    return {
-        "PNG": head.startswith(b"\x89PNG\r\n\x1a\n"),
-        "JPEG": head.startswith(b"\xff\xd8\xff"),
-        "TIFF": head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        "WEBP": head[:4] == b"RIFF" and head[8:12] == b"WEBP",
-        "AVIF": head[4:8] == b"ftyp" and _is_avif(head),
-        "JPEG2000": head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")),
-        "BMP": head.startswith(b"BM"),
-        "GIF": head.startswith((b"GIF87a", b"GIF89a")),
-        "PPM": head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace(),
-    }
-
-
-def _is_avif(head: bytes) -> bool:
-    # AVIF may name a general brand first and itself among the compatible ones.
-    return any(brand in head[8 : 8 + head[3]] for brand in (b"avif", b"avis"))
 
 
 def _refused(head: bytes, suffix: str) -> tuple[str, str] | None:
@@ -168,17 +217,3 @@ def _is_raw(head: bytes) -> bool:
         or (head[:2] == b"II" and head[6:14] == b"HEAPCCDR")
         or (head[4:8] == b"ftyp" and head[8:11] == b"crx")
     )
-
-
-def stored_bits(head: bytes) -> int:
-    """Find the bits per channel of an AVIF, which Pillow decodes to 8 whatever it holds.
-
-    Args:
-        head: The first `HEAD_BYTES` of the file.
-
-    Returns:
-        8, 10 or 12; 8 where it is not found.
-    """
-    at = head.find(b"av1C")
-    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
-    return 12 if flags & 0x60 == 0x60 else 10 if flags & 0x40 else 8

@@ -11,9 +11,9 @@ from fractions import Fraction
 from typing import BinaryIO, TypeVar
 
 from serpent_cli.imaging import beside
-from serpent_cli.imaging.avif_items import MAX_BOX, MAX_ITEMS, read_items, what_lies_beside
-from serpent_cli.imaging.boxes import Box, content, walk
 from serpent_cli.imaging.damage import DamageError
+from serpent_cli.imaging.formats.avif_items import MAX_BOX, MAX_ITEMS, read_items, what_lies_beside
+from serpent_cli.imaging.formats.boxes import Box, content, walk
 from serpent_cli.imaging.metadata import ratio
 
 _IDENTITY = 0

@@ -5,6 +5,7 @@ Sources: TIFF 6.0 (section 15: tiles); Adobe Photoshop TIFF Technical Notes for 
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,11 +17,9 @@ from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
 from serpent_cli.imaging.deep import clip_to_unit, clipping_notes, normalise, unpremultiply
-from serpent_cli.imaging.metadata import Metadata
-from serpent_cli.imaging.orientation import upright_size
-from serpent_cli.imaging.picture import Samples
-from serpent_cli.imaging.tiff_metadata import page_notes
-from serpent_cli.imaging.tiff_page import (
+from serpent_cli.imaging.formats.codec import Codec, Opened
+from serpent_cli.imaging.formats.tiff_metadata import page_notes, read_metadata
+from serpent_cli.imaging.formats.tiff_page import (
     CMYK,
     COLOUR_SAMPLES,
     CONVERT,
@@ -29,7 +28,13 @@ from serpent_cli.imaging.tiff_page import (
     WHITE_IS_ZERO,
     Page,
     check_page,
+    first_page,
+    open_tiff,
 )
+from serpent_cli.imaging.formats.tiff_write import TiffRows
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.orientation import upright_size
+from serpent_cli.imaging.picture import Samples
 
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _BAND_BYTES = 4 << 20
@@ -260,3 +265,14 @@ def _apply_palette(page: Page, indices: Samples, icc: bytes | None, name: str) -
     with decoder():  # an index beyond the palette
         indices = indices.astype(np.intp)
         return table[0][indices] if grey else np.ascontiguousarray(table.T)[indices]
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    file = open_tiff(stream)  # closed with the stream
+    page = first_page(stream, file, name)
+    metadata = read_metadata(stream, page)
+    source = partial(rows, stream, file, page, metadata, name)
+    return Opened(page.height, page.width, metadata.orientation, source, 4, by_rows=True)
+
+
+CODEC = Codec(_opened, TiffRows)

@@ -15,11 +15,11 @@ import numpy as np
 
 from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.colour import to_depth
+from serpent_cli.imaging.formats.piece_writer import PieceWriter
+from serpent_cli.imaging.formats.png_chunks import SIGNATURE, chunk, header_chunk
+from serpent_cli.imaging.formats.png_metadata import metadata_chunks
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.piece_writer import PieceWriter
-from serpent_cli.imaging.png_chunks import SIGNATURE, chunk, header_chunk
-from serpent_cli.imaging.png_metadata import metadata_chunks
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _LEVEL = 4  # of deflate: within 6 % of the size of level 6 at half its time

@@ -5,16 +5,19 @@ Sources: Microsoft, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER structur
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.colour import bands
+from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError
 from serpent_cli.imaging.deep import split_channels
+from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.eight_bit import by_pillow, write_eight_bit
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 
@@ -179,7 +182,7 @@ def embedded_profile(stream: BinaryIO) -> bytes | None:
     return profile if len(profile) == size and size else None
 
 
-def write_rgba(channels: Samples, dpi: tuple[float, float] | None, stream: BinaryIO) -> None:
+def _write_rgba(channels: Samples, dpi: tuple[float, float] | None, stream: BinaryIO) -> None:
     """Encode a picture with transparency: 32 bits per pixel, with a mask that names the alpha.
 
     Args:
@@ -191,3 +194,25 @@ def write_rgba(channels: Samples, dpi: tuple[float, float] | None, stream: Binar
     metres = (round(value / _METRES_PER_INCH) for value in dpi or (0, 0))
     struct.pack_into("<ii", data, _FILE_HEADER + 24, *metres)
     stream.write(data)
+
+
+def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
+    check_kind(head, name)
+    masked = masked_header(head)
+    icc = embedded_profile(stream)
+    if masked is None:
+        return by_pillow(stream, head, name, kind="BMP", icc=icc)
+    decode = partial(read_masked, stream, masked, Metadata(icc=icc, dpi=masked.dpi))
+    return Opened(masked.height, masked.width, 1, whole(decode), 1 if masked.bits <= 8 else 2)
+
+
+def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
+    if picture.alpha is None:
+        # Zero is unknown; Pillow would make it 96 DPI.
+        write_eight_bit(picture, replace(metadata, dpi=metadata.dpi or (0, 0)), stream, "BMP")
+    else:
+        colours = to_depth(replace(picture, grey=False).channels(), np.uint8)
+        _write_rgba(colours, metadata.dpi, stream)
+
+
+CODEC = Codec(_opened, encode=_encode)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from serpent_cli.imaging import beside, profile
+from serpent_cli.imaging.formats.png_chunks import GREY, GREY_ALPHA, Header
 from serpent_cli.imaging.metadata import Metadata, ratio, take_orientation
-from serpent_cli.imaging.png_chunks import GREY, GREY_ALPHA, Header
 
 _XMP_KEYWORD, _XMP_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
 _EXIF_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")

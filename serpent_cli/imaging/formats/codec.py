@@ -1,0 +1,55 @@
+"""What reads and writes a format."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from serpent_cli.imaging.bands import BandSource, in_memory
+from serpent_cli.imaging.formats.piece_writer import PieceWriter
+from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.picture import Picture
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header is read.
+
+    Attributes:
+        height: Rows as stored.
+        width: Columns as stored.
+        orientation: EXIF value that the stored pixels still need.
+        source: Gives its rows; once.
+        sample_bytes: Most bytes of a sample of the picture.
+        channels: Most channels of the picture, 3 or 4.
+        by_rows: The rows are decoded as they are asked for.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    source: Callable[[], BandSource]
+    sample_bytes: int = 1
+    channels: int = 4
+    by_rows: bool = False
+
+
+def whole(decode: Callable[[], Picture]) -> Callable[[], BandSource]:
+    """The source of a picture that is decoded at once."""
+    return lambda: in_memory(decode())
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A format's reader and writer.
+
+    Attributes:
+        opened: Reads the header of a file. Takes the whole file, seekable, which must stay open;
+            its first `formats.HEAD_BYTES`; and how the user calls it. Raises PictureError where it
+            is animated or not supported, DamageError where its header is damaged or cut off.
+        rows: Begins a file that is written row by row, from a picture whose samples do not matter.
+        encode: Writes a picture at once, at a quality where the format knows any.
+    """
+
+    opened: Callable[[BinaryIO, bytes, str], Opened]
+    rows: Callable[[Picture, Metadata, BinaryIO], PieceWriter[Any]] | None = None
+    encode: Callable[[Picture, Metadata, BinaryIO, int], None] | None = None
