@@ -18,6 +18,7 @@ from bench import (
     ablation,
     batch,
     cross_scan,
+    cubes,
     device_scan,
     edges,
     fuzz,
@@ -65,6 +66,7 @@ OWN = {  # with options of their own
         fuzz_corpora.rows([given.folder]) if given.folder else fuzz.rows(given.count or 20_000)
     ),
     "weights_fuzz": lambda given: weights_fuzz.rows(given.count or 5000),
+    "cubes": lambda given: cubes.rows(given.folder, given.denoiser, given.reconstructor),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
     "serve": lambda given: serve.rows(given.count or 100),
     "kills": lambda given: kills.rows(given.kills),
@@ -84,7 +86,11 @@ def main() -> int:
     parser.add_argument(
         "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
     )
-    parser.add_argument("--folder", type=Path, help="pictures for fuzz to compare readers on")
+    parser.add_argument(
+        "--folder", type=Path, help="pictures for fuzz to compare readers on, or cubes"
+    )
+    parser.add_argument("--denoiser", help="weights of cubes that are to be judged")
+    parser.add_argument("--reconstructor", help="and those of snapshots")
     parser.add_argument("--kills", type=int, default=200, help="of the batch of kills")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument(
@@ -113,6 +119,8 @@ def main() -> int:
 def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     """The rows of a case; a CPU has cases of its own where both have one."""
     case, tiny = arguments.case, arguments.tiny
+    if case == "cubes" and arguments.folder is None:
+        raise UsageError("cubes needs --folder, a folder of cubes with their index.json")
     if case in OWN:
         return OWN[case](arguments)
     if case in PHOTOS:
