@@ -26,6 +26,9 @@ QUANTILE = 0.999
 SAMPLED_ROWS, SAMPLED = 64, 1_000_000
 """Rows, and about how many samples, that it is taken of."""
 
+CHUNK = 16
+"""Bands that are read or written at one go: a few columns touch whole pages of a mapped file."""
+
 OnTile = Callable[[int, int], object]
 
 
@@ -118,20 +121,21 @@ class CubeDenoiser:
             for i, rows in enumerate(plan.rows):
                 for j, columns in enumerate(plan.columns):
                     part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-                    tile = self._tile(cube.window(*part) / full, plan)
+                    tile = self._tile(_looked_at(cube, *part) / np.float32(full), plan)
                     top, left, block = blender.add(i, j, np.moveaxis(tile, 0, -1).copy())
-                    self._put(cube, result, top, left, np.moveaxis(block, -1, 0) * full)
+                    self._put(cube, result, top, left, np.moveaxis(block, -1, 0) * np.float32(full))
                     if on_tile is not None:
                         on_tile(i * len(plan.columns) + j + 1, plan.tiles)
-                release(cube.planes)
-                release(result)
 
     def _put(self, cube: Cube, result: Samples, top: int, left: int, block: Samples) -> None:
         """Write finished samples, but none where the cube has no data."""
         rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
-        given = cube.window(rows, columns)
-        block[np.isnan(given)] = np.nan
-        result[:, rows, columns] = cast(block, cube)
+        for bands in _chunks(len(block)):
+            some = block[bands]
+            some[np.isnan(cube.window(rows, columns, bands))] = np.nan
+            result[bands, rows, columns] = cast(some, cube)
+            release(cube.planes)
+            release(result)
 
     def _tile(self, tile: Samples, plan: CubePlan) -> Samples:
         """Denoise (T, h, w) in [0, 1]; NaN where there are no data."""
@@ -162,6 +166,20 @@ class CubeDenoiser:
         return made
 
 
+def _chunks(bands: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, bands)) for start in range(0, bands, CHUNK)]
+
+
+def _looked_at(cube: Cube, rows: slice, columns: slice) -> Samples:
+    """A part of a cube, all bands, without holding on to the pages of the file that it touches."""
+    part = cube.planes[:, rows, columns].shape
+    values = np.empty(part, np.float32)
+    for bands in _chunks(part[0]):
+        values[bands] = cube.window(rows, columns, bands)
+        release(cube.planes)
+    return values
+
+
 def full_scale(cube: Cube) -> float:
     """The sample that counts as full scale: brighter than all but 1 in 1000; 1 if all are dark."""
     bands, height, width = cube.shape
@@ -171,6 +189,7 @@ def full_scale(cube: Cube) -> float:
     for row in range(step // 2, height, step):
         samples = cube.window(slice(row, row + 1), slice(None, None, across))
         found.append(samples[np.isfinite(samples)])
+        release(cube.planes)
     values = np.concatenate(found)
     brightest = float(np.quantile(values, QUANTILE)) if len(values) else 0.0
     return brightest if brightest > 0 else 1.0
