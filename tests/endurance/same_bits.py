@@ -100,7 +100,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="write the digests to this JSON file")
     parser.add_argument("--against", type=Path, help="compare with the digests of this file")
     parser.add_argument("--only", default="", metavar="WORD", help="cases with WORD in their name")
-    parser.add_argument("--keep", type=Path, help="leave pictures and results in this folder")
+    parser.add_argument("--keep", type=Path, help="leave pictures and results in this new folder")
 
 
 def checks(given: argparse.Namespace) -> list[Check]:
@@ -108,7 +108,7 @@ def checks(given: argparse.Namespace) -> list[Check]:
     chosen = [case for case in cases() if given.only in case.name]
     with tempfile.TemporaryDirectory() as folder:
         if given.keep:
-            given.keep.mkdir(parents=True, exist_ok=True)
+            given.keep.mkdir(parents=True)
         found = run(chosen, given.keep or Path(folder))
     if given.out:
         given.out.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -170,7 +170,10 @@ def _write_sources(chosen: Sequence[Case], folder: Path) -> None:
 
 
 def _run_one(number: int, case: Case, folder: Path) -> Record:
-    target, said = f"result{number:03}{case.target}", folder / f"said{number:03}.txt"
+    # The same name in every case: what is said must not depend on which cases are run.
+    made, said = folder / "made", folder / f"said{number:03}.txt"
+    made.mkdir()
+    target = f"made/result{case.target}"
     factor = case.options[0] if case.options[:1] in (("x2",), ("x4",)) else ""
     task = ["upscale", "--scale", factor[1:]] if factor else ["deblur"]
     options = case.options[1:] if factor else case.options
@@ -179,11 +182,13 @@ def _run_one(number: int, case: Case, folder: Path) -> Record:
                "--threads", "1", "--precision", "fp32", *options]  # fmt: skip
     code = wait(begin(command, folder, said))
     path = folder / target
-    return {
+    record = {
         "exit": code,
         "said": _without_times(said.read_text("utf-8")),
         "result": seen(path) if path.exists() else None,
     }
+    made.rename(folder / f"made{number:03}")
+    return record
 
 
 def _without_times(text: str) -> list[str]:
