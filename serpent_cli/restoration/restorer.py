@@ -16,7 +16,7 @@ from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
-from serpent_cli.restoration.allocator import return_memory, reused_memory
+from serpent_cli.restoration.allocator import reused_memory
 from serpent_cli.restoration.argument_checks import check_arguments
 from serpent_cli.restoration.device import (
     VRAM_SHARE,
@@ -26,11 +26,12 @@ from serpent_cli.restoration.device import (
     limit_device_memory,
 )
 from serpent_cli.restoration.difference import RestoredPicture, compared
-from serpent_cli.restoration.forward import Forward, out_of_memory
+from serpent_cli.restoration.forward import Forward
 from serpent_cli.restoration.memory_budget import default_budget, memory_of
-from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans, smaller
+from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans
 from serpent_cli.restoration.progress import OnTile, Progress
 from serpent_cli.restoration.region import Region, cut, region_part
+from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.tensors import visible_samples
 from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
@@ -285,21 +286,10 @@ class Restorer:
 
     def _restore_samples(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
-        while True:
-            try:
-                return self._run_plan(samples, plan, progress)
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
-                    raise
-                side = smaller(plan, self.costs)
-                if side is None:
-                    raise SerpentError(
-                        "memory ran out even with the smallest tile",
-                        hint="close other programs, or restore a part with --region",
-                    ) from error
-            return_memory()
-            vram = None if self.vram is None else sys.maxsize
-            plan = make_plan(plan.height, plan.width, self.costs, None, side, vram=vram)
+        return in_smaller_tiles(
+            lambda plan: self._run_plan(samples, plan, progress), plan, self.costs,
+            apart=self.vram is not None, streams=False,
+        )  # fmt: skip
 
     def _run_plan(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
         progress.start(plan.tiles)

@@ -6,7 +6,6 @@ and `FILL_CONTEXT` rows around it, not in the whole picture.
 """
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,15 +14,15 @@ from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
 from serpent_cli.imaging.bands import BandReader, resized
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, open_bands, read_layout
-from serpent_cli.restoration.allocator import return_memory, reused_memory, trim
+from serpent_cli.restoration.allocator import reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, OnTile, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
-from serpent_cli.restoration.forward import out_of_memory
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, smaller
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
+from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.written import judged
 
 DECODING = 2.5
@@ -130,15 +129,14 @@ def restore_file(
         region = options.region or (0, 0, head.width, head.height)
         part, place = region_part(head.height, head.width, region, restorer.costs)
         plan = _plan(reader, target, part, restorer)
-        while True:
-            try:
-                with reused_memory(hand_back=True):
-                    return _restore(reader, target, part, place, plan, restorer, options)
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
-                    raise
-                plan = _smaller_plan(plan, restorer, error)
-            return_memory()
+
+        def run(plan: Plan) -> StreamedResult:
+            with reused_memory(hand_back=True):
+                return _restore(reader, target, part, place, plan, restorer, options)
+
+        return in_smaller_tiles(
+            run, plan, restorer.costs, apart=restorer.vram is not None, streams=True
+        )
 
 
 def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
@@ -165,20 +163,6 @@ def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) ->
             f"cannot write {target}: {error.message}, since its format is encoded as a whole",
             "Name the result .tif or .png: these are written in parts",
         ) from None
-
-
-def _smaller_plan(plan: Plan, restorer: Restorer, error: Exception) -> Plan:
-    """The next plan after memory ran out."""
-    side = smaller(plan, restorer.costs)
-    if side is None:
-        raise SerpentError(
-            "memory ran out even with the smallest tile",
-            hint="close other programs, or restore a part with --region",
-        ) from error
-    vram = None if restorer.vram is None else sys.maxsize
-    return make_plan(
-        plan.height, plan.width, restorer.costs, None, side, vram=vram, streams=Streams()
-    )
 
 
 def _restore(

@@ -234,7 +234,7 @@ def broken(*_: Any, **__: Any) -> Any:
     ("module", "name"),
     [
         (png, "gathered"),
-        (png, "split_channels"),
+        (png, "_bands"),
         (eight_bit, "_copy_upright"),
         (jpeg, "read_segments"),
     ],
