@@ -11,6 +11,10 @@ from serpent_cli.filenames import json_text
 from serpent_cli.model.config import ModelConfig
 
 Task = Literal["deblur", "upscale", "denoise", "reconstruct"]
+CUBE_TASKS = ("denoise", "reconstruct")
+"""What is done to cubes; all else is done to photographs, in three colours."""
+
+COLOURS = 3
 
 CARD_BYTES = 2**20
 """Largest card that is read; the bundled ones have a few thousandths of it."""
@@ -93,6 +97,8 @@ class Card:
             raise ValueError(
                 f"task must be one of {', '.join(get_args(Task))}, and scale that of config"
             )
+        if (self.task in CUBE_TASKS) == (self.config.channels == COLOURS):
+            raise ValueError(f"{self.task} is not what a network of these channels is for")
         if type(self.margin) is not int or self.margin < 0:
             raise ValueError("margin must be a whole number of pixels")
         if Path(self.file).name != self.file:
