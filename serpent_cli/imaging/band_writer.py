@@ -53,7 +53,7 @@ class BandWriter:
 
     Args:
         path: The file; its folder must exist.
-        head: All of the picture but its samples, as `band_source.resized` makes it.
+        head: All of the picture but its samples, as `bands.resized` makes it.
         force: Replace an existing file.
         quality: As for `write_picture`.
         on_ready: Called with the encoded file and the notes before it takes its name.

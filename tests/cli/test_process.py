@@ -60,7 +60,7 @@ def test_the_shell_completes_commands_and_options(serpent_process: Serpent) -> N
         }
         return serpent_process(env=asked).out
 
-    assert completions("serpent", "de") == ["deblur"]
+    assert completions("serpent", "deb") == ["deblur"]
     assert "--max-memory" in completions("serpent", "deblur", "--max")
     assert "complete" in "".join(serpent_process(env={"_SERPENT_COMPLETE": "source_zsh"}).out)
 

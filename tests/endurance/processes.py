@@ -9,7 +9,7 @@ from pathlib import Path
 # What `deblur` and `upscale` import when they begin.
 _LOADED = (
     "serpent_cli.cli.app", "serpent_cli.batch.runner", "serpent_cli.restoration.streamed",
-    "serpent_cli.restoration.simple", "PIL.Image", "tifffile", "imagecodecs",
+    "serpent_cli.api", "PIL.Image", "tifffile", "imagecodecs",
 )  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def test_what_takes_minutes_elsewhere_takes_seconds():
     many = io.BytesIO()
     tifffile.imwrite(many, np.zeros((9, 9, 4000), np.uint8), photometric="minisblack",
                      planarconfig="contig", compression="zlib", metadata=None)  # fmt: skip
-    assert_refused_while_decoding(many.getvalue(), "4000 channels")
+    assert_refused_while_decoding(many.getvalue(), "4000 bands")
     assert time.perf_counter() - begun < 20
 
 

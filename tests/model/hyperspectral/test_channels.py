@@ -8,9 +8,10 @@ from serpent_cli.errors import ModelError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.limits import effective_margin, flops, scan_macs
 from serpent_cli.model.unet import build_model
+from serpent_cli.ops.flops import scan_flops
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.checkpoint import card_of_file, save_weights
+from serpent_cli.zoo.checkpoint import Weights, save_weights
 
 CONFIG = ModelConfig(widths=(8, 12, 16, 20), channels=5)
 
@@ -28,12 +29,14 @@ def test_its_operations_and_margin_are_counted():
         network(x)
     assert flops(CONFIG, 32, 32) == pytest.approx(counter.get_total_flops() / 2, rel=0.02)
     assert scan_macs(1, 1, 1, 1, 1) == 5
+    assert scan_flops, "its import tells the counter of the scan"
     assert effective_margin(network, CONFIG, x) == 0
 
 
 def test_files_keep_its_channels_and_those_of_photographs_do_not_name_theirs(tmp_path):
     save_weights(build_model(CONFIG).state_dict(), CONFIG, tmp_path / "a.safetensors")
-    assert card_of_file(tmp_path / "a.safetensors").config == CONFIG
+    path = tmp_path / "a.safetensors"
+    assert Weights.read(path).card(path).config == CONFIG
     assert "channels" not in ModelConfig().record()
 
 
