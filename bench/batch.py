@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +67,27 @@ def make_pictures(folder: Path, size: tuple[int, int]) -> None:
 
 
 def run(source: Path, target: Path) -> list[float]:
-    """The command with --json: the moment at which each picture was done, in seconds."""
+    """The moment at which each picture was done, in seconds."""
+    ends: list[float] = []
+    assert deblurred(source, target, lambda *_: ends.append(time.perf_counter())) == 0
+    return ends
+
+
+def deblurred(source: Path, target: Path, note: Callable[[dict[str, Any], int], object]) -> int:
+    """Run the command with --json; its exit code.
+
+    Args:
+        source: A folder of pictures.
+        target: The folder of the results.
+        note: Called with each picture's record as it comes, and the number of the process.
+    """
     command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", str(source),
                "-o", str(target), "--json"]  # fmt: skip
-    ends: list[float] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         for record in map(json.loads, process.stdout):
             if "summary" not in record:
-                ends.append(time.perf_counter())
-    assert process.returncode == 0
-    return ends
+                note(record, process.pid)
+    return process.returncode

@@ -72,13 +72,15 @@ def check_result(path: Path, sources: list[Path], *, force: bool) -> None:
     Raises:
         UsageError: It is a source, exists, or no format goes by its suffix.
     """
-    from serpent_cli.cubes.files import format_of
+    from serpent_cli.cubes.files import files_of, format_of
 
     format_of(path)
-    if any(path.resolve() == source.resolve() for source in sources):
-        raise UsageError(f"{path} is read and would be written", hint="give another -o")
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already", hint="give --force to replace it")
+    taken = files_of(path)
+    read = {each.resolve() for source in sources for each in files_of(source)}
+    if found := next((each for each in taken if each.resolve() in read), None):
+        raise UsageError(f"{found} is read and would be written", hint="give another -o")
+    if taken and not force:
+        raise UsageError(f"{taken[0]} is there already", hint="give --force to replace it")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", hint="make it, or give another -o")
 

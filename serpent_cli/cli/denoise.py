@@ -21,11 +21,10 @@ from serpent_cli.cli.help_pages import INPUT_OUTPUT, show_examples
 from serpent_cli.cli.hub import find_weights
 from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.errors import UsageError
+from serpent_cli.restoration.words import parse_tile
 
 if TYPE_CHECKING:
     from serpent_cli.restoration.cube_denoiser import CubeDenoiser
-
-DEFAULT = "denoise-cube"
 
 Cubes = Annotated[
     list[Path], typer.Argument(help="Cubes: multi-band TIFF, ENVI (.hdr), .npy or .mat.")
@@ -59,9 +58,16 @@ def denoise(
     """Denoise cubes of many bands: Gaussian noise, stripes and dead pixels, of unknown strength.
 
     Without -o, NAME_denoised.EXT is written beside each cube. Wavelengths, no-data values and
-    georeference are kept. A cube larger than memory is denoised tile by tile.
+    georeference are kept. A cube larger than memory is denoised tile by tile. Weights for cubes are
+    not bundled yet: give --model a file that `serpent train recipes/denoise-cube.toml` has made.
     """
     check_white(white)
+    side = parse_tile(tile)
+    if model is None:
+        raise UsageError(
+            "no weights for cubes are bundled yet",
+            hint="train some (serpent train recipes/denoise-cube.toml --photos DIR); give --model",
+        )
     goals = [
         result_path(each, output, "denoised", several=len(inputs) > 1, suffix=each.suffix)
         for each in inputs
@@ -71,11 +77,11 @@ def denoise(
     for goal in goals:
         check_result(goal, inputs, force=force)
     first = None if bands == "auto" else bands == "first"
-    chosen = _loaded(model or DEFAULT, offline, device, max_memory, tile, threads)
+    chosen = _loaded(model, offline, device, max_memory, side, threads)
     with progress_bar(len(inputs), "cubes", quiet=quiet or json) as bar:
         for source, goal in zip(inputs, goals, strict=True):
-            terms = {"variable": variable, "bands_first": first}
-            record = _one(chosen, source, goal, terms, white, bar, quiet=quiet)
+            reading = {"variable": variable, "bands_first": first}
+            record = _one(chosen, source, goal, reading, white, bar, quiet=quiet)
             if json:
                 console.json_line(record)
             else:
@@ -83,7 +89,7 @@ def denoise(
 
 
 def _loaded(
-    model: str, offline: bool, device: str, memory: str | None, tile: str, threads: int | None
+    model: str, offline: bool, device: str, memory: str | None, side: str | int, threads: int | None
 ) -> "CubeDenoiser":
     """The weights, ready; what is not here is fetched."""
     found = find_weights(model, offline=offline)
@@ -93,21 +99,14 @@ def _loaded(
 
     if threads:
         torch.set_num_threads(threads)
-    side = tile if tile in ("auto", "whole") else _side(tile)
     return CubeDenoiser.from_pretrained(found, device=device, max_memory=memory, tile=side)
-
-
-def _side(tile: str) -> int:
-    if not tile.isdigit():
-        raise UsageError(f"--tile is auto, whole or a number of pixels, not {tile!r}")
-    return int(tile)
 
 
 def _one(
     denoiser: "CubeDenoiser",
     source: Path,
     goal: Path,
-    terms: dict[str, Any],
+    reading: dict[str, Any],
     white: float | None,
     bar: Bar,
     *,
@@ -118,7 +117,7 @@ def _one(
     from serpent_cli.restoration.cube_denoiser import full_scale
 
     begun = time.perf_counter()
-    cube = read_cube(source, **terms)
+    cube = read_cube(source, **reading)
     say_notes(cube, goal, quiet=quiet)
     count, height, width = cube.shape
     bar.file(str(source), height * width)
@@ -135,8 +134,14 @@ def _one(
 
 show_examples(
     denoise,
-    ("serpent denoise scene.hdr", "an ENVI cube, to scene_denoised.hdr"),
-    ("serpent denoise scene.tif -o clean.tif", "a multi-band TIFF, georeference kept"),
-    ("serpent denoise a.mat --variable cube", "a variable of a .mat file"),
-    ("serpent denoise huge.hdr --max-memory 1G", "a cube larger than memory"),
+    ("serpent denoise scene.hdr --model my.safetensors", "an ENVI cube, to scene_denoised.hdr"),
+    (
+        "serpent denoise scene.tif -o clean.tif --model my.safetensors",
+        "a multi-band TIFF, georeference kept",
+    ),
+    ("serpent denoise a.mat --variable cube --model my.safetensors", "a variable of a .mat file"),
+    (
+        "serpent denoise huge.hdr --model my.safetensors --max-memory 1G",
+        "one larger than memory",
+    ),
 )

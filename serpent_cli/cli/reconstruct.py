@@ -15,7 +15,7 @@ from serpent_cli.cli.progress_bar import progress_bar
 if TYPE_CHECKING:
     from serpent_cli.cubes.cube import Samples
 
-GAP_TV, TRAINED = "gap-tv", "reconstruct"
+GAP_TV = "gap-tv"
 
 Measurement = Annotated[Path, typer.Argument(help="Snapshot: a plane as .npy, .mat, .tif or .png.")]
 Mask = Annotated[
@@ -26,11 +26,10 @@ Step = Annotated[
     int, typer.Option("--step", min=1, metavar="N", help="Pixels that the prism moves each band.")
 ]
 Model = Annotated[
-    str | None,
+    str,
     typer.Option(
         "--model",
         metavar="MODEL",
-        show_default="weights for such snapshots if they are here, else gap-tv",
         help="gap-tv, which needs no weights; or a name, hf://owner/repo, or path.",
         autocompletion=completing.models,
         rich_help_panel=QUALITY,
@@ -49,7 +48,7 @@ def reconstruct(
     force: options.Force = False,
     step: Step = 2,
     white: White = None,
-    model: Model = None,
+    model: Model = GAP_TV,
     iterations: Turns = 50,
     offline: options.Offline = False,
     device: options.Device = "auto",
@@ -74,8 +73,6 @@ def reconstruct(
     import numpy as np
     import torch
 
-    from serpent_cli.cubes.cube import Cube
-    from serpent_cli.cubes.files import written
     from serpent_cli.restoration import snapshot
 
     if threads:
@@ -89,9 +86,7 @@ def reconstruct(
             values, aperture, step=step, white=full, turns=iterations, network=network,
             device=where, progress=lambda turn: bar.tile(turn, iterations),
         )  # fmt: skip
-        cube = Cube(made)
-        with written(goal, cube) as planes:
-            planes[:] = made
+        _write(goal, made)
         bar.advance()
     record = {
         "input": str(measurement), "output": str(goal), "bands": len(made),
@@ -99,12 +94,24 @@ def reconstruct(
         "method": network[1].name if network else GAP_TV,
         "seconds": round(time.perf_counter() - begun, 2),
     }  # fmt: skip
+    _show(record, quiet=quiet, json=json)
+
+
+def _write(goal: Path, made: "Samples") -> None:
+    from serpent_cli.cubes.cube import Cube
+    from serpent_cli.cubes.files import written
+
+    with written(goal, Cube(made)) as planes:
+        planes[:] = made
+
+
+def _show(record: dict[str, Any], *, quiet: bool, json: bool) -> None:
     if json:
         console.json_line(record)
         return
     if not quiet:
         console.note(f"{record['bands']} bands by {record['method']} in {record['seconds']} s")
-    console.result(str(goal))
+    console.result(record["output"])
 
 
 def _suffix(measurement: Path) -> str:
@@ -125,19 +132,13 @@ def _mask(plane: "Samples") -> "Samples":
 
 
 def _network(
-    model: str | None, plane: "Samples", mask: "Samples", step: int, offline: bool, device: str
+    model: str, plane: "Samples", mask: "Samples", step: int, offline: bool, device: str
 ) -> tuple[Any, Any]:
     """The weights to use, with their card, or None for GAP-TV; and the device."""
     from serpent_cli.restoration.snapshot import bands_of
-    from serpent_cli.zoo.locate import list_cards
 
-    bands = bands_of(plane, mask, step)
-    name = model
-    if name is None:
-        cards = (card for card in list_cards() if card.name == TRAINED)
-        fits = any(card.config.channels == bands and step == 2 for card in cards)
-        name = TRAINED if fits else GAP_TV
-    found = None if name == GAP_TV else find_weights(name, offline=offline)
+    bands_of(plane, mask, step)  # refuses what does not fit before anything is loaded
+    found = None if model == GAP_TV else find_weights(model, offline=offline)
     from serpent_cli.restoration.device import choose_device
 
     where = choose_device(device)

@@ -35,18 +35,25 @@ def header_of(path: Path) -> Path | None:
     return None
 
 
-def data_of(header: Path) -> Path:
-    """The file of samples that a header tells of.
-
-    Raises:
-        PictureError: There is none beside it.
-    """
+def data_beside(header: Path) -> Path | None:
+    """The file of samples that lies beside a header, which may be yet to be written."""
     stem = header.with_suffix("")
     for suffix in DATA_SUFFIXES:
         for each in (suffix, suffix.upper()):
             data = stem.with_name(stem.name + each)
             if data.is_file() and data != header:
                 return data
+    return None
+
+
+def data_of(header: Path) -> Path:
+    """The file of samples that a header tells of.
+
+    Raises:
+        PictureError: There is none beside it.
+    """
+    if (data := data_beside(header)) is not None:
+        return data
     raise PictureError(
         f"cannot read {header}: no file of samples is beside it",
         f"It has the header's name and one of {', '.join(s for s in DATA_SUFFIXES if s)}, or none",
@@ -142,11 +149,14 @@ def mapped(
 
 
 def paths_for(path: Path, like: Cube) -> tuple[Path, Path]:
-    """Header and file of samples for an output that is named by one of them."""
+    """Header and file of samples for an output that is named by one of them.
+
+    What lies there already is replaced, whatever its suffix: a reader would find it first.
+    """
     if path.suffix.lower() == ".hdr":
         suffix = str(like.kept.get("suffix") or ".img") if like.format == "ENVI" else ".img"
-        return path, path.with_suffix(suffix)
-    return path.with_suffix(".hdr"), path
+        return path, data_beside(path) or path.with_suffix(suffix)
+    return header_of(path) or path.with_suffix(".hdr"), path
 
 
 def create(data: Path, like: Cube) -> Samples:

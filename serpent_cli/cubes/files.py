@@ -1,6 +1,7 @@
 """Cubes by their file names: which reader, which writer, and writing whole files or none."""
 
 import os
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,10 +13,8 @@ from serpent_cli.cubes import arrays, envi, multiband_tiff
 from serpent_cli.cubes.cube import Cube, Samples
 from serpent_cli.errors import PictureError, UsageError
 
-CUBE_SUFFIXES = (".tif", ".tiff", ".hdr", ".npy", ".mat", *(s for s in envi.DATA_SUFFIXES if s))
-"""What may be a cube by its name."""
-
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".bmp", ".gif", ".ppm", ".heic")
+ENVI_SUFFIXES = (".hdr", *envi.DATA_SUFFIXES)
 _KEPT_BY = {"ENVI": ("fields", "interleave", "suffix"), "TIFF": ("layout", "tags"),
             "NumPy": ("last",), "MATLAB": ("last", "variable", "others")}  # fmt: skip
 
@@ -67,10 +66,19 @@ def format_of(path: Path) -> str:
         return "TIFF"
     if suffix in (".npy", ".mat"):
         return {".npy": "NumPy", ".mat": "MATLAB"}[suffix]
-    if suffix == ".hdr" or suffix in envi.DATA_SUFFIXES[:-1]:
+    if suffix and suffix in ENVI_SUFFIXES:
         return "ENVI"
     raise UsageError(f"cubes cannot be written as {suffix or path.name}",
                      hint="use .tif, .hdr, .npy or .mat")  # fmt: skip
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that hold a cube of this name, as far as they are there: of ENVI there are two."""
+    found = (path,)
+    if path.suffix.lower() in ENVI_SUFFIXES:
+        header = envi.header_of(path)
+        found = (path, header, None if header is None else envi.data_beside(header))
+    return tuple(dict.fromkeys(each for each in found if each is not None and each.exists()))
 
 
 @contextmanager
@@ -96,13 +104,21 @@ def written(path: Path, like: Cube) -> Generator[Samples]:
             arrays.write_mat(partial, like, planes)
         elif isinstance(planes, np.memmap):
             planes.flush()
+        _take_place(partial, final)
         if header is not None:
-            header.write_text(envi.header_text(like), encoding="utf-8")
-        partial.replace(final)
+            partial.write_text(envi.header_text(like), encoding="utf-8")
+            _take_place(partial, header)
     except OSError as error:
         raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _take_place(partial: Path, final: Path) -> None:
+    """Give a whole file its name; one that it replaces leaves it its permissions."""
+    if final.exists():
+        partial.chmod(stat.S_IMODE(final.stat().st_mode))
+    partial.replace(final)
 
 
 def _created(partial: Path, like: Cube, kind: str) -> Samples:

@@ -1,7 +1,7 @@
 """Threads for the compiled kernels: torch's own, where they can be had.
 
 A second team of threads beside torch's waits for cores on which torch's idle ones still spin, and
-waking Python's threads costs as much as scanning a small picture. torch's wheels for Linux bring
+small maps feel it when Python's threads have to be woken. torch's wheels for Linux bring
 GNU's OpenMP runtime; its entry point takes any function, and the kernels then run on the threads
 that the products before them ran on. Elsewhere Python threads share the work.
 

@@ -93,7 +93,35 @@ def test_nothing_is_replaced_without_force(
     serpent(*terms, "-o", tmp_path / "a.png").failed(2, "cannot be written as .png")
     serpent(*terms, "-o", tmp_path / "none" / "a.npy").failed(2, "no folder")
     serpent(*terms, "--white", -1, "--force").failed(2, "--white must be positive")
-    serpent(*terms, "--tile", "wide", "--force").failed(2, "--tile is auto")
+    serpent(*terms, "--tile", "wide", "--force").failed(2, "--tile wide is not auto")
+
+
+def test_an_envi_cube_is_two_files(
+    serpent: Serpent, weights: Path, planes: Any, tmp_path: Path
+) -> None:
+    source = save(tmp_path / "a.hdr", planes)
+    samples = (tmp_path / "a.img").read_bytes()
+    terms = ("denoise", source, "--model", weights, "-q", "--force")
+    # Whichever of the two names the input, and whichever the output.
+    serpent(*terms, "-o", tmp_path / "a.img").failed(2, "is read and would be written")
+    terms = ("denoise", tmp_path / "a.img", "--model", weights, "-q")
+    serpent(*terms, "--force", "-o", source).failed(2, "is read and would be written")
+    assert (tmp_path / "a.img").read_bytes() == samples
+    other = tmp_path / "b.dat"  # samples whose header is yet to be written
+    other.write_bytes(b"kept")
+    serpent(*terms, "-o", tmp_path / "b.hdr").failed(2, "b.dat is there already")
+    assert other.read_bytes() == b"kept"
+    other.chmod(0o600)
+    assert serpent(*terms, "--force", "-o", tmp_path / "b.hdr").code == 0
+    assert not (tmp_path / "b.img").exists()
+    assert other.stat().st_mode & 0o777 == 0o600
+    assert read_cube(tmp_path / "b.hdr").shape == planes.shape
+
+
+def test_denoise_says_that_it_needs_weights(serpent: Serpent, planes: Any, tmp_path: Path) -> None:
+    outcome = serpent("denoise", save(tmp_path / "a.npy", planes))
+    outcome.failed(2, "no weights for cubes are bundled yet")
+    assert "--model" in outcome.hint
 
 
 def test_photographs_and_cubes_are_told_apart(
@@ -134,7 +162,7 @@ def test_reconstruct_needs_no_weights(serpent: Serpent, tmp_path: Path) -> None:
     cube, mask, shot = scene()
     np.save(tmp_path / "s.npy", shot)
     np.save(tmp_path / "m.npy", mask)
-    terms = ("reconstruct", tmp_path / "s.npy", "--mask", tmp_path / "m.npy", "--model", "gap-tv")
+    terms = ("reconstruct", tmp_path / "s.npy", "--mask", tmp_path / "m.npy")
     outcome = serpent(*terms, "--json", "--iterations", 20)
     record = json.loads(outcome.out[0])
     assert (record["bands"], record["method"], record["white"]) == (28, "gap-tv", 1)
@@ -160,7 +188,7 @@ def test_snapshots_come_in_several_kinds_of_files(serpent: Serpent, tmp_path: Pa
         goal = tmp_path / f"{name}.npy"
         outcome = serpent(
             "reconstruct", tmp_path / name, "--mask", tmp_path / "m.png", "-o", goal,
-            "--iterations", 2, "--quiet", "--model", "gap-tv",
+            "--iterations", 2, "--quiet",
         )  # fmt: skip
         assert outcome.code == 0, outcome.err
         made.append(np.load(goal))

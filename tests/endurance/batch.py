@@ -1,16 +1,14 @@
 """A whole batch by the real command: broken files among good ones, and memory that stays flat."""
 
 import argparse
-import json
 import random
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from bench.batch import deblurred
 from tests.endurance import pictures
 from tests.endurance.report import Check
 from tests.endurance.workers import resident
@@ -73,17 +71,13 @@ def damage(folder: Path) -> set[str]:
 
 
 def run(source: Path, target: Path) -> tuple[list[dict[str, Any]], int, list[int]]:
-    """The command with --json: its records, exit code, and resident bytes at each record."""
-    command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", str(source),
-               "-o", str(target), "--json"]  # fmt: skip
+    """The command's records, its exit code, and its resident bytes at each record."""
     records: list[dict[str, Any]] = []
     held: list[int] = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        for record in map(json.loads, process.stdout):
-            if "summary" not in record:
-                records.append(record)
-                held.append(resident(peak=False, process=str(process.pid)))
-    return records, process.returncode, held
+
+    def note(record: dict[str, Any], process: int) -> None:
+        records.append(record)
+        held.append(resident(peak=False, process=str(process)))
+
+    code = deblurred(source, target, note)
+    return records, code, held

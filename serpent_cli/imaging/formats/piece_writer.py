@@ -4,6 +4,7 @@ However many rows are given at one time, the pieces are the same, and so are the
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +61,7 @@ class InOrder(Generic[Result]):
         self._deliver(future.result())
 
 
-class PieceWriter(Generic[Result]):
+class PieceWriter(ABC, Generic[Result]):
     """Cuts rows into pieces of one height for a format.
 
     Args:
@@ -100,14 +101,14 @@ class PieceWriter(Generic[Result]):
         self._encode(parts[0] if len(parts) == 1 else np.concatenate(parts))
         self._waiting = []
 
+    @abstractmethod
     def _encode(self, piece: Samples) -> None:
         """Begin to encode a copy of a piece (h, W, C)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _store(self, result: Result) -> None:
         """Add what was encoded to the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self) -> None:
         """Write what stands behind the pieces."""
-        raise NotImplementedError
