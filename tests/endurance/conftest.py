@@ -15,10 +15,11 @@ Python = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def python(tmp_path: Path) -> Python:
-    """Run Python beside the drivers alone, so that it finds the package that is installed."""
+    """Run Python beside the drivers and `bench` alone: it finds the package that is installed."""
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "__init__.py").touch()
     (tmp_path / "tests" / "endurance").symlink_to(HERE)
+    (tmp_path / "bench").symlink_to(HERE.parent.parent / "bench")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *arguments]
