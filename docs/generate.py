@@ -9,11 +9,13 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from serpent_cli.cli.app import app
+from serpent_cli.evaluation.suite import CUT
 from serpent_cli.model.limits import flops
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.locate import list_cards
@@ -55,8 +57,9 @@ FAMILIES = (  # the first whose words are found; the strictest first
     (r"\bMIT\b|BSD|LGPL", "MIT, BSD, LGPL (of the repository)", "keep the notice"),
 )
 # What README.md shows; docs/models.md shows all.
-HEADLINE_SUITES = ("deblur", "upscale", "pairs")
+HEADLINE_SUITES = ("deblur", "pairs")
 HEADLINE_CASES = ("half gaussian 1.6",)
+HEADLINE_INPUTS = ("bicubic", "box", "jpeg 75", "noise 10")  # of pictures to enlarge
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -112,10 +115,7 @@ def models_table(cards: list[Card], *, headline: bool = False) -> str:
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for card in cards:
         cost = f"{flops(card.config, 512, 512) / 1e9:.1f} GMAC"
-        for score in card.scores:
-            leads = score["suite"] in HEADLINE_SUITES or score["case"] in HEADLINE_CASES
-            if headline and not leads:
-                continue
+        for score in headline_scores(card) if headline else card.scores:
             before, gain = score["before_db"], score["gain_db"]
             shown = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
             lines.append(
@@ -123,6 +123,17 @@ def models_table(cards: list[Card], *, headline: bool = False) -> str:
                 f" | {score['after_db']:.2f} dB | {shown[1]} |"
             )
     return "\n".join(lines)
+
+
+def headline_scores(card: Card) -> list[dict[str, Any]]:
+    """The scores of a card that README.md shows, each case once."""
+    inputs = {f"{each} x{card.scale}{CUT}" for each in HEADLINE_INPUTS}
+    leading = {
+        score["case"]: score
+        for score in card.scores
+        if score["suite"] in HEADLINE_SUITES or score["case"] in inputs.union(HEADLINE_CASES)
+    }
+    return list(leading.values())
 
 
 def models_page(cards: list[Card]) -> str:
