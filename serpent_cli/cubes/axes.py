@@ -23,7 +23,7 @@ Doubles = NDArray[np.float64]
 LEAST_NOISE = 0.1 / 255
 """Of full scale: no band is held to have less, in noise's deviation."""
 
-NOISE, SPREAD = 0.05, 0.5
+NOISE, SPREAD = 0.05, 0.35
 """Largest deviations of noise and of everything, on an axis as a network is given it."""
 
 OUTLIER, ROUNDS = 5.0, 3
@@ -90,17 +90,22 @@ class Axes:
                 break
         return standard
 
-    def along(self, standard: Floats, channels: int) -> Floats:
-        """The first axes of (T, h, w) in units of noise, as a network is given them.
+    def along(self, standard: Floats, channels: int, *, clean: bool = False) -> Floats:
+        """The first axes of (T, h, w) in units of noise, as a network is given them, or gives them.
+
+        Args:
+            standard: The samples.
+            channels: How many axes.
+            clean: There is no noise; else what is seen is weighed by how much of it is the scene.
 
         Returns:
             (channels, h, w), noise of deviation `NOISE` or less; 0 where there is no such axis, or
             nothing but noise on it.
         """
-        scales = self.scales(channels)
-        made = np.zeros((channels, *standard.shape[1:]), np.float32)
         some = min(channels, len(self.mean))
-        made[:some] = _times((self.vectors[:, :some] * scales[:some]).T, standard)
+        weights = self.scales(some) * (1.0 if clean else self.gain[:some])
+        made = np.zeros((channels, *standard.shape[1:]), np.float32)
+        made[:some] = _times((self.vectors[:, :some] * weights).astype(np.float32).T, standard)
         return made
 
     def samples(self, standard: Floats, along: Floats) -> Floats:

@@ -139,9 +139,9 @@ def along_axes(given: Tensor, clean: Tensor, channels: int) -> tuple[Tensor, Ten
     samples = given.cpu().numpy()
     half = samples[:, : max(2, samples.shape[1] // 2)]
     axes = axes_of(lambda: [half], len(samples))
-    both = axes.mended(axes.standard(samples)), axes.standard(clean.cpu().numpy())
-    one, other = (torch.from_numpy(axes.along(each, channels)).to(given) for each in both)
-    return one, other
+    seen = axes.along(axes.mended(axes.standard(samples)), channels)
+    wanted = axes.along(axes.standard(clean.cpu().numpy()), channels, clean=True)
+    return torch.from_numpy(seen).to(given), torch.from_numpy(wanted).to(given)
 
 
 def _bands(span: tuple[int, int], generator: torch.Generator) -> int:
