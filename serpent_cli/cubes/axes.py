@@ -4,13 +4,15 @@ Bands of a scene are alike: a few mixtures of them hold nearly all of it, the no
 over all. After Bioucas-Dias, Nascimento, "Hyperspectral subspace identification", TGRS 2008, each
 band is divided by the deviation of its noise, which is what the other bands cannot foretell of it,
 here of its finest detail (squares of 2 x 2 pixels), where little else is. The axes are the
-eigenvectors of the covariance then. How much of what is seen along an axis is the scene and not the
-noise follows from its variance λ, T bands, n pixels (Baik, Silverstein 2006; Gavish, Donoho 2017):
+eigenvectors of the covariance then. Of the variance λ along an axis, in units of noise, v is the
+scene's, for T bands and n pixels (Baik, Silverstein 2006; Gavish, Donoho 2017):
 
-    ℓ + 1 = (b + √(b² − 4 γ)) / 2 + 1,   b = λ − 1 − γ,   γ = T / n,   and ℓ = 0 for λ ≤ (1 + √γ)²
+    v = (b + √(b² − 4 r)) / 2,   b = λ − 1 − r,   r = T / n,   and v = 0 for λ ≤ (1 + √r)²
+
+The share v / (1 + v) of what is seen there is kept (Wiener), and only that tells of the scene.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,14 +25,23 @@ Doubles = NDArray[np.float64]
 LEAST_NOISE = 0.1 / 255
 """Of full scale: no band is held to have less, in noise's deviation."""
 
-NOISE, SPREAD = 0.05, 0.35
-"""Largest deviations of noise and of everything, on an axis as a network is given it."""
+NOISE, SPREAD = 0.02, 0.4
+"""Largest deviations of noise and of everything, on an axis as a network is given it: as in a
+photograph with little noise. A change of `NOISE` is one of the noise's deviation on any axis.
+"""
 
-OUTLIER, ROUNDS = 5.0, 3
-"""Deviations of the noise beyond which a sample is dead, and how often they are looked for."""
+OUTLIER, ROUNDS = 5.0, 4
+"""Deviations of what the others do not foretell beyond which a sample is dead, and how often such
+samples are looked for."""
+
+LEAST_DEAD = 0.05
+"""Of full scale: nothing nearer to what others foretell is dead."""
 
 TOGETHER = 3
 """Samples of 3 x 3 that may be dead together, as in a dead column; more of them are the scene."""
+
+SHARED = 2.25
+"""Squares of 2 x 2 pixels, which overlap, that tell as much as one by itself."""
 
 CHUNK = 16  # bands that are compared at one go
 
@@ -45,6 +56,8 @@ class Axes:
         vectors: The axes, (T, T), one in each column, in units of noise; strongest first.
         spread: Deviation along each axis, in units of noise, (T,).
         gain: Share of what is seen along each axis that is the scene, 0 to 1, (T,).
+        alone: Times (T,) in units of noise, what the other bands do not foretell of each, (T, T).
+        limit: Beyond which that is no noise, (T,).
     """
 
     mean: Floats
@@ -52,74 +65,68 @@ class Axes:
     vectors: Floats
     spread: Floats
     gain: Floats
-
-    def scales(self, channels: int) -> Floats:
-        """What the first axes are multiplied by for a network, (channels,); 0: nothing is there."""
-        found = np.zeros(channels, np.float32)
-        some = min(channels, len(self.mean))
-        seen = self.gain[:some] > 0
-        found[:some][seen] = np.minimum(NOISE, SPREAD / self.spread[:some][seen])
-        return found
+    alone: Floats
+    limit: Floats
 
     def standard(self, samples: Floats) -> Floats:
         """(T, h, w) in units of noise about the mean; 0 where there are no data (NaN)."""
         made = (samples - self.mean[:, None, None]) / self.noise[:, None, None]
         return np.nan_to_num(made, copy=False, nan=0.0)
 
-    def expected(self, standard: Floats, first: int = 0) -> Floats:
-        """What the axes from number `first` on tell of (T, h, w) in units of noise."""
-        vectors = self.vectors[:, first:]
-        return _times((vectors * self.gain[first:]) @ vectors.T, standard)
+    def expected(self, standard: Floats) -> Floats:
+        """What the axes tell of (T, h, w) in units of noise, each by its share of the scene."""
+        return _times((self.vectors * self.gain) @ self.vectors.T, standard)
 
     def mended(self, standard: Floats) -> Floats:
-        """(T, h, w) in units of noise, dead samples replaced by what the others tell; in place.
+        """(T, h, w) in units of noise, dead samples replaced by what others tell; in place.
 
-        A sample is dead if it is far from what all bands tell of it, and most of its neighbours
-        are not.
+        A sample is dead if it is far from what the others foretell, most of its neighbours are not,
+        and no band is twice as far off in this pixel: one dead sample draws all others along.
         """
+        limit = self.limit[:, None, None]
         for _ in range(ROUNDS):
-            expected, found = self.expected(standard), False
-            for start in range(0, len(standard), CHUNK):
-                some, told = standard[start : start + CHUNK], expected[start : start + CHUNK]
-                dead = np.abs(some - told) > OUTLIER
+            off = _times(self.alone, standard)
+            farthest = np.zeros(standard.shape[1:], np.float32)
+            for some, most in _chunks(off, limit):
+                np.maximum(farthest, (np.abs(some) / most).max(0), out=farthest)
+            if not (farthest > 1).any():
+                break
+            least = np.maximum(farthest / 2, 1)
+            for samples, some, most in _chunks(standard, off, limit):
+                dead = np.abs(some) > least * most
                 if dead.any():
                     dead &= _crowd(dead) <= TOGETHER
-                    some[dead] = told[dead]
-                    found = True
-            if not found:
-                break
+                    samples[dead] -= some[dead]
         return standard
 
-    def along(self, standard: Floats, channels: int, *, clean: bool = False) -> Floats:
-        """The first axes of (T, h, w) in units of noise, as a network is given them, or gives them.
-
-        Args:
-            standard: The samples.
-            channels: How many axes.
-            clean: There is no noise; else what is seen is weighed by how much of it is the scene.
+    def seen(self, standard: Floats, channels: int) -> Floats:
+        """The first axes of (T, h, w) in units of noise, as a network is given them.
 
         Returns:
-            (channels, h, w), noise of deviation `NOISE` or less; 0 where there is no such axis, or
-            nothing but noise on it.
+            (channels, h, w): what `expected` tells of them, in deviations of at most `SPREAD`, the
+            noise's before at most `NOISE`; 0 where there is no such axis, or nothing but noise.
         """
         some = min(channels, len(self.mean))
-        weights = self.scales(some) * (1.0 if clean else self.gain[:some])
+        scales = np.minimum(NOISE, SPREAD / np.maximum(self.spread[:some], 1e-6))
         made = np.zeros((channels, *standard.shape[1:]), np.float32)
-        made[:some] = _times((self.vectors[:, :some] * weights).astype(np.float32).T, standard)
+        weights = (self.vectors[:, :some] * (scales * self.gain[:some])).astype(np.float32)
+        made[:some] = _times(weights.T, standard)
         return made
 
-    def samples(self, standard: Floats, along: Floats) -> Floats:
-        """Samples (T, h, w) of the first axes as a network gives them, and of the others.
+    def wanted(self, standard: Floats, clean: Floats, channels: int) -> Floats:
+        """How a network should change what `seen` gives, (channels, h, w), in 1 / `NOISE`."""
+        some = min(channels, len(self.mean))
+        vectors = self.vectors[:, :some] * (self.gain[:some] > 0)
+        made = np.zeros((channels, *standard.shape[1:]), np.float32)
+        made[:some] = NOISE * _times(vectors.T, clean - self.expected(standard))
+        return made
 
-        Args:
-            standard: (T, h, w) in units of noise; what the other axes tell of it is taken.
-            along: (channels, h, w), as `along` gives them.
-        """
-        some = min(len(along), len(self.mean))
-        scales = self.scales(some)
-        back = np.where(scales > 0, 1 / np.maximum(scales, 1e-30), 0).astype(np.float32)
-        made = self.expected(standard, some)
-        made += _times(self.vectors[:, :some] * back, along[:some])
+    def samples(self, standard: Floats, change: Floats) -> Floats:
+        """Samples (T, h, w): what is expected, and a network's change of it, as `wanted` has it."""
+        some = min(len(change), len(self.mean))
+        vectors = self.vectors[:, :some] * ((self.gain[:some] > 0) / np.float32(NOISE))
+        made = self.expected(standard)
+        made += _times(vectors.astype(np.float32), change[:some])
         made *= self.noise[:, None, None]
         made += self.mean[:, None, None]
         return made
@@ -133,17 +140,24 @@ def axes_of(parts: Callable[[], Iterable[Floats]], bands: int) -> Axes:
             one, and for dead samples once more.
         bands: T.
     """
-    axes, found, sums = _axes(_sums(parts(), bands)), False, _Sums(bands)
-    for part in parts():
-        missing, standard = np.isnan(part), axes.standard(part)
-        whole = axes.mended(standard.copy())
-        found |= not np.array_equal(whole, standard)
-        whole[missing] = np.nan
-        sums.add(whole)
-    if not found:
+    axes = _axes(_sums(parts(), bands))
+    if not any(_has_dead(axes, part) for part in parts()):
         return axes
-    again = _axes(sums, LEAST_NOISE / axes.noise)
+    mended = (_without_dead(axes, part) for part in parts())
+    again = _axes(_sums(mended, bands), axes.noise)
     return replace(again, mean=axes.mean + axes.noise * again.mean, noise=axes.noise * again.noise)
+
+
+def _has_dead(axes: Axes, samples: Floats) -> bool:
+    standard = axes.standard(samples)
+    return not np.array_equal(axes.mended(standard.copy()), standard)
+
+
+def _without_dead(axes: Axes, samples: Floats) -> Floats:
+    """Samples in units of noise, mended; NaN where there are no data."""
+    made = axes.mended(axes.standard(samples))
+    made[np.isnan(samples)] = np.nan
+    return made
 
 
 def _sums(parts: Iterable[Floats], bands: int) -> "_Sums":
@@ -153,14 +167,18 @@ def _sums(parts: Iterable[Floats], bands: int) -> "_Sums":
     return sums
 
 
-def _axes(sums: "_Sums", least: float | Floats = LEAST_NOISE) -> Axes:
-    """Axes of what was summed up; no band has less noise than `least`."""
-    noise = _noise(sums.detail / max(sums.squares, 1), sums.squares, least)
+def _axes(sums: "_Sums", unit: float | Floats = 1.0) -> Axes:
+    """Axes of what was summed up, in units of full scale or of each band's noise."""
+    noise = _noise(sums.detail / max(sums.squares, 1), sums.squares, LEAST_NOISE / unit)
     values, vectors = np.linalg.eigh(sums.covariance() / np.outer(noise, noise))
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     vectors = vectors * np.where(vectors.sum(0) < 0, -1.0, 1.0)  # brightness is bright
     scene = _scene(values, len(values) / max(sums.pixels, 1))
-    each = (sums.mean(), noise, vectors, np.sqrt(values), scene / (1 + scene))
+    inverse = (vectors / np.maximum(values, 1)) @ vectors.T  # of the covariance
+    own = np.diag(inverse)
+    alone = inverse / own[:, None]
+    limit = np.maximum(OUTLIER / np.sqrt(own), LEAST_DEAD / (noise * unit))
+    each = (sums.mean(), noise, vectors, np.sqrt(values), scene / (1 + scene), alone, limit)
     return Axes(*(np.ascontiguousarray(one, np.float32) for one in each))
 
 
@@ -206,7 +224,8 @@ def _noise(detail: Doubles, count: int, least: float | Floats) -> Doubles:
     floor = np.broadcast_to(np.square(least), bands)
     inverse = np.linalg.inv(detail + np.diag(floor))
     # Of few squares, the others foretell some by chance.
-    chance = count / max(count - bands, count / 2) if count else 1.0
+    free = count / SHARED
+    chance = free / max(free - bands, free / 2) if count else 1.0
     return np.sqrt(np.maximum(chance / np.diag(inverse), floor))
 
 
@@ -221,6 +240,12 @@ def _times(matrix: NDArray[Any], samples: Floats) -> Floats:
     """A matrix (A, T) times the spectra of (T, h, w)."""
     bands, height, width = samples.shape
     return (matrix @ samples.reshape(bands, -1)).reshape(-1, height, width)
+
+
+def _chunks(*cubes: Floats) -> Iterator[tuple[Floats, ...]]:
+    """Some bands of each at one go: what is made of them is small."""
+    for start in range(0, len(cubes[0]), CHUNK):
+        yield tuple(cube[start : start + CHUNK] for cube in cubes)
 
 
 def _crowd(found: NDArray[np.bool_]) -> NDArray[np.uint8]:

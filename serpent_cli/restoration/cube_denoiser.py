@@ -146,14 +146,14 @@ class CubeDenoiser:
     def _tile(self, tile: Samples, axes: Axes) -> Samples:
         """Denoise (T, h, w) in [0, 1], NaN where there are no data, to (T, h, w)."""
         standard = axes.mended(axes.standard(tile))
-        along = torch.from_numpy(axes.along(standard, self.channels))
-        made = self._restored(along) if axes.gain[0] > 0 else along
-        return axes.samples(standard, made.numpy())
+        seen = torch.from_numpy(axes.seen(standard, self.channels))
+        made = self._restored(seen) if axes.gain[0] > 0 else seen
+        return axes.samples(standard, (made - seen).numpy())
 
-    def _restored(self, along: Tensor) -> Tensor:
+    def _restored(self, seen: Tensor) -> Tensor:
         """Axes (channels, h, w) through the network."""
-        height, width = along.shape[1:]
-        padded = along
+        height, width = seen.shape[1:]
+        padded = seen
         for axis, pad in ((1, -height % self.costs.multiple), (2, -width % self.costs.multiple)):
             if pad:  # mirrored, and again where there is too little
                 index = np.pad(np.arange(padded.shape[axis]), (0, pad), mode="symmetric")

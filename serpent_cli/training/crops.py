@@ -139,8 +139,9 @@ def along_axes(given: Tensor, clean: Tensor, channels: int) -> tuple[Tensor, Ten
     samples = given.cpu().numpy()
     half = samples[:, : max(2, samples.shape[1] // 2)]
     axes = axes_of(lambda: [half], len(samples))
-    seen = axes.along(axes.mended(axes.standard(samples)), channels)
-    wanted = axes.along(axes.standard(clean.cpu().numpy()), channels, clean=True)
+    standard = axes.mended(axes.standard(samples))
+    seen = axes.seen(standard, channels)
+    wanted = seen + axes.wanted(standard, axes.standard(clean.cpu().numpy()), channels)
     return torch.from_numpy(seen).to(given), torch.from_numpy(wanted).to(given)
 
 

@@ -81,4 +81,3 @@ class Validation:
 
 def _side(recipe: Recipe) -> int:
     return recipe.validation.crop + 2 * recipe.data.halo
-
