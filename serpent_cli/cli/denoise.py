@@ -1,61 +1,13 @@
 """`serpent denoise`: photographs as `deblur` restores them, cubes along their own axes."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
 
-import typer
-
-from serpent_cli.cli.cube_files import Variable, White
-from serpent_cli.cli.help_pages import INPUT_OUTPUT, show_examples
-from serpent_cli.cli.request import Request, takes
+from serpent_cli.cli.denoise_request import FOR_BOTH, CubeOptions, DenoiseRequest
+from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.request import takes
 from serpent_cli.cli.restoring import restore_files
 from serpent_cli.errors import UsageError
-
-Bands = Annotated[
-    Literal["auto", "first", "last"],
-    typer.Option(
-        "--bands",
-        help="Which axis of a .npy or .mat is the bands; auto: the last, or a far shorter first.",
-        rich_help_panel=INPUT_OUTPUT,
-    ),
-]
-FOR_BOTH = frozenset({"inputs", "output", "force", "model", "offline", "device", "max_memory",
-                      "tile", "threads", "quiet", "json"})  # fmt: skip
-"""Options that a cube has as well as a photograph."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _CubeOptions:
-    variable: Variable = None
-    bands: Bands = "auto"
-    white: White = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoiseRequest(Request, _CubeOptions):
-    """The command line of `denoise`."""
-
-    task: ClassVar[str] = "denoise"
-
-    def tag(self, scale: int) -> str:
-        """`denoised`."""
-        return "denoised"
-
-    def model_for(self, scale: int) -> str:
-        """`deblur`, which is blind to noise too, or what is named."""
-        return self.model or "deblur"
-
-    def refuse(self, options: set[str], owners: str, instead: str) -> None:
-        """Refuse options that do not belong to what is to be denoised.
-
-        Raises:
-            UsageError: One of them is given.
-        """
-        for field in fields(self):
-            if field.name in options and getattr(self, field.name) != field.default:
-                option = "--" + field.name.replace("_", "-")
-                raise UsageError(f"{option} is for {owners}, not for {instead}", "leave it out")
 
 
 def denoise(request: DenoiseRequest) -> None:
@@ -72,7 +24,7 @@ def denoise(request: DenoiseRequest) -> None:
     Without -o, NAME_denoised.EXT is written beside each input.
     """
     cubes = _cubes(request.inputs or [])
-    of_cubes = {field.name for field in fields(_CubeOptions)}
+    of_cubes = {field.name for field in fields(CubeOptions)}
     if not cubes:
         request.refuse(of_cubes, "cubes", "photographs")
         restore_files(request)

@@ -11,7 +11,7 @@ from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from serpent_cli.cli.denoise import DenoiseRequest
+    from serpent_cli.cli.denoise_request import DenoiseRequest
     from serpent_cli.restoration.cube_denoiser import CubeDenoiser
 
 MODEL = "denoise-cube"

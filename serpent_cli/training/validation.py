@@ -63,7 +63,7 @@ class Validation:
         self.degraded, self.target = (upload(x, device) for x in pair)
         self.batch = recipe.data.batch
         given = self.degraded[:, : self.target.shape[1]]  # without a snapshot's mask
-        self.full_range = recipe.degrade.task != "denoise"  # axes have no black and white
+        self.axes = recipe.degrade.task == "denoise"  # they have neither black and white nor levels
         self.before = self._psnr(enlarge(given, recipe.model.scale))
 
     @torch.no_grad()
@@ -74,9 +74,9 @@ class Validation:
 
     def _psnr(self, x: Tensor) -> Tensor:
         """PSNR of every picture (B, C, H, W), in dB; 48 where less than a level is off."""
-        x = x.float().clamp(0, 1) if self.full_range else x.float()
+        x = x.float() if self.axes else x.float().clamp(0, 1)
         error = (x - self.target).square().mean((1, 2, 3))
-        return -10 * error.clamp_min(LEAST_ERROR).log10()
+        return -10 * error.clamp_min(1e-12 if self.axes else LEAST_ERROR).log10()
 
 
 def _side(recipe: Recipe) -> int:
