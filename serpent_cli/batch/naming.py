@@ -35,7 +35,7 @@ class Naming:
 
     Attributes:
         tag: What was done, such as `deblurred` or `x8`, for names of our own.
-        task: `deblur` or `upscale`.
+        task: The command, such as `deblur`.
         scale: Output pixels per input pixel and axis.
         template: Python's format of {stem}, {task}, {scale} (empty if nothing is enlarged) and
             {ext} (without the dot); None for the usual names.

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from serpent_cli.cli import console, deblur, upscale
+from serpent_cli.cli import console, deblur, denoise, upscale
 from serpent_cli.cli.compare import compare
-from serpent_cli.cli.denoise import denoise
 from serpent_cli.cli.doctor import doctor
 from serpent_cli.cli.evaluate import evaluate
 from serpent_cli.cli.help_pages import Commands, with_examples
@@ -33,7 +32,7 @@ HELP = with_examples(
 app = Commands("serpent", HELP)
 app.add("deblur", deblur.command)
 app.add("upscale", upscale.command)
-app.add("denoise", denoise)
+app.add("denoise", denoise.command)
 app.add("reconstruct", reconstruct)
 app.add("compare", compare)
 app.add_typer(models, name="models")

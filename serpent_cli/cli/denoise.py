@@ -1,139 +1,62 @@
-"""`serpent denoise`."""
+"""`serpent denoise`: photographs as `deblur` restores them, cubes along their own axes."""
 
-import time
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
-from serpent_cli.cli import console, options
-from serpent_cli.cli.cube_files import (
-    Json,
-    Output,
-    Variable,
-    White,
-    check_result,
-    check_white,
-    result_path,
-    say_notes,
-)
-from serpent_cli.cli.help_pages import INPUT_OUTPUT, show_examples
-from serpent_cli.cli.hub import find_weights
-from serpent_cli.cli.progress_bar import Bar, progress_bar
+from serpent_cli.cli.denoise_request import FOR_BOTH, CubeOptions, DenoiseRequest
+from serpent_cli.cli.help_pages import show_examples
+from serpent_cli.cli.request import takes
+from serpent_cli.cli.restoring import restore_files
 from serpent_cli.errors import UsageError
-from serpent_cli.restoration.words import parse_tile
-
-if TYPE_CHECKING:
-    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
-
-Cubes = Annotated[
-    list[Path], typer.Argument(help="Cubes: multi-band TIFF, ENVI (.hdr), .npy or .mat.")
-]
-Bands = Annotated[
-    Literal["auto", "first", "last"],
-    typer.Option(
-        "--bands",
-        help="Which axis of a .npy or .mat is the bands; auto: the last, or a far shorter first.",
-        rich_help_panel=INPUT_OUTPUT,
-    ),
-]
 
 
-def denoise(
-    inputs: Cubes,
-    output: Output = None,
-    force: options.Force = False,
-    variable: Variable = None,
-    bands: Bands = "auto",
-    white: White = None,
-    model: options.Model = None,
-    offline: options.Offline = False,
-    device: options.Device = "auto",
-    max_memory: options.MaxMemory = None,
-    tile: options.Tile = "auto",
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    json: Json = False,
-) -> None:
-    """Denoise cubes of many bands: Gaussian noise, stripes and dead pixels, of unknown strength.
+def denoise(request: DenoiseRequest) -> None:
+    """Denoise photographs, and cubes of many bands; the strength of the noise need not be known.
 
-    Without -o, NAME_denoised.EXT is written beside each cube. Wavelengths, no-data values and
-    georeference are kept. A cube larger than memory is denoised tile by tile. Weights for cubes are
-    not bundled yet: give --model a file that `serpent train recipes/denoise-cube.toml` has made.
+    Photographs: the weights `deblur`, which remove noise and sharpen what is blurred. Every option
+    is as in `serpent deblur`.
+
+    Cubes are TIFF of many bands, ENVI (.hdr), .npy and .mat: Gaussian noise, stripes, dead pixels.
+    Wavelengths, no-data values and georeference are kept, and a cube larger than memory is denoised
+    tile by tile. Of cubes there are these options alone: -o, -f, --variable, --bands, --white,
+    --model, --offline, --device, --max-memory, --tile, --threads, -q, --json.
+
+    Without -o, NAME_denoised.EXT is written beside each input.
     """
-    check_white(white)
-    side = parse_tile(tile)
-    if model is None:
+    cubes = _cubes(request.inputs or [])
+    of_cubes = {field.name for field in fields(CubeOptions)}
+    if not cubes:
+        request.refuse(of_cubes, "cubes", "photographs")
+        restore_files(request)
+        return
+    every = {field.name for field in fields(request)}
+    request.refuse(every - FOR_BOTH - of_cubes, "photographs", "cubes")
+    from serpent_cli.cli.denoising_cubes import denoise_cubes
+
+    denoise_cubes(cubes, request)
+
+
+def _cubes(words: list[str]) -> list[Path]:
+    """The named files, if they are cubes; none if they are photographs.
+
+    Raises:
+        UsageError: There are both.
+    """
+    from serpent_cli.cubes.files import is_cube
+
+    found = [Path(word) for word in words if is_cube(Path(word))]
+    if found and len(found) < len(words):
+        other = next(word for word in words if Path(word) not in found)
         raise UsageError(
-            "no weights for cubes are bundled yet",
-            hint="train some (serpent train recipes/denoise-cube.toml --photos DIR); give --model",
+            f"{found[0]} is a cube, and {other} is none", "denoise cubes and photographs one by one"
         )
-    goals = [
-        result_path(each, output, "denoised", several=len(inputs) > 1, suffix=each.suffix)
-        for each in inputs
-    ]
-    if len(set(goals)) < len(goals):
-        raise UsageError("two results would have one name", hint="give them different -o")
-    for goal in goals:
-        check_result(goal, inputs, force=force)
-    first = None if bands == "auto" else bands == "first"
-    chosen = _loaded(model, offline, device, max_memory, side, threads)
-    with progress_bar(len(inputs), "cubes", quiet=quiet or json) as bar:
-        for source, goal in zip(inputs, goals, strict=True):
-            reading = {"variable": variable, "bands_first": first}
-            record = _one(chosen, source, goal, reading, white, bar, quiet=quiet)
-            if json:
-                console.json_line(record)
-            else:
-                console.result(str(goal))
-
-
-def _loaded(
-    model: str, offline: bool, device: str, memory: str | None, side: str | int, threads: int | None
-) -> "CubeDenoiser":
-    """The weights, ready; what is not here is fetched."""
-    found = find_weights(model, offline=offline)
-    import torch
-
-    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
-
-    if threads:
-        torch.set_num_threads(threads)
-    return CubeDenoiser.from_pretrained(found, device=device, max_memory=memory, tile=side)
-
-
-def _one(
-    denoiser: "CubeDenoiser",
-    source: Path,
-    goal: Path,
-    reading: dict[str, Any],
-    white: float | None,
-    bar: Bar,
-    *,
-    quiet: bool,
-) -> dict[str, Any]:
-    """Denoise one cube; what was done, for --json."""
-    from serpent_cli.cubes.files import read_cube, written
-    from serpent_cli.restoration.cube_denoiser import full_scale
-
-    begun = time.perf_counter()
-    cube = read_cube(source, **reading)
-    say_notes(cube, goal, quiet=quiet)
-    count, height, width = cube.shape
-    bar.file(str(source), height * width)
-    full = white or full_scale(cube)
-    with written(goal, cube) as planes:
-        denoiser.denoise(cube, planes, white=full, on_tile=bar.tile)
-    bar.advance()
-    return {
-        "input": str(source), "output": str(goal), "bands": count, "height": height,
-        "width": width, "white": full, "tiles": denoiser.plan(cube).tiles,
-        "model": denoiser.card.name, "seconds": round(time.perf_counter() - begun, 2),
-    }  # fmt: skip
+    return found
 
 
 show_examples(
     denoise,
+    ("serpent denoise photo.jpg", "a photograph, to photo_denoised.jpg"),
+    ("serpent denoise holiday/", "a folder of photographs, to holiday_denoised/"),
     ("serpent denoise scene.hdr --model my.safetensors", "an ENVI cube, to scene_denoised.hdr"),
     (
         "serpent denoise scene.tif -o clean.tif --model my.safetensors",
@@ -145,3 +68,4 @@ show_examples(
         "one larger than memory",
     ),
 )
+command = takes(DenoiseRequest)(denoise)

@@ -55,6 +55,19 @@ def read_cube(path: Path, *, variable: str | None = None, bands_first: bool | No
     )
 
 
+def is_cube(path: Path) -> bool:
+    """Whether a name is a cube's: by its suffix, of a TIFF by what is in it.
+
+    Damaged TIFF count as photographs: what is wrong with them is told there.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        return path.is_file() and multiband_tiff.is_cube(path)
+    if suffix in (".npy", ".mat", ".hdr"):
+        return not path.is_dir()
+    return path.is_file() and suffix not in PHOTOGRAPHS and envi.header_of(path) is not None
+
+
 def format_of(path: Path) -> str:
     """The format that a name asks for.
 

@@ -41,18 +41,36 @@ def read(path: Path) -> Cube:
         raise PictureError(f"cannot read {path}: {why}", "Is it a whole TIFF?") from None
 
 
-def _read(file: Any, path: Path) -> Cube:
+def is_cube(path: Path) -> bool:
+    """Whether a file is a TIFF of bands; a damaged one is not."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return _layout(file) is not None
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError):
+        return False
+
+
+def _layout(file: Any) -> str | None:
+    """How bands lie in a TIFF: in pages, side by side, or in planes; None: it is a photograph."""
     page, pages = file.pages[0], len(file.pages)
-    samples, photometric = int(page.samplesperpixel), int(page.photometric)
-    grey = photometric in GREY
+    samples, grey = int(page.samplesperpixel), int(page.photometric) in GREY
     if samples == 1 and pages >= FEWEST and grey:
+        return "pages"
+    if samples >= (FEWEST if grey else MANY) and pages == 1:
+        return "contig" if int(page.planarconfig) == 1 else "separate"
+    return None
+
+
+def _read(file: Any, path: Path) -> Cube:
+    page, layout = file.pages[0], _layout(file)
+    if layout == "pages":
         alike = all(other.shape == page.shape and other.dtype == page.dtype for other in file.pages)
         if not alike:
             raise PictureError(f"cannot read {path} as a cube: its pages differ in size or depth")
-        layout = "pages"
-    elif samples >= (FEWEST if grey else MANY) and pages == 1:
-        layout = "contig" if int(page.planarconfig) == 1 else "separate"
-    else:
+    if layout is None:
+        samples = int(page.samplesperpixel)
         raise PictureError(
             f"cannot read {path} as a cube: it is a photograph with {samples} channel"
             f"{'s' if samples > 1 else ''}",

@@ -17,12 +17,15 @@ class CubeHarm:
         own_share: Share of cubes in which every band has a deviation of its own, below the cube's.
         stripe_share: Share of cubes with bands whose columns, or rows, are brighter or darker.
         dead_share: Share of cubes with pixels, and columns of a band, that always tell the same.
+        bands: Range of the number of bands of a cube; one twice as large is drawn half as often.
+            A network that takes bands as they are has cubes of its own number.
     """
 
     noise: Range = (0.0, 50.0)
     own_share: float = 0.5
     stripe_share: float = 0.2
     dead_share: float = 0.2
+    bands: tuple[int, int] = (3, 48)
 
     def check(self) -> None:
         """Refuse what cannot be drawn.
@@ -35,6 +38,8 @@ class CubeHarm:
                 raise ValueError(f"{name} must lie between 0 and 1")
         if not 0 <= self.noise[0] <= self.noise[1] <= 255:
             raise ValueError("noise must be two rising numbers from 0 to 255")
+        if not 1 <= self.bands[0] <= self.bands[1]:
+            raise ValueError("bands must be two rising numbers from 1 on")
 
 
 def harmed(

@@ -1,12 +1,13 @@
-"""`CubeDenoiser`: cubes of any number of bands through a network that takes some at a time."""
+"""`CubeDenoiser`: cubes of any number of bands, along their own axes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from serpent_cli.cubes.axes import Axes, axes_of
 from serpent_cli.cubes.cube import Cube, Samples, cast, release
 from serpent_cli.errors import ModelError, PictureError
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
@@ -15,7 +16,7 @@ from serpent_cli.restoration.cube_plan import CubePlan, plan_cube
 from serpent_cli.restoration.device import choose_device
 from serpent_cli.restoration.memory_budget import budget_or_default, memory_of
 from serpent_cli.restoration.plan import Costs
-from serpent_cli.tiling.blend import Blender, windows
+from serpent_cli.tiling.blend import Blender
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
@@ -29,18 +30,22 @@ SAMPLED_ROWS, SAMPLED = 64, 1_000_000
 CHUNK = 16
 """Bands that are read or written at one go: a few columns touch whole pages of a mapped file."""
 
+MEASURED_ROWS, MEASURED = 16, 80_000_000
+"""Rows that lie together, and about how many samples in all, on which the axes are measured."""
+
 OnTile = Callable[[int, int], object]
 
 
 class CubeDenoiser:
     """Denoises cubes with one network on one device.
 
-    Each tile has all bands; the network sees groups of neighbouring ones, overlapping by half, and
-    what two of them say of a band is blended as the tiles are. Where there are no data, the mean of
-    the band stands in, and there are none in the result.
+    The axes are measured once, on rows from all over the cube: see `cubes.axes`. The network sees
+    each tile along the first of them; what the others tell is weighed by how much of it is the
+    scene. Where there are no data, the mean of the band stands in, and there are none in the
+    result.
 
     Args:
-        model: Maps (1, T', H, W) in [0, 1] to the same.
+        model: Maps (1, channels, H, W) along the axes to the same.
         card: What is known about its weights.
         device: Where it lies.
         max_memory: Bytes that the process may reach; by default a fixed share of the machine's.
@@ -92,7 +97,7 @@ class CubeDenoiser:
 
     def plan(self, cube: Cube) -> CubePlan:
         """How a cube will be restored."""
-        return plan_cube(cube.shape, self.channels, self.costs, self.budget, self.tile)
+        return plan_cube(cube.shape, self.costs, self.budget, self.tile)
 
     def denoise(
         self,
@@ -116,12 +121,13 @@ class CubeDenoiser:
         """
         plan = self.plan(cube)
         full = white or full_scale(cube)
+        axes = axes_in(cube, full)
         blender = Blender(plan.rows, plan.columns, 1, cube.shape[0])
         with reused_memory(hand_back=True), torch.inference_mode():
             for i, rows in enumerate(plan.rows):
                 for j, columns in enumerate(plan.columns):
                     part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-                    tile = self._tile(_looked_at(cube, *part) / np.float32(full), plan)
+                    tile = self._tile(_looked_at(cube, *part) / np.float32(full), axes)
                     top, left, block = blender.add(i, j, np.moveaxis(tile, 0, -1).copy())
                     self._put(cube, result, top, left, np.moveaxis(block, -1, 0) * np.float32(full))
                     if on_tile is not None:
@@ -137,33 +143,48 @@ class CubeDenoiser:
             release(cube.planes)
             release(result)
 
-    def _tile(self, tile: Samples, plan: CubePlan) -> Samples:
-        """Denoise (T, h, w) in [0, 1]; NaN where there are no data."""
-        filled = torch.from_numpy(_filled(tile))
-        total = torch.zeros_like(filled)
-        for group, weights in zip(plan.groups, windows(plan.groups), strict=True):
-            bands = slice(group.start, group.stop)
-            made = self._group(filled[bands])
-            total[bands] += made * torch.from_numpy(weights)[:, None, None]
-        return total.numpy()
+    def _tile(self, tile: Samples, axes: Axes) -> Samples:
+        """Denoise (T, h, w) in [0, 1], NaN where there are no data, to (T, h, w)."""
+        standard = axes.mended(axes.standard(tile))
+        seen = torch.from_numpy(axes.seen(standard, self.channels))
+        made = self._restored(seen) if axes.gain[0] > 0 else seen
+        return axes.samples(standard, (made - seen).numpy())
 
-    def _group(self, bands: Tensor) -> Tensor:
-        """Some bands (T', h, w), at most as many as the network takes, through it."""
-        count, height, width = bands.shape
-        grid = self.costs.multiple
-        more = [self.channels - count, -height % grid, -width % grid]
-        padded = bands
-        for axis, pad in enumerate(more):  # mirrored, and again where there is too little
-            if pad:
+    def _restored(self, seen: Tensor) -> Tensor:
+        """Axes (channels, h, w) through the network."""
+        height, width = seen.shape[1:]
+        padded = seen
+        for axis, pad in ((1, -height % self.costs.multiple), (2, -width % self.costs.multiple)):
+            if pad:  # mirrored, and again where there is too little
                 index = np.pad(np.arange(padded.shape[axis]), (0, pad), mode="symmetric")
                 padded = padded.index_select(axis, torch.from_numpy(index))
-        made = self.model(padded[None].to(self.device))[0, :count, :height, :width].float().cpu()
+        made = self.model(padded[None].to(self.device))[0, :, :height, :width].float().cpu()
         if not bool(torch.isfinite(made).all()):
             raise PictureError(
                 f"the model {self.card.name} gave numbers that are not finite",
                 "Is the cube's full scale right? Give it with --white",
             )
         return made
+
+
+def axes_in(cube: Cube, full: float) -> Axes:
+    """The axes of a cube, measured on bands of rows spread over it.
+
+    Args:
+        cube: It is looked at twice, a few rows at a time.
+        full: The sample that counts as 1.
+    """
+    bands, height, width = cube.shape
+    rows = max(2, min(MEASURED_ROWS, MEASURED // (bands * width)))
+    parts = max(1, min(height // rows, MEASURED // (bands * width * rows)))
+    starts = [(height - rows) * (2 * part + 1) // (2 * parts) for part in range(parts)]
+
+    def looked_at() -> Iterator[Samples]:
+        for start in starts:
+            top = max(0, start)
+            yield _looked_at(cube, slice(top, top + rows), slice(0, width)) / np.float32(full)
+
+    return axes_of(looked_at, bands)
 
 
 def _chunks(bands: int) -> list[slice]:
@@ -193,13 +214,3 @@ def full_scale(cube: Cube) -> float:
     values = np.concatenate(found)
     brightest = float(np.quantile(values, QUANTILE)) if len(values) else 0.0
     return brightest if brightest > 0 else 1.0
-
-
-def _filled(tile: Samples) -> Samples:
-    """The tile with the mean of each band, or 0, where there are no data."""
-    missing = np.isnan(tile)
-    if not missing.any():
-        return tile
-    counts = (~missing).sum((1, 2), keepdims=True)
-    means = np.where(missing, 0, tile).sum((1, 2), keepdims=True) / np.maximum(counts, 1)
-    return np.where(missing, means, tile).astype(np.float32)

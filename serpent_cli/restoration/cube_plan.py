@@ -1,4 +1,4 @@
-"""From a cube's size and a memory budget to tiles and groups of bands."""
+"""From a cube's size and a memory budget to tiles."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ from serpent_cli.tiling.grid import Span, spans
 
 FLOAT = 4
 COPIES = 6
-"""Times that a tile of all bands is held, as fp32: as read, as filled, its sum, the blender's
-window, and what is cast and written of it."""
+"""Times that a tile of all bands is held, as fp32: as read, in units of noise, what is expected of
+it, as a result, the blender's window, and what is cast and written of it."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,11 @@ class CubePlan:
     Attributes:
         rows: Rows of tiles, each with all bands.
         columns: Columns of tiles.
-        groups: Bands that the network sees at once; neighbouring groups overlap by half.
         peak_bytes: Predicted peak of the process's memory.
     """
 
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
-    groups: tuple[Span, ...]
     peak_bytes: int
 
     @property
@@ -44,7 +42,6 @@ class CubePlan:
 
 def plan_cube(
     shape: tuple[int, int, int],
-    channels: int,
     costs: Costs,
     budget: int | None,
     tile: str | int = "auto",
@@ -53,7 +50,6 @@ def plan_cube(
 
     Args:
         shape: T, H and W.
-        channels: Bands that the network takes at once.
         costs: The network's needs.
         budget: Bytes that the process may reach; None for no limit.
         tile: `auto`, `whole`, or the side of a tile.
@@ -72,7 +68,7 @@ def plan_cube(
         if int(tile) < least:
             raise UsageError(f"a tile must have at least {least} pixels", hint=f"use {least}")
         sides = [int(tile) // costs.multiple * costs.multiple]
-    plans = [_plan(shape, channels, costs, side) for side in sides]
+    plans = [_plan(shape, costs, side) for side in sides]
     for plan in plans:
         if budget is None or plan.peak_bytes <= budget:
             return plan
@@ -82,15 +78,14 @@ def plan_cube(
     )
 
 
-def _plan(shape: tuple[int, int, int], channels: int, costs: Costs, side: int) -> CubePlan:
+def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:
     bands, height, width = shape
     grid = costs.multiple
     side = -(-side // grid) * grid
     overlap = overlap_for(costs, side)
     rows, columns = (spans(length, side, overlap, grid) for length in (height, width))
-    groups = spans(bands, channels, channels // 2) if bands > channels else (Span(0, bands),)
     high, wide = (-(-axis[0].length // grid) * grid for axis in (rows, columns))
     network = high * wide * (costs.bytes_per_pixel * FRAGMENTS + COPIES * FLOAT * bands)
     below = (overlap * FLOAT * bands * width) if len(rows) > 1 else 0
     peak = BASE_BYTES + 2 * costs.weight_bytes + int(network) + below
-    return CubePlan(rows, columns, groups, peak)
+    return CubePlan(rows, columns, peak)

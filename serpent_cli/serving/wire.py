@@ -23,7 +23,7 @@ from serpent_cli.errors import (
 from serpent_cli.restoration.words import parse_region, parse_tile
 from serpent_cli.settings import RUNTIME_FOLDER, SERVER
 
-TASKS = ("deblur", "upscale")
+TASKS = ("deblur", "upscale", "denoise")
 FACTS = "Serpent-Result"
 """Header of an answer that is a picture: what the manifest and --json know of it, as JSON."""
 TOKEN_HINT = "set SERPENT_TOKEN to the token of the server"
@@ -39,7 +39,7 @@ class RestoreSettings:
     """How one picture is to be restored; fields as the options of the same name.
 
     Attributes:
-        task: `deblur` or `upscale`.
+        task: One of `TASKS`.
         name: What the user calls the picture; errors say it.
     """
 

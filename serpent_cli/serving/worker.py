@@ -151,7 +151,8 @@ class Worker:
         from serpent_cli.zoo.locate import locate, upscaler
         from serpent_cli.zoo.names import is_path
 
-        model = settings.model or ("deblur" if settings.task == "deblur" else upscaler(scale or 8))
+        enlarging = settings.task == "upscale"
+        model = settings.model or (upscaler(scale or 8) if enlarging else "deblur")
         if is_path(model) and model not in self.settings["models"]:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"

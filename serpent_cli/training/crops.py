@@ -1,8 +1,12 @@
 """Random crops of the training photographs, cut on the device that trains."""
 
+import math
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from serpent_cli.cubes.axes import axes_of
 from serpent_cli.degrade.aperture import snapshots
 from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.degrade.sensor import harmed
@@ -12,6 +16,9 @@ from serpent_cli.errors import UsageError
 from serpent_cli.training.content import with_flat_parts
 from serpent_cli.training.lettering import with_lettering
 from serpent_cli.training.recipe import Recipe
+
+ALIKE = 2
+"""Crops of a batch whose cubes have the same number of bands."""
 
 
 def place(photos: list[Tensor], device: torch.device) -> list[Tensor]:
@@ -108,13 +115,41 @@ def cube_pair(
     """Make cubes (B, T, H, W) of photographs (B, 3, H, W) in [0, 1], and harm them.
 
     Returns:
-        What the network is given, (B, T, H, W), for snapshots (B, 2 T, H, W), and the cubes.
+        What the network is given and what it should give: both (B, channels, H, W) along the axes
+        of each cube; for snapshots (B, 2 T, H, W), and the cubes.
     """
     assert recipe.cubes is not None
-    cubes = spectra_of(photographs, recipe.model.channels, generator)
     if recipe.degrade.task == "reconstruct":
+        cubes = spectra_of(photographs, recipe.model.channels, generator)
         return snapshots(cubes, recipe.cubes.noise, generator), cubes
-    return harmed(cubes, recipe.cubes, generator, field), cubes
+    pairs: list[tuple[Tensor, Tensor]] = []
+    for some in photographs.split(ALIKE):
+        cubes = spectra_of(some, _bands(recipe.cubes.bands, generator), generator)
+        given = harmed(cubes, recipe.cubes, generator, field)
+        pairs += map(partial(along_axes, channels=recipe.model.channels), given, cubes)
+    given, wanted = (torch.stack(side) for side in zip(*pairs, strict=True))
+    return given, wanted
+
+
+def along_axes(given: Tensor, clean: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """A cube (T, H, W) along its own axes, as it is given and as it should be; (channels, H, W).
+
+    The axes are measured on its upper half: a tile's are not those of the whole cube either.
+    """
+    samples = given.cpu().numpy()
+    half = samples[:, : max(2, samples.shape[1] // 2)]
+    axes = axes_of(lambda: [half], len(samples))
+    standard = axes.mended(axes.standard(samples))
+    seen = axes.seen(standard, channels)
+    wanted = seen + axes.wanted(standard, axes.standard(clean.cpu().numpy()), channels)
+    return torch.from_numpy(seen).to(given), torch.from_numpy(wanted).to(given)
+
+
+def _bands(span: tuple[int, int], generator: torch.Generator) -> int:
+    """A number of bands; its logarithm is even."""
+    low, high = math.log(span[0]), math.log(span[1] + 1)
+    drawn = low + (high - low) * float(torch.rand((), generator=generator))
+    return min(int(math.exp(drawn)), span[1])
 
 
 def _cut(x: Tensor, border: int) -> Tensor:

@@ -1,9 +1,11 @@
 """Starting a run from the weights of another one."""
 
+import torch
 from torch import Tensor, nn
 
 from serpent_cli.errors import ModelError
 from serpent_cli.model.block import Block, SBlock
+from serpent_cli.model.config import ModelConfig
 
 
 def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -15,10 +17,13 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
     depatchifier of another scale, and all that touches another width. The finest width must be the
     same, for what is learnt first and longest lies there.
 
+    A network for cubes may start from one for photographs: see `_for_axes`.
+
     Raises:
         ModelError: The weights are of another network: another finest width, another mixer, ...
     """
     own = model.state_dict()
+    weights = _for_axes(model, weights)
     beyond = _left_out(model, weights)
     complete = {name: tensor for name, tensor in weights.items() if name not in beyond}
     fits = (name for name in own if name.startswith("patchifier."))
@@ -39,6 +44,36 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> None:
             " scale and the coarser widths may differ",
         )
     model.load_state_dict(complete)
+
+
+def _for_axes(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights for photographs as a network for the axes of cubes takes them; others as they are.
+
+    A photograph's strongest axes are about brightness, red against blue, and green against both. So
+    a cube's first three are taken for these; the network begins with what it does to a picture of
+    such colours about a middle grey, and leaves the other axes alone.
+    """
+    first, last = "patchifier.embed.weight", "depatchifier.project.weight"
+    config = getattr(model, "config", None)
+    if not isinstance(config, ModelConfig) or config.channels < 3 or first not in weights:
+        return weights
+    area, channels = config.patch_size**2, config.channels
+    wide = {weights[first].shape[1], weights[last].shape[0]}
+    if channels == 3 or wide != {3 * area}:
+        return weights
+    mixing = torch.zeros(channels, 3)
+    mixing[:3] = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    mixing[:3] /= mixing[:3].norm(dim=1, keepdim=True)
+    made = dict(weights)
+    embed = weights[first].float()
+    by_colour = embed.unflatten(1, (3, area))
+    made[first] = torch.einsum("kc,wcphv->wkphv", mixing, by_colour).flatten(1, 2)
+    bias = first.replace("weight", "bias")
+    made[bias] = weights[bias].float() + 0.5 * embed.sum((1, 2, 3))  # of a middle grey
+    for name in (last, last.replace("weight", "bias")):
+        by_colour = weights[name].float().unflatten(0, (3, area))
+        made[name] = torch.einsum("kc,cp...->kp...", mixing, by_colour).flatten(0, 1)
+    return made
 
 
 def _left_out(model: nn.Module, weights: dict[str, Tensor]) -> set[str]:

@@ -63,20 +63,21 @@ class Validation:
         self.degraded, self.target = (upload(x, device) for x in pair)
         self.batch = recipe.data.batch
         given = self.degraded[:, : self.target.shape[1]]  # without a snapshot's mask
-        self.before = _psnr(enlarge(given, recipe.model.scale), self.target)
+        self.axes = recipe.degrade.task == "denoise"  # they have neither black and white nor levels
+        self.before = self._psnr(enlarge(given, recipe.model.scale))
 
     @torch.no_grad()
     def measure(self, restore: Callable[[Tensor], Tensor]) -> float:
         """Mean gain in dB of PSNR over the input, which is enlarged first for `upscale`."""
         restored = torch.cat([restore(x) for x in self.degraded.split(self.batch)])
-        return float((_psnr(restored, self.target) - self.before).mean())
+        return float((self._psnr(restored) - self.before).mean())
+
+    def _psnr(self, x: Tensor) -> Tensor:
+        """PSNR of every picture (B, C, H, W), in dB; 48 where less than a level is off."""
+        x = x.float() if self.axes else x.float().clamp(0, 1)
+        error = (x - self.target).square().mean((1, 2, 3))
+        return -10 * error.clamp_min(1e-12 if self.axes else LEAST_ERROR).log10()
 
 
 def _side(recipe: Recipe) -> int:
     return recipe.validation.crop + 2 * recipe.data.halo
-
-
-def _psnr(x: Tensor, target: Tensor) -> Tensor:
-    """PSNR of every picture of (B, 3, H, W) in [0, 1], in dB; 48 where less than a level is off."""
-    error = (x.float().clamp(0, 1) - target).square().mean((1, 2, 3))
-    return -10 * error.clamp_min(LEAST_ERROR).log10()

@@ -7,7 +7,9 @@ import pytest
 import skimage.data
 import torch
 
+from serpent_cli.cubes.axes import NOISE
 from serpent_cli.errors import UsageError
+from serpent_cli.training.crops import cube_pair
 from serpent_cli.training.export import export
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import parse_recipe, read_recipe
@@ -67,11 +69,25 @@ def test_a_run_learns_and_is_exported(record, tmp_path):
         assert torch.isfinite(network(degraded)).all()
 
 
+def test_denoising_is_learnt_along_the_axes_of_each_cube():
+    """What is wanted is nearer to the scene than what is given, for any number of bands."""
+    record = {**copy.deepcopy(DENOISE), "cubes": {"noise": [20.0, 20.0], "bands": [3, 9]}}
+    recipe = parse_recipe(record)
+    crops = torch.stack([photo[:64, :64].permute(2, 0, 1) for photo in photos()] * 2)
+    stream = torch.Generator().manual_seed(0)
+    given, wanted = cube_pair(crops.float() / 255, recipe, stream)
+    assert given.shape == wanted.shape == (4, 4, 64, 64)
+    change = (wanted - given).std((2, 3))
+    assert (change[:, 0] > 0.1 * NOISE).all() and (change < 1.2 * NOISE).all()
+    again = cube_pair(crops.float() / 255, recipe, torch.Generator().manual_seed(0))
+    assert torch.equal(again[0], given) and torch.equal(again[1], wanted)
+
+
 @pytest.mark.parametrize("name", ["denoise-cube", "reconstruct"])
 def test_bundled_recipes_begin(name, tmp_path):
     recipe = read_recipe(RECIPES / f"{name}.toml")
-    sizes = sum(p.numel() for p in _meta(recipe).parameters())
-    assert 2 * sizes < 10e6  # bytes of a bundled file
+    size = sum(p.numel() for p in _meta(recipe).parameters())
+    assert 2 * size < 10e6  # bytes of a bundled file
     assert recipe.degrade.task in ("denoise", "reconstruct")
 
 
@@ -91,6 +107,7 @@ def _meta(recipe):
         ({"degrade": {"task": "denoise", "noise": [0, 3]}}, r"told in \[cubes\]"),
         ({"data": {"flat_share": 0.1, "halo": 0}}, "for photographs"),
         ({"cubes": {"noise": [9.0, 3.0]}}, "malformed|rising"),
+        ({"cubes": {"bands": [0, 3]}}, "malformed|rising"),
         ({"cubes": {"fog": 1.0}}, r"unknown entry 'fog' in \[cubes\]"),
     ],
 )

@@ -96,3 +96,31 @@ def test_coarser_scales_may_be_wider() -> None:
         assert torch.equal(tensor, weights[name] if name in kept else fresh[name]), name
     assert any(name.startswith("d1.blocks.") for name in kept)
     assert not any(name.startswith("b.") and name.endswith("project_in.weight") for name in kept)
+
+
+def test_a_network_for_cubes_starts_as_one_for_photographs() -> None:
+    """Its first three axes are brightness and two differences of colours, about a middle grey."""
+    photographs = finished(replace(SMALL, border="replicate"))
+    cubes = build_model(replace(SMALL, border="replicate", channels=5))
+    start_from(cubes, weights_of(photographs))
+    picture = torch.rand(1, 3, 32, 32)
+    mixing = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    mixing /= mixing.norm(dim=1, keepdim=True)
+    axes = torch.zeros(1, 5, 32, 32)
+    axes[:, :3] = torch.einsum("kc,bchw->bkhw", mixing, picture - 0.5)
+    axes[:, 3:] = torch.rand(1, 2, 32, 32)
+    with torch.no_grad():
+        made, wanted = cubes(axes), photographs(picture)
+    back = torch.einsum("kc,bkhw->bchw", mixing, made[:, :3]) + 0.5
+    torch.testing.assert_close(back, wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(made[:, 3:], axes[:, 3:])  # and these are left alone
+    assert (wanted - picture).abs().max() > 0.01
+
+
+def test_other_axes_learn_too() -> None:
+    cubes = build_model(replace(SMALL, channels=5))
+    start_from(cubes, weights_of(finished(SMALL)))
+    cubes(torch.rand(1, 5, 32, 32)).square().mean().backward()
+    last = cubes.get_parameter("depatchifier.project.weight").grad
+    assert last is not None
+    assert last.unflatten(0, (5, 4))[3:].abs().amax() > 0

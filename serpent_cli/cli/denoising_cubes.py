@@ -1,0 +1,110 @@
+"""What `serpent denoise` does with cubes: one after the other, each into a file of its own."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serpent_cli.cli import console
+from serpent_cli.cli.cube_files import check_result, check_white, result_path, say_notes
+from serpent_cli.cli.hub import find_weights
+from serpent_cli.cli.progress_bar import Bar, progress_bar
+from serpent_cli.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from serpent_cli.cli.denoise_request import DenoiseRequest
+    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
+
+MODEL = "denoise-cube"
+"""Weights for cubes where none are named."""
+
+
+def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
+    """Denoise cubes.
+
+    Raises:
+        UsageError: An option makes no sense, a result would replace something, or there are no
+            weights.
+        PictureError: A cube cannot be read or written.
+    """
+    check_white(request.white)
+    side, model = request.side, request.model or _default()
+    output = None if request.output is None else Path(request.output)
+    goals = [
+        result_path(each, output, "denoised", several=len(sources) > 1, suffix=each.suffix)
+        for each in sources
+    ]
+    if len(set(goals)) < len(goals):
+        raise UsageError("two results would have one name", hint="give them different -o")
+    for goal in goals:
+        check_result(goal, sources, force=request.force)
+    first = None if request.bands == "auto" else request.bands == "first"
+    reading = {"variable": request.variable, "bands_first": first}
+    chosen = _loaded(model, side, request)
+    with progress_bar(len(sources), "cubes", quiet=request.quiet or request.json) as bar:
+        for source, goal in zip(sources, goals, strict=True):
+            record = _one(chosen, source, goal, reading, request, bar)
+            if request.json:
+                console.json_line(record)
+            else:
+                console.result(str(goal))
+
+
+def _default() -> str:
+    """The name of the bundled weights.
+
+    Raises:
+        UsageError: There are none.
+    """
+    from serpent_cli.zoo.locate import resolve
+
+    try:
+        resolve(MODEL)
+    except ModelError:
+        raise UsageError(
+            "no weights for cubes are bundled yet",
+            hint="train some (serpent train recipes/denoise-cube.toml --photos DIR --init deblur);"
+            " give --model",
+        ) from None
+    return MODEL
+
+
+def _loaded(model: str, side: str | int, request: "DenoiseRequest") -> "CubeDenoiser":
+    """The weights, ready; what is not here is fetched."""
+    found = find_weights(model, offline=request.offline)
+    import torch
+
+    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
+
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    return CubeDenoiser.from_pretrained(
+        found, device=request.device, max_memory=request.max_memory, tile=side
+    )
+
+
+def _one(
+    denoiser: "CubeDenoiser",
+    source: Path,
+    goal: Path,
+    reading: dict[str, Any],
+    request: "DenoiseRequest",
+    bar: Bar,
+) -> dict[str, Any]:
+    """Denoise one cube; what was done, for --json."""
+    from serpent_cli.cubes.files import read_cube, written
+    from serpent_cli.restoration.cube_denoiser import full_scale
+
+    begun = time.perf_counter()
+    cube = read_cube(source, **reading)
+    say_notes(cube, goal, quiet=request.quiet)
+    count, height, width = cube.shape
+    bar.file(str(source), height * width)
+    full = request.white or full_scale(cube)
+    with written(goal, cube) as planes:
+        denoiser.denoise(cube, planes, white=full, on_tile=bar.tile)
+    bar.advance()
+    return {
+        "input": str(source), "output": str(goal), "bands": count, "height": height,
+        "width": width, "white": full, "tiles": denoiser.plan(cube).tiles,
+        "model": denoiser.card.name, "seconds": round(time.perf_counter() - begun, 2),
+    }  # fmt: skip
