@@ -15,15 +15,16 @@ from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
 from serpent_cli.imaging.bands import BandReader, resized
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, open_bands, read_layout
 from serpent_cli.restoration.allocator import reused_memory, trim
-from serpent_cli.restoration.band_run import BandRun, OnTile, RegionReader
+from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, next_plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.written import judged
+from serpent_cli.tiling.blend import OnTile
 
 DECODING = 2.5
 """Peak bytes of decoding a picture whole over the bytes of its samples."""
@@ -134,8 +135,11 @@ def restore_file(
             with reused_memory(hand_back=True):
                 return _restore(reader, target, part, place, plan, restorer, options)
 
+        apart = restorer.vram is not None
         return in_smaller_tiles(
-            run, plan, restorer.costs, apart=restorer.vram is not None, streams=True
+            run,
+            plan,
+            lambda plan: next_plan(plan, restorer.costs, apart=apart, streams=Streams()),
         )
 
 
