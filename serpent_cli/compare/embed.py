@@ -21,7 +21,6 @@ from serpent_cli.imaging.picture import Picture
 
 THUMBNAIL = 160
 """Pixels along the longer side of a thumbnail."""
-_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
 def as_uint8(picture: Picture) -> Picture:
@@ -49,7 +48,7 @@ def data_address(picture: Picture, *, lossless: bool) -> str:
     buffer = io.BytesIO()
     encode(picture, target, buffer)
     text = base64.b64encode(buffer.getbuffer()).decode("ascii")
-    return f"data:{_TYPES[target.name]};base64,{text}"
+    return f"data:{target.media_type};base64,{text}"
 
 
 def _resized(picture: Picture, height: int, width: int) -> Picture:
