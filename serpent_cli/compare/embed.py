@@ -14,10 +14,10 @@ from PIL import Image
 
 from serpent_cli.compare.view import View
 from serpent_cli.imaging.colour import to_depth
-from serpent_cli.imaging.deep import split_channels
 from serpent_cli.imaging.encode import encode
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.stored_samples import split_channels
 
 THUMBNAIL = 160
 """Pixels along the longer side of a thumbnail."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
-from serpent_cli.imaging.memory import like, to_picture
+from serpent_cli.imaging.in_memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory

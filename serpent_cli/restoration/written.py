@@ -10,7 +10,7 @@ from serpent_cli.imaging import formats
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.encode import pixel_losses
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.formats.eight_bit import colour_rows
+from serpent_cli.imaging.formats.pillow import colour_rows
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.difference import DifferenceMeter, RestoredPicture

@@ -125,7 +125,7 @@ FORMATS = (
         "BMP", "bmp", _begins(b"BM"), (".bmp",), (".dib",), "image/bmp", alpha=True,
         carries=frozenset({"dpi"}), max_side=32767,
     ),
-    Format("GIF", "eight_bit", _begins(b"GIF87a", b"GIF89a"), read_suffixes=(".gif",)),
+    Format("GIF", "pillow", _begins(b"GIF87a", b"GIF89a"), read_suffixes=(".gif",)),
     Format("PPM", "netpbm", _is_ppm, read_suffixes=(".ppm", ".pgm", ".pbm", ".pnm")),
 )  # fmt: skip
 """All formats, in the order in which they are named to the user."""

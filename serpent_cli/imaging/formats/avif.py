@@ -15,11 +15,10 @@ import numpy as np
 
 from serpent_cli.imaging.colour import bands, to_unit
 from serpent_cli.imaging.damage import decoder
-from serpent_cli.imaging.deep import normalise, split_channels
 from serpent_cli.imaging.formats.avif_boxes import Facts, read_facts
 from serpent_cli.imaging.formats.boxes import Box, content, pack, pack_full, walk
 from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import image_metadata, open_eight_bit, read_eight_bit
+from serpent_cli.imaging.formats.pillow import image_metadata, open_by_pillow, read_by_pillow
 from serpent_cli.imaging.metadata import (
     Metadata,
     exif_dpi,
@@ -29,6 +28,7 @@ from serpent_cli.imaging.metadata import (
 )
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.profile import is_srgb
+from serpent_cli.imaging.stored_samples import normalise, split_channels
 
 BITS = 12
 """Depth in which deep pictures are written: the deepest that AV1 has."""
@@ -246,14 +246,14 @@ def _more_properties(body: bytes, properties: list[bytes]) -> bytes:
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     facts = read_facts(stream)
     bits = _stored_bits(head)
-    image = open_eight_bit(stream, "AVIF", name)
+    image = open_by_pillow(stream, "AVIF", name)
     metadata = _stated(image_metadata(image), facts, image.height, image.width)
     box = facts.crop(image.height, image.width) or (0, 0, image.width, image.height)
 
     def decode() -> Picture:
         if bits > 8:
             return _read_deep(stream, bits, metadata, facts, name)
-        return read_eight_bit(
+        return read_by_pillow(
             image, "AVIF", bits, name, metadata, crop=box, lossless=facts.lossless
         )
 

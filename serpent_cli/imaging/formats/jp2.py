@@ -17,12 +17,12 @@ import numpy as np
 from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.deep import normalise, split_channels, unpremultiply
 from serpent_cli.imaging.formats.boxes import Box, content, pack, walk
 from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import open_eight_bit, read_eight_bit
+from serpent_cli.imaging.formats.pillow import open_by_pillow, read_by_pillow
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import normalise, split_channels, unpremultiply
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _EXIF_UUID = b"JpgTiffExif->JP2"
@@ -319,10 +319,10 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     def decode() -> Picture:
         if is_direct(header):
             return read_direct(stream, header, name)
-        image = open_eight_bit(stream, "JPEG 2000", name)
+        image = open_by_pillow(stream, "JPEG 2000", name)
         if (image.height, image.width) != (header.height, header.width):
             raise DamageError("JPEG 2000 with two sizes")
-        return read_eight_bit(image, "JPEG 2000", header.bits, name, header.metadata)
+        return read_by_pillow(image, "JPEG 2000", header.bits, name, header.metadata)
 
     turn = header.metadata.orientation
     return Opened(header.height, header.width, turn, whole(decode), 1 if header.bits <= 8 else 2)

@@ -11,11 +11,11 @@ from typing import BinaryIO
 import numpy as np
 
 from serpent_cli.imaging.damage import CutOffError, DamageError
-from serpent_cli.imaging.deep import normalise, split_channels
 from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import by_pillow
+from serpent_cli.imaging.formats.pillow import by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import normalise, split_channels
 
 # Fields stand between white space and comments; one white space ends the last of them.
 _BETWEEN = rb"(?:\s|#[^\r\n]*[\r\n])+"

@@ -15,7 +15,6 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.damage import CutOffError, decoder
-from serpent_cli.imaging.deep import split_channels
 from serpent_cli.imaging.formats.codec import Codec, Opened, whole
 from serpent_cli.imaging.formats.png_chunks import (
     GREY,
@@ -33,6 +32,7 @@ from serpent_cli.imaging.formats.png_write import PngRows
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import split_channels
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _BAND_BYTES = 4 << 20

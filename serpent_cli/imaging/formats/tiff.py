@@ -20,7 +20,6 @@ from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.deep import clip_to_unit, clipping_notes, normalise, unpremultiply
 from serpent_cli.imaging.formats.codec import Codec, Opened
 from serpent_cli.imaging.formats.piece_writer import MOST_THREADS
 from serpent_cli.imaging.formats.tiff_metadata import page_notes, read_metadata
@@ -40,6 +39,12 @@ from serpent_cli.imaging.formats.tiff_write import TiffRows
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Samples
+from serpent_cli.imaging.stored_samples import (
+    clip_to_unit,
+    clipping_notes,
+    normalise,
+    unpremultiply,
+)
 
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _NOT_COMPRESSED = 1

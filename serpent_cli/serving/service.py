@@ -29,7 +29,7 @@ from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.serving.crew import Crew
 from serpent_cli.serving.guard import Limits, Message, Patient, RefusedError, check_caller
-from serpent_cli.serving.page import page_files
+from serpent_cli.serving.upload_page import page_files
 from serpent_cli.serving.wire import FACTS, TASKS, RestoreSettings, as_json, status_of
 from serpent_cli.version import __version__
 
