@@ -47,11 +47,9 @@ class BandSource:
         """
         if self.picture is not None:
             return self.picture
-        head = self.head
-        pixels = np.empty(head.pixels.shape, head.pixels.dtype)
-        alpha = None if head.alpha is None else np.empty(head.alpha.shape, head.alpha.dtype)
-        into = stored_view(pixels, self.orientation)
-        opacity = None if alpha is None else stored_view(alpha, self.orientation)
+        head, made = self.head, empty_like(self.head)
+        into = stored_view(made.pixels, self.orientation)
+        opacity = None if made.alpha is None else stored_view(made.alpha, self.orientation)
         bottom = 0
         for band in self.begin():
             rows = slice(bottom, bottom + len(band))
@@ -59,7 +57,7 @@ class BandSource:
             if opacity is not None:
                 opacity[rows] = band[..., -1]
             bottom = rows.stop
-        return replace(head, pixels=pixels, alpha=alpha, warnings=head.warnings + self.notes())
+        return replace(made, warnings=head.warnings + self.notes())
 
     def upright(self) -> "BandSource":
         """The same in bands that stand upright; what lies on its side is read whole."""
@@ -96,6 +94,13 @@ def resized(picture: Picture, height: int, width: int) -> Picture:
     """Keep all of a picture but its samples, at another size: a head."""
     pixels, alpha = blank(height, width, picture.pixels.dtype, alpha=picture.alpha is not None)
     return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def empty_like(head: Picture) -> Picture:
+    """All of a head, and samples that are still to be filled in."""
+    pixels = np.empty(head.pixels.shape, head.pixels.dtype)
+    alpha = None if head.alpha is None else np.empty(head.alpha.shape, head.alpha.dtype)
+    return replace(head, pixels=pixels, alpha=alpha)
 
 
 def channel_count(picture: Picture) -> int:

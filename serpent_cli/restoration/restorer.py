@@ -270,7 +270,9 @@ class Restorer:
         # Large maps make way for the codec; small ones stay mapped for the next picture.
         large = plan.pixels * self.costs.bytes_per_pixel > KEPT_BYTES
         with reused_memory(hand_back=large):
-            planes = [visible_samples(picture), *([] if constant else [alpha])]
+            planes = [visible_samples(picture)]
+            if alpha is not None and not constant:
+                planes.append(alpha)
             pixels, *others = in_smaller_tiles(
                 lambda plan: self._run(planes, plan, on_tile),
                 plan,

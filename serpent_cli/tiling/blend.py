@@ -75,13 +75,14 @@ def blended(
     single = len(rows) * len(columns) == 1
     blenders = [] if single else [Blender(rows, columns, scale, each) for each in channels]
     total = len(rows) * len(columns) * len(channels)
-    tell = on_tile or (lambda done, total: None)
-    tell(0, total)
+    if on_tile is not None:
+        on_tile(0, total)
     for done, (row, plane, column) in enumerate(in_order(rows, columns, len(channels)), start=1):
         tile = next(tiles)
         finished = (0, 0, tile) if single else blenders[plane].add(row, column, tile)
         yield Block(row, plane, *finished)
-        tell(done, total)
+        if on_tile is not None:
+            on_tile(done, total)
 
 
 def windows(axis: Sequence[Span], scale: int = 1) -> list[Floats]:
