@@ -12,7 +12,7 @@ from serpent_cli.batch.standing import standing
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.read import Layout, read_layout
 from serpent_cli.restoration.footprint import Streams
-from serpent_cli.restoration.plan import Plan, make_plan
+from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import needs_streaming
 
@@ -98,10 +98,6 @@ def _restoring(
 
 def _plan(restorer: Restorer, height: int, width: int, layout: Layout, *, whole: bool) -> Plan:
     """The plan of a picture that must be held whole, or may be streamed."""
-    sample_bytes, channels = layout.sample_bytes, layout.channels
-    if whole or not needs_streaming(restorer, height, width, sample_bytes, channels):
-        return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
-    return make_plan(
-        height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
-        sample_bytes=sample_bytes, channels=channels, streams=Streams(),
-    )  # fmt: skip
+    held = layout.sample_bytes, layout.channels
+    streams = None if whole or not needs_streaming(restorer, height, width, *held) else Streams()
+    return restorer.plan(height, width, sample_bytes=held[0], channels=held[1], streams=streams)

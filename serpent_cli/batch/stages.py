@@ -131,7 +131,7 @@ class File:
         try:
             plan = restorer.plan(
                 height * count, width, sample_bytes=self.picture.pixels.itemsize,
-                channels=3 if self.picture.alpha is None else 4,
+                channels=self.picture.samples_per_pixel,
             )  # fmt: skip
         except SerpentError:  # restoring will say so, or needs but a region of it
             return 0
@@ -181,8 +181,7 @@ class File:
         result = restored if self._wanted is None else resample(restored, *self._wanted)
         self.restored, self.warnings = result, result.warnings
         self.height, self.width = result.height, result.width
-        alpha_bytes = 0 if result.alpha is None else result.alpha.nbytes
-        self.coding_bytes = CODING_COPIES * (result.pixels.nbytes + alpha_bytes)
+        self.coding_bytes = CODING_COPIES * result.nbytes
 
     def _must_stream(self, opened: Opened) -> bool:
         """Whether the picture only fits the memory by bands, and can be streamed."""
@@ -221,8 +220,7 @@ class File:
         height, width = picture.height, picture.width
         if options.region is not None:
             width, height = options.region[2:]
-        channels = 3 if picture.alpha is None else 4
-        pixel_bytes = channels * picture.pixels.itemsize
+        pixel_bytes = picture.samples_per_pixel * picture.pixels.itemsize
         self._wanted, _ = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
 
     def write(self) -> FileResult:

@@ -115,10 +115,10 @@ def read_layout(path: Source) -> Layout:
             check_size(found.height, found.width, name, 1 << 62)
             source = found.source()
             head = source.head
-            channels = 3 if head.alpha is None else 4
             return Layout(
-                head.height, head.width, head.pixels.itemsize, channels, False, source.step
-            )
+                head.height, head.width, head.pixels.itemsize, head.samples_per_pixel, False,
+                source.step,
+            )  # fmt: skip
         height, width = upright_size(found.height, found.width, found.orientation)
         return Layout(height, width, found.sample_bytes, found.channels, True, height)
 

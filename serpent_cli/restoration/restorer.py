@@ -26,6 +26,7 @@ from serpent_cli.restoration.device import (
     limit_device_memory,
 )
 from serpent_cli.restoration.difference import RestoredPicture, compared
+from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import FLOAT, Forward
 from serpent_cli.restoration.memory_budget import default_budget, memory_of
 from serpent_cli.restoration.plan import Costs, Plan, make_plan, next_plan, plan_spans
@@ -164,12 +165,24 @@ class Restorer:
         """Output pixels per input pixel and axis."""
         return self.card.scale
 
-    def plan(self, height: int, width: int, *, sample_bytes: int = 1, channels: int = 3) -> Plan:
+    def plan(
+        self,
+        height: int,
+        width: int,
+        *,
+        sample_bytes: int = 1,
+        channels: int = 3,
+        streams: Streams | None = None,
+    ) -> Plan:
         """How a picture of this size will be restored; see `restoration.plan.make_plan`."""
         return make_plan(
             height, width, self.costs, self.budget, self.tile, vram=self.vram,
-            sample_bytes=sample_bytes, channels=channels,
+            sample_bytes=sample_bytes, channels=channels, streams=streams,
         )  # fmt: skip
+
+    def smaller_plan(self, plan: Plan, streams: Streams | None = None) -> Plan | None:
+        """What follows a plan for which memory did not suffice; None if nothing does."""
+        return next_plan(plan, self.costs, apart=self.vram is not None, streams=streams)
 
     def seconds_per_megapixel(self) -> float:
         """Seconds for 2^20 input pixels, measured on a small tile (the second of two runs)."""
@@ -262,8 +275,8 @@ class Restorer:
 
     def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
         plan = self.plan(
-            picture.height, picture.width, sample_bytes=picture.pixels.dtype.itemsize,
-            channels=3 if picture.alpha is None else 4,
+            picture.height, picture.width, sample_bytes=picture.pixels.itemsize,
+            channels=picture.samples_per_pixel,
         )  # fmt: skip
         alpha = picture.alpha
         constant = alpha is None or alpha.min() == alpha.max()
@@ -274,9 +287,7 @@ class Restorer:
             if alpha is not None and not constant:
                 planes.append(alpha)
             pixels, *others = in_smaller_tiles(
-                lambda plan: self._run(planes, plan, on_tile),
-                plan,
-                lambda plan: next_plan(plan, self.costs, apart=self.vram is not None),
+                lambda plan: self._run(planes, plan, on_tile), plan, self.smaller_plan
             )
             if alpha is not None and constant:  # a constant plane needs no network
                 alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)

@@ -19,7 +19,7 @@ from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan, next_plan
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.retry import in_smaller_tiles
@@ -135,12 +135,7 @@ def restore_file(
             with reused_memory(hand_back=True):
                 return _restore(reader, target, part, place, plan, restorer, options)
 
-        apart = restorer.vram is not None
-        return in_smaller_tiles(
-            run,
-            plan,
-            lambda plan: next_plan(plan, restorer.costs, apart=apart, streams=Streams()),
-        )
+        return in_smaller_tiles(run, plan, lambda plan: restorer.smaller_plan(plan, Streams()))
 
 
 def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
@@ -149,10 +144,9 @@ def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) ->
     picture = reader.head.height, reader.head.width
 
     def plan(*, whole_output: bool) -> Plan:
-        return make_plan(
-            height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
-            sample_bytes=reader.head.pixels.itemsize,
-            channels=3 if reader.head.alpha is None else 4,
+        return restorer.plan(
+            height, width, sample_bytes=reader.head.pixels.itemsize,
+            channels=reader.head.samples_per_pixel,
             streams=Streams(reader.step, reader.whole, whole_output, picture),
         )  # fmt: skip
 

@@ -86,8 +86,7 @@ def _loss(
     """What coding changed; None if there is no memory to see it."""
     loss = DifferenceMeter()
     pixels = restored.height * restored.width
-    held = restored.pixels.nbytes + (0 if restored.alpha is None else restored.alpha.nbytes)
-    if pixels > SMALL and BASE_BYTES + held + coded.decoding_bytes * pixels > budget:
+    if pixels > SMALL and BASE_BYTES + restored.nbytes + coded.decoding_bytes * pixels > budget:
         return None
     for rows, samples in _read_again(encoded, coded.name, restored.height):
         given = restored.pixels[rows]
