@@ -104,7 +104,7 @@ def _optional() -> None:
 
 
 def _weights() -> None:
-    from serpent_cli.zoo.digest import sha256
+    from serpent_cli.zoo.card import sha256
     from serpent_cli.zoo.locate import list_cards, weights_folder
 
     for card in list_cards():

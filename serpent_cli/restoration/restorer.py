@@ -17,7 +17,7 @@ from serpent_cli.imaging.in_memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
-from serpent_cli.restoration.argument_checks import check_arguments
+from serpent_cli.restoration.arguments import check_arguments
 from serpent_cli.restoration.device import (
     VRAM_SHARE,
     choose_device,
