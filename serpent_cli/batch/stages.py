@@ -12,13 +12,14 @@ from typing import BinaryIO
 from serpent_cli.batch.delivery import prepare, write_to
 from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.opened import Opened, local_file
+from serpent_cli.batch.opened import Opened, local_file, plan_whole
 from serpent_cli.batch.places import stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
 from serpent_cli.errors import SerpentError
+from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
@@ -67,6 +68,24 @@ class RunOptions:
     on_tile: Callable[[int, int], None] = field(default=lambda done, total: None)
 
 
+def goes_by_bands(job: Job, layout: Layout, restorer: Restorer, options: RunOptions) -> bool:
+    """Whether a picture only fits the memory by bands, and can be restored so.
+
+    Args:
+        job: Its source, a file, and its target.
+        layout: What its header says.
+        restorer: What is to restore it.
+        options: What holds for the run.
+    """
+    if not isinstance(job.target, Path) or options.size is not None:
+        return False
+    if layout.height * layout.width > options.max_pixels:
+        return False
+    return needs_streaming(
+        restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
+    )
+
+
 class File:
     """A job and how far it has come; the three stages may run in three threads.
 
@@ -105,11 +124,15 @@ class File:
             opened = Opened.of(self.job.source, file, self.restorer, ahead=room != math.inf)
             if opened is None:
                 return
-            self.streamed = self._must_stream(opened)
+            self.streamed = not opened.held and goes_by_bands(
+                self.job, opened.layout, self.restorer, self.options
+            )
             if not self.streamed and opened.decoding <= room:
                 options = self.options
                 if opened.pixels <= options.max_pixels:  # or reading will say so
-                    opened.check_memory(self.restorer, options.region, options.size)
+                    plan_whole(
+                        opened.layout, self.restorer, options.region, options.size, opened.held
+                    )
                 self.picture = read_picture(opened.content, max_pixels=options.max_pixels)
 
     def _is_done(self, file: BinaryIO | None) -> bool:
@@ -182,17 +205,6 @@ class File:
         self.restored, self.warnings = result, result.warnings
         self.height, self.width = result.height, result.width
         self.coding_bytes = CODING_COPIES * result.nbytes
-
-    def _must_stream(self, opened: Opened) -> bool:
-        """Whether the picture only fits the memory by bands, and can be streamed."""
-        options, layout = self.options, opened.layout
-        if opened.held or not isinstance(self.job.target, Path):
-            return False
-        if options.size is not None or opened.pixels > options.max_pixels:
-            return False
-        return needs_streaming(
-            self.restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
-        )
 
     def _restore_by_bands(self) -> None:
         assert isinstance(self.job.source, Path)

@@ -19,6 +19,27 @@ _WHOLE_BAND = 64
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What planning needs to know of a picture before it is read.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        sample_bytes: Bytes of one sample.
+        channels: Samples per pixel of a `Picture`: 3, or 4 with alpha.
+        whole: It is decoded whole even when it is read by bands.
+        step: Rows that are decoded at one time.
+    """
+
+    height: int
+    width: int
+    sample_bytes: int
+    channels: int
+    whole: bool
+    step: int
+
+
+@dataclass(frozen=True)
 class BandSource:
     """A picture whose rows come one band after another.
 
@@ -38,6 +59,13 @@ class BandSource:
     notes: Callable[[], tuple[str, ...]] = field(default=tuple[str, ...])
     orientation: int = 1
     picture: Picture | None = None
+
+    def layout(self) -> Layout:
+        """What planning needs to know, of bands that stand upright."""
+        head, whole = self.head, self.picture is not None
+        return Layout(
+            head.height, head.width, head.pixels.itemsize, head.samples_per_pixel, whole, self.step
+        )
 
     def whole(self) -> Picture:
         """The picture with all of its rows, upright.
@@ -117,8 +145,7 @@ class BandReader:
     """
 
     def __init__(self, source: BandSource, name: str) -> None:
-        self.head, self.step = source.head, source.step
-        self.whole = source.picture is not None
+        self.head, self.step, self.layout = source.head, source.step, source.layout()
         self._source, self._name = source, name
         self._rewind()
 
