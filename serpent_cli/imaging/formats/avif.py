@@ -17,7 +17,7 @@ from serpent_cli.imaging.colour import bands, to_unit
 from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.formats.avif_boxes import Facts, read_facts
 from serpent_cli.imaging.formats.boxes import Box, content, pack, pack_full, walk
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.pillow import image_metadata, open_by_pillow, read_by_pillow
 from serpent_cli.imaging.metadata import (
     Metadata,
@@ -28,7 +28,7 @@ from serpent_cli.imaging.metadata import (
 )
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.profile import is_srgb
-from serpent_cli.imaging.stored_samples import normalise, split_channels
+from serpent_cli.imaging.stored_samples import normalise
 
 BITS = 12
 """Depth in which deep pictures are written: the deepest that AV1 has."""
@@ -91,11 +91,7 @@ def _read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, na
         samples = samples[box[1] : box[3], box[0] : box[2]]
     bits = 8 if samples.dtype == np.uint8 else bits
     samples, notes = normalise(samples, bits, name)
-    pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    return metadata.picture(
-        pixels, alpha, grey, format="AVIF", notes=notes, bits=bits if bits > 8 else 0,
-        lossless=facts.lossless,
-    )  # fmt: skip
+    return decoded(samples, metadata, "AVIF", bits=bits, notes=notes, lossless=facts.lossless)
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:

@@ -15,11 +15,10 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.pillow import by_pillow, write_by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.stored_samples import split_channels
 
 _FILE_HEADER = 14
 _V5_BYTES = 124
@@ -147,9 +146,7 @@ def read_masked(stream: BinaryIO, header: Masked, metadata: Metadata) -> Picture
         words = words[::-1] if header.bottom_up else words
         for index, mask in enumerate(masks):
             samples[band, :, index] = _stretched(words, mask, int(np.iinfo(dtype).max))
-    pixels, alpha, grey = split_channels(samples, 1)
-    bits = header.bits if 8 < header.bits < 16 else 0
-    return metadata.picture(pixels, alpha, grey, format="BMP", bits=bits)
+    return decoded(samples, metadata, "BMP", bits=header.bits)
 
 
 def _in_one(mask: int) -> bool:

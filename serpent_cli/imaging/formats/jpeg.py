@@ -18,7 +18,7 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.pillow import (
     ImageFile,
     image_metadata,
@@ -30,7 +30,7 @@ from serpent_cli.imaging.formats.pillow import (
 from serpent_cli.imaging.jpeg_quality import JpegQuality
 from serpent_cli.imaging.metadata import Metadata, ratio
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.stored_samples import normalise, split_channels
+from serpent_cli.imaging.stored_samples import normalise
 
 LOSSLESS = 0xC3
 """The process of JPEG's own coding without loss."""
@@ -341,10 +341,8 @@ def _deep_jpeg(stream: BinaryIO, data: bytes, segments: Jpeg, name: str) -> Open
         check_scans(segments, name)
         samples, note = decode_deep(read_whole(stream), segments, name)
         samples, _ = normalise(samples, segments.precision, name)
-        pixels, _, grey = split_channels(samples, metadata.orientation)
-        bits = segments.precision if 8 < segments.precision < 16 else 0
-        return metadata.picture(
-            pixels, None, grey, format="JPEG", notes=note, bits=bits,
+        return decoded(
+            samples, metadata, "JPEG", bits=segments.precision, notes=note,
             quality=jpeg_quality(image), lossless=segments.process == LOSSLESS,
         )  # fmt: skip
 
