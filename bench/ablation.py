@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from bench.timing import Row, median, table
-from serpent_cli.degrade.config import DegradeConfig
+from serpent_cli.degrade.ranges import DegradeConfig
 from serpent_cli.errors import SerpentError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.limits import flops

@@ -10,9 +10,9 @@ from torch import Tensor
 from bench.device_limits import copy_bandwidth, register_seconds
 from bench.timing import Row, median
 from serpent_cli.ops.cross_scan import cross_scan, mamba, triton
-from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
+from serpent_cli.ops.cross_scan.operation import DEFAULT_PATHS
 from serpent_cli.ops.cross_scan.paths import from_sequence, to_sequence
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 K, RANK = len(DEFAULT_PATHS), 4
 PARITY_BAR = 4e-3  # relative: a unit in the last place of bf16, as the tests demand

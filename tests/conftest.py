@@ -20,9 +20,8 @@ from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import write_card
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import save_weights
-from serpent_cli.zoo.digest import sha256
 
 WIDTHS = (8, 16, 16, 16)
 MakeWeights = Callable[..., Path]

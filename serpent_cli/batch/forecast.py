@@ -5,16 +5,18 @@ from pathlib import Path
 
 from serpent_cli.batch.delivery import refuse_existing
 from serpent_cli.batch.naming import Job
+from serpent_cli.batch.opened import plan_whole
 from serpent_cli.batch.places import exists
 from serpent_cli.batch.resizing import resampled_size
-from serpent_cli.batch.stages import RunOptions
+from serpent_cli.batch.stages import RunOptions, goes_by_bands
 from serpent_cli.batch.standing import standing
 from serpent_cli.errors import PictureError, SerpentError
-from serpent_cli.imaging.read import Layout, read_layout
-from serpent_cli.restoration.footprint import Streams
-from serpent_cli.restoration.plan import Plan, make_plan
+from serpent_cli.imaging.bands import Layout
+from serpent_cli.imaging.read import read_layout
+from serpent_cli.restoration.plan import Plan
+from serpent_cli.restoration.region import region_part
 from serpent_cli.restoration.restorer import Restorer
-from serpent_cli.restoration.streamed import needs_streaming
+from serpent_cli.restoration.streamed import check_decoding, plan_by_bands
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def _restoring(
             f" {options.max_pixels} pixels",
             hint=f"if it is genuine, raise the limit with --max-pixels {height * width}",
         )
+    plan = _plan(job, layout, restorer, options)
     if options.region is not None:
         width, height = options.region[2:]
-    plan = _plan(restorer, height, width, layout, whole=options.size is not None)
     wanted, memory = (height * restorer.scale, width * restorer.scale), plan.peak_bytes
     if options.size is not None:
         pixel_bytes = layout.channels * layout.sample_bytes
@@ -96,12 +98,13 @@ def _restoring(
     return Forecast(job, "restore", None, wanted[1], wanted[0], plan.tiles, memory, seconds)
 
 
-def _plan(restorer: Restorer, height: int, width: int, layout: Layout, *, whole: bool) -> Plan:
-    """The plan of a picture that must be held whole, or may be streamed."""
-    sample_bytes, channels = layout.sample_bytes, layout.channels
-    if whole or not needs_streaming(restorer, height, width, sample_bytes, channels):
-        return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
-    return make_plan(
-        height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
-        sample_bytes=sample_bytes, channels=channels, streams=Streams(),
-    )  # fmt: skip
+def _plan(job: Job, layout: Layout, restorer: Restorer, options: RunOptions) -> Plan:
+    """As the run will plan it, and refused as there."""
+    if not goes_by_bands(job, layout, restorer, options):
+        return plan_whole(layout, restorer, options.region, options.size)
+    assert isinstance(job.source, Path)
+    assert isinstance(job.target, Path)
+    check_decoding(job.source, layout, restorer)
+    region = options.region or (0, 0, layout.width, layout.height)
+    part, _ = region_part(layout.height, layout.width, region, restorer.costs)
+    return plan_by_bands(layout, job.target, part, restorer)

@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath
 from serpent_cli.batch.places import Place, Remote, Standard, exists, identity, is_folder, join
 from serpent_cli.batch.sources import Source, Sources
 from serpent_cli.errors import UsageError
-from serpent_cli.imaging.formats import WRITABLE, Format, format_for
+from serpent_cli.imaging.formats import WRITABLE_SUFFIXES, Format, format_for
 
-WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
 FIELDS = ("stem", "task", "scale", "ext")
 LONGEST_NAME = 255  # of most file systems
 

@@ -9,10 +9,11 @@ from typing import BinaryIO, Self
 from serpent_cli.batch.places import Place, exists, fetch
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.errors import PictureError
+from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.imaging.read import Layout, opened, read_layout
+from serpent_cli.imaging.read import opened, read_layout
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import decoding_bytes
@@ -90,30 +91,42 @@ class Opened:
         """Most bytes that decoding takes."""
         return self.pixels * DECODING_BYTES
 
-    def check_memory(
-        self, restorer: Restorer, region: Region | None, size: Geometry | None
-    ) -> None:
-        """Refuse, before it is decoded, a picture that there is not enough memory for.
 
-        Raises:
-            SerpentError: Decoding it whole, or restoring it, exceeds the restorer's budget.
-            UsageError: The region does not lie in it.
-        """
-        layout, budget = self.layout, restorer.budget
-        sample_bytes, channels = layout.sample_bytes, layout.channels
-        if layout.whole and (sample_bytes, channels) == (2, 4):
-            sample_bytes, channels = 1, 3  # its header tells neither: what it has at least
-        height, width = layout.height, layout.width
-        needed = self.held + decoding_bytes(height, width, sample_bytes, channels)
-        if budget is not None and needed > budget:
-            least = gibibytes(needed)
-            raise PictureError(
-                f"cannot read the {width} x {height} picture whole: that takes {least} of memory",
-                hint=f"give --max-memory {least} or more",
-            )
-        if region is not None:
-            (_, _, width, height), _ = region_part(height, width, region, restorer.costs)
-        if size is not None:
-            inside = (height, width) if region is None else (region[3], region[2])
-            resampled_size(size, *inside, restorer, sample_bytes * channels)
-        restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
+def plan_whole(
+    layout: Layout,
+    restorer: Restorer,
+    region: Region | None,
+    size: Geometry | None,
+    held: int = 0,
+) -> Plan:
+    """The plan of a picture that will be held whole, before it is decoded.
+
+    Args:
+        layout: What its header says; of what it does not tell the least counts.
+        restorer: What is to restore it.
+        region: The only part to restore.
+        size: What the result is resampled to.
+        held: Bytes that its file takes in memory.
+
+    Raises:
+        SerpentError: Decoding it whole, or restoring it, exceeds the restorer's budget.
+        UsageError: The region does not lie in it.
+    """
+    budget = restorer.budget
+    sample_bytes, channels = layout.sample_bytes, layout.channels
+    if layout.whole and (sample_bytes, channels) == (2, 4):
+        sample_bytes, channels = 1, 3  # its header tells neither: what it has at least
+    height, width = layout.height, layout.width
+    needed = held + decoding_bytes(height, width, sample_bytes, channels)
+    if budget is not None and needed > budget:
+        least = gibibytes(needed)
+        raise PictureError(
+            f"cannot read the {width} x {height} picture whole: that takes {least} of memory",
+            hint=f"give --max-memory {least} or more",
+        )
+    if region is not None:
+        (_, _, width, height), _ = region_part(height, width, region, restorer.costs)
+    if size is not None:
+        inside = (height, width) if region is None else (region[3], region[2])
+        resampled_size(size, *inside, restorer, sample_bytes * channels)
+    return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)

@@ -20,14 +20,7 @@ from serpent_cli.batch.places import (
     parse_place,
 )
 from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError
-
-_READABLE = (
-    ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .webp .bmp .dib .avif .jp2 .j2k .j2c .gif"
-    " .ppm .pgm .pbm .pnm"
-)
-# Refused, but with a sentence that says what to do: silence would lose pictures.
-_REFUSED = ".heic .heif .cr2 .cr3 .nef .arw .dng .raf .orf .rw2 .jxl"
-PICTURE_SUFFIXES = frozenset(f"{_READABLE} {_REFUSED}".split())
+from serpent_cli.imaging.formats import PICTURE_SUFFIXES
 
 _WILD = "*?["
 

@@ -12,13 +12,14 @@ from typing import BinaryIO
 from serpent_cli.batch.delivery import prepare, write_to
 from serpent_cli.batch.manifest import ManifestLike
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.opened import Opened, local_file
+from serpent_cli.batch.opened import Opened, local_file, plan_whole
 from serpent_cli.batch.places import stream_digest
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.resizing import CODING_COPIES, resampled_size
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
 from serpent_cli.errors import SerpentError
+from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.picture import Picture
@@ -67,6 +68,24 @@ class RunOptions:
     on_tile: Callable[[int, int], None] = field(default=lambda done, total: None)
 
 
+def goes_by_bands(job: Job, layout: Layout, restorer: Restorer, options: RunOptions) -> bool:
+    """Whether a picture only fits the memory by bands, and can be restored so.
+
+    Args:
+        job: Its source, a file, and its target.
+        layout: What its header says.
+        restorer: What is to restore it.
+        options: What holds for the run.
+    """
+    if not isinstance(job.target, Path) or options.size is not None:
+        return False
+    if layout.height * layout.width > options.max_pixels:
+        return False
+    return needs_streaming(
+        restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
+    )
+
+
 class File:
     """A job and how far it has come; the three stages may run in three threads.
 
@@ -105,11 +124,15 @@ class File:
             opened = Opened.of(self.job.source, file, self.restorer, ahead=room != math.inf)
             if opened is None:
                 return
-            self.streamed = self._must_stream(opened)
+            self.streamed = not opened.held and goes_by_bands(
+                self.job, opened.layout, self.restorer, self.options
+            )
             if not self.streamed and opened.decoding <= room:
                 options = self.options
                 if opened.pixels <= options.max_pixels:  # or reading will say so
-                    opened.check_memory(self.restorer, options.region, options.size)
+                    plan_whole(
+                        opened.layout, self.restorer, options.region, options.size, opened.held
+                    )
                 self.picture = read_picture(opened.content, max_pixels=options.max_pixels)
 
     def _is_done(self, file: BinaryIO | None) -> bool:
@@ -131,7 +154,7 @@ class File:
         try:
             plan = restorer.plan(
                 height * count, width, sample_bytes=self.picture.pixels.itemsize,
-                channels=3 if self.picture.alpha is None else 4,
+                channels=self.picture.samples_per_pixel,
             )  # fmt: skip
         except SerpentError:  # restoring will say so, or needs but a region of it
             return 0
@@ -181,19 +204,7 @@ class File:
         result = restored if self._wanted is None else resample(restored, *self._wanted)
         self.restored, self.warnings = result, result.warnings
         self.height, self.width = result.height, result.width
-        alpha_bytes = 0 if result.alpha is None else result.alpha.nbytes
-        self.coding_bytes = CODING_COPIES * (result.pixels.nbytes + alpha_bytes)
-
-    def _must_stream(self, opened: Opened) -> bool:
-        """Whether the picture only fits the memory by bands, and can be streamed."""
-        options, layout = self.options, opened.layout
-        if opened.held or not isinstance(self.job.target, Path):
-            return False
-        if options.size is not None or opened.pixels > options.max_pixels:
-            return False
-        return needs_streaming(
-            self.restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
-        )
+        self.coding_bytes = CODING_COPIES * result.nbytes
 
     def _restore_by_bands(self) -> None:
         assert isinstance(self.job.source, Path)
@@ -221,8 +232,7 @@ class File:
         height, width = picture.height, picture.width
         if options.region is not None:
             width, height = options.region[2:]
-        channels = 3 if picture.alpha is None else 4
-        pixel_bytes = channels * picture.pixels.itemsize
+        pixel_bytes = picture.samples_per_pixel * picture.pixels.itemsize
         self._wanted, _ = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
 
     def write(self) -> FileResult:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from serpent_cli.cli import console
 from serpent_cli.cli.cube_files import check_result, check_white, result_path, say_notes
-from serpent_cli.cli.hub import find_weights
 from serpent_cli.cli.progress_bar import Bar, progress_bar
+from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

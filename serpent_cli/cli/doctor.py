@@ -9,7 +9,7 @@ from serpent_cli.settings import SETTINGS
 from serpent_cli.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
-    from serpent_cli.ops.cross_scan.request import ScanRequest
+    from serpent_cli.ops.cross_scan.scan_request import ScanRequest
 
 OPTIONAL = ("mamba_ssm", "causal_conv1d")
 # Both build with the torch that is there, which pip would hide from them.
@@ -80,8 +80,8 @@ def _backends() -> None:
 def _request(device: str) -> "ScanRequest":
     import torch
 
-    from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
-    from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+    from serpent_cli.ops.cross_scan.operation import DEFAULT_PATHS
+    from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
     options = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
     return ScanRequest(1, 64, 64, 64, 4, 1, 2, torch.float32, device, options)
@@ -104,7 +104,7 @@ def _optional() -> None:
 
 
 def _weights() -> None:
-    from serpent_cli.zoo.digest import sha256
+    from serpent_cli.zoo.card import sha256
     from serpent_cli.zoo.locate import list_cards, weights_folder
 
     for card in list_cards():

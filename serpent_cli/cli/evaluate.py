@@ -10,7 +10,7 @@ from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import UsageError
-from serpent_cli.restoration.words import parse_tile
+from serpent_cli.restoration.arguments import parse_tile
 
 if TYPE_CHECKING:
     from serpent_cli.evaluation.summary import Mean

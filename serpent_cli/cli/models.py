@@ -9,7 +9,7 @@ import typer
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.convert import convert
 from serpent_cli.cli.help_pages import Commands
-from serpent_cli.cli.hub import find_weights, pull, push, remove, verify
+from serpent_cli.cli.weights import find_weights, pull, push, remove, verify
 from serpent_cli.filenames import json_text
 
 if TYPE_CHECKING:

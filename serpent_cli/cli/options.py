@@ -7,6 +7,7 @@ import typer
 
 from serpent_cli.cli import completing
 from serpent_cli.cli.help_pages import BATCH, INPUT_OUTPUT, QUALITY, RESOURCES, STYLE
+from serpent_cli.imaging.formats import format_names
 
 Inputs = Annotated[
     list[str] | None,
@@ -52,14 +53,15 @@ Name = Annotated[
         rich_help_panel=INPUT_OUTPUT,
     ),
 ]
+FORMATS = format_names()
 FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
         metavar="FORMAT",
         show_default="the input's",
-        help="Format of the results: png, jpg, tif, webp, avif, jp2 or bmp.",
-        autocompletion=completing.one_of("png", "jpg", "tif", "webp", "avif", "jp2", "bmp"),
+        help=f"Format of the results: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+        autocompletion=completing.one_of(*FORMATS),
         rich_help_panel=INPUT_OUTPUT,
     ),
 ]

@@ -9,8 +9,8 @@ import typer
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.cube_files import Json, Output, White, check_result, check_white, result_path
 from serpent_cli.cli.help_pages import QUALITY, show_examples
-from serpent_cli.cli.hub import find_weights
 from serpent_cli.cli.progress_bar import progress_bar
+from serpent_cli.cli.weights import find_weights
 
 if TYPE_CHECKING:
     from serpent_cli.cubes.cube import Samples

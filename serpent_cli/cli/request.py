@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from serpent_cli.cli import options
-from serpent_cli.cli.hub import find_weights
+from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import UsageError
-from serpent_cli.restoration.words import parse_region, parse_tile
+from serpent_cli.restoration.arguments import parse_region, parse_tile
 from serpent_cli.settings import SERVER
 
 if TYPE_CHECKING:

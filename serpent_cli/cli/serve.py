@@ -96,8 +96,8 @@ def serve(
     from serpent_cli.restoration.memory_budget import parse_memory
     from serpent_cli.serving.crew import Settings
     from serpent_cli.serving.guard import Limits
-    from serpent_cli.serving.run import Where
-    from serpent_cli.serving.run import serve as run
+    from serpent_cli.serving.server import Where
+    from serpent_cli.serving.server import serve as run
     from serpent_cli.serving.wire import default_socket
 
     check_device(device)

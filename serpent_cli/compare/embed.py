@@ -14,14 +14,13 @@ from PIL import Image
 
 from serpent_cli.compare.view import View
 from serpent_cli.imaging.colour import to_depth
-from serpent_cli.imaging.deep import split_channels
 from serpent_cli.imaging.encode import encode
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.stored_samples import split_channels
 
 THUMBNAIL = 160
 """Pixels along the longer side of a thumbnail."""
-_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
 def as_uint8(picture: Picture) -> Picture:
@@ -49,7 +48,7 @@ def data_address(picture: Picture, *, lossless: bool) -> str:
     buffer = io.BytesIO()
     encode(picture, target, buffer)
     text = base64.b64encode(buffer.getbuffer()).decode("ascii")
-    return f"data:{_TYPES[target.name]};base64,{text}"
+    return f"data:{target.media_type};base64,{text}"
 
 
 def _resized(picture: Picture, height: int, width: int) -> Picture:

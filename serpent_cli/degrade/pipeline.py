@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from serpent_cli.degrade.blur import convolve, unsharp_mask
 from serpent_cli.degrade.compress import jpeg, webp
-from serpent_cli.degrade.config import Degradation, DegradeConfig, Filters, Kinds, Range
 from serpent_cli.degrade.kernels import (
     STEPS,
     disk_kernels,
@@ -25,6 +24,7 @@ from serpent_cli.degrade.kernels import (
 )
 from serpent_cli.degrade.light import brighten_highlights, to_linear, to_srgb
 from serpent_cli.degrade.noise import sensor_noise
+from serpent_cli.degrade.ranges import Degradation, DegradeConfig, Filters, Kinds, Range
 from serpent_cli.degrade.resize import Filter, resize
 from serpent_cli.degrade.upload import upload
 from serpent_cli.degrade.varying import blend, random_masks, turned

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from serpent_cli.errors import NoInputError, PictureError, UsageError
+from serpent_cli.imaging.formats import WRITABLE_SUFFIXES
 from serpent_cli.imaging.picture import Samples
 from serpent_cli.imaging.read import read_picture
 
 LEAST_SIDE = 32  # of a photograph: a wide Gaussian is reflected, SSIM's window fits
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 TRUTH, INPUT = "ref", "in"  # folders of the pairs
 
 
@@ -20,7 +20,9 @@ def photographs(folder: Path) -> list[Path]:
         NoInputError: There is none.
     """
     try:
-        paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+        paths = sorted(
+            path for path in folder.glob("*") if path.suffix.lower() in WRITABLE_SUFFIXES
+        )
     except OSError as error:
         raise NoInputError(
             f"cannot look into {folder}: {error.strerror}", hint="check the name of the folder"

@@ -2,38 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
-
-import numpy as np
+from typing import BinaryIO, Self
 
 from serpent_cli.imaging.bands import channel_count
-from serpent_cli.imaging.encode import (
-    check_quality,
-    check_sides,
-    encode,
-    kept_metadata,
-    pixel_losses,
-)
-from serpent_cli.imaging.formats import Format, format_for
+from serpent_cli.imaging.encode import Encoding, check_quality
+from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.write import check_target, errors_as_sentences, replacing
-
-
-class _Encoder(Protocol):
-    def write(self, channels: Samples) -> None:
-        """Add rows (h, W, C)."""
-        ...
-
-    def finish(self) -> None:
-        """End the file."""
-        ...
-
-    def cancel(self) -> None:
-        """Give up."""
-        ...
 
 
 def written_by_bands(path: Path) -> bool:
@@ -72,7 +49,7 @@ class BandWriter:
         on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None,
     ) -> None:
         check_quality(quality)
-        self.head, self.notes = head, ()
+        self.head = head
         self._target, self._force = Path(path), force
         self._quality = quality
         self._format = format_for(self._target)
@@ -88,26 +65,20 @@ class BandWriter:
         """
         with errors_as_sentences(self._target), ExitStack() as stack:
             check_target(self._target, force=self._force)
-            check_sides(self.head, self._format)
             self._stream = stack.enter_context(replacing(self._target, force=self._force))
-            self._encoder = self._begin(self._stream)
+            self._encoding = Encoding(self.head, self._format, self._stream, self._quality)
             self._stack = stack.pop_all()
         return self
 
     @property
     def collected(self) -> Picture | None:
         """The picture, complete, of a format that is encoded whole; None where it is by bands."""
-        return self._encoder.picture if isinstance(self._encoder, _Collected) else None
+        return self._encoding.collected
 
-    def _begin(self, stream: BinaryIO) -> _Encoder:
-        rows = self._format.codec().rows
-        if rows is None:
-            collected = _Collected(self.head, self._format, stream, self._quality)
-            self.notes = collected.notes
-            return collected
-        metadata, notes = kept_metadata(self.head, self._format)
-        self.notes = pixel_losses(self.head, self._format) + notes
-        return rows(self.head, metadata, stream)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the format cannot hold."""
+        return self._encoding.notes
 
     def write(self, channels: Samples) -> None:
         """Add the next rows.
@@ -125,7 +96,7 @@ class BandWriter:
         if not fits or self._done > self.head.height or channels.dtype != self.head.pixels.dtype:
             raise ValueError(f"rows {channels.shape} {channels.dtype} do not fit the picture")
         with errors_as_sentences(self._target):
-            self._encoder.write(channels)
+            self._encoding.write(channels)
 
     def __exit__(
         self,
@@ -135,51 +106,17 @@ class BandWriter:
     ) -> None:
         """Finish the file, or remove what there is of it after an error."""
         if error is not None:
-            self._encoder.cancel()
+            self._encoding.cancel()
             self._stack.__exit__(kind, error, traceback)
             return
         with errors_as_sentences(self._target), self._stack:
             try:
                 if self._done < self.head.height:
                     raise ValueError(f"only {self._done} of {self.head.height} rows were given")
-                self._encoder.finish()
+                self._encoding.finish()
                 if self._on_ready is not None:
                     self._stream.flush()
                     self._on_ready(self._stream, self.notes)
             except BaseException:
-                self._encoder.cancel()
+                self._encoding.cancel()
                 raise
-
-
-class _Collected:
-    """Holds a picture whole and encodes it at the end."""
-
-    def __init__(
-        self, head: Picture, target: Format, stream: BinaryIO, quality: int | None
-    ) -> None:
-        self._head, self._format, self._stream, self._quality = head, target, stream, quality
-        self.notes = pixel_losses(head, target, quality) + kept_metadata(head, target)[1]
-        size = (head.height, head.width)
-        self._colour = np.empty((*size, 3), head.pixels.dtype)
-        self._alpha = None if head.alpha is None else np.empty(size, head.pixels.dtype)
-        self._done = 0
-
-    def write(self, channels: Samples) -> None:
-        """Add rows (h, W, C)."""
-        rows = slice(self._done, self._done + len(channels))
-        self._colour[rows] = channels[..., :1] if self._head.grey else channels[..., :3]
-        if self._alpha is not None:
-            self._alpha[rows] = channels[..., -1]
-        self._done = rows.stop
-
-    def finish(self) -> None:
-        """Encode the picture."""
-        encode(self.picture, self._format, self._stream, quality=self._quality)
-
-    @property
-    def picture(self) -> Picture:
-        """What was collected."""
-        return replace(self._head, pixels=self._colour, alpha=self._alpha)
-
-    def cancel(self) -> None:
-        """Nothing was written."""

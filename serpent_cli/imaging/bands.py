@@ -19,6 +19,27 @@ _WHOLE_BAND = 64
 
 
 @dataclass(frozen=True)
+class Layout:
+    """What planning needs to know of a picture before it is read.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        sample_bytes: Bytes of one sample.
+        channels: Samples per pixel of a `Picture`: 3, or 4 with alpha.
+        whole: It is decoded whole even when it is read by bands.
+        step: Rows that are decoded at one time.
+    """
+
+    height: int
+    width: int
+    sample_bytes: int
+    channels: int
+    whole: bool
+    step: int
+
+
+@dataclass(frozen=True)
 class BandSource:
     """A picture whose rows come one band after another.
 
@@ -39,6 +60,13 @@ class BandSource:
     orientation: int = 1
     picture: Picture | None = None
 
+    def layout(self) -> Layout:
+        """What planning needs to know, of bands that stand upright."""
+        head, whole = self.head, self.picture is not None
+        return Layout(
+            head.height, head.width, head.pixels.itemsize, head.samples_per_pixel, whole, self.step
+        )
+
     def whole(self) -> Picture:
         """The picture with all of its rows, upright.
 
@@ -47,11 +75,9 @@ class BandSource:
         """
         if self.picture is not None:
             return self.picture
-        head = self.head
-        pixels = np.empty(head.pixels.shape, head.pixels.dtype)
-        alpha = None if head.alpha is None else np.empty(head.alpha.shape, head.alpha.dtype)
-        into = stored_view(pixels, self.orientation)
-        opacity = None if alpha is None else stored_view(alpha, self.orientation)
+        head, made = self.head, empty_like(self.head)
+        into = stored_view(made.pixels, self.orientation)
+        opacity = None if made.alpha is None else stored_view(made.alpha, self.orientation)
         bottom = 0
         for band in self.begin():
             rows = slice(bottom, bottom + len(band))
@@ -59,7 +85,7 @@ class BandSource:
             if opacity is not None:
                 opacity[rows] = band[..., -1]
             bottom = rows.stop
-        return replace(head, pixels=pixels, alpha=alpha, warnings=head.warnings + self.notes())
+        return replace(made, warnings=head.warnings + self.notes())
 
     def upright(self) -> "BandSource":
         """The same in bands that stand upright; what lies on its side is read whole."""
@@ -98,6 +124,13 @@ def resized(picture: Picture, height: int, width: int) -> Picture:
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
+def empty_like(head: Picture) -> Picture:
+    """All of a head, and samples that are still to be filled in."""
+    pixels = np.empty(head.pixels.shape, head.pixels.dtype)
+    alpha = None if head.alpha is None else np.empty(head.alpha.shape, head.alpha.dtype)
+    return replace(head, pixels=pixels, alpha=alpha)
+
+
 def channel_count(picture: Picture) -> int:
     """Channels that a file holds of a picture, 1 to 4."""
     return (1 if picture.grey else 3) + (picture.alpha is not None)
@@ -112,8 +145,7 @@ class BandReader:
     """
 
     def __init__(self, source: BandSource, name: str) -> None:
-        self.head, self.step = source.head, source.step
-        self.whole = source.picture is not None
+        self.head, self.step, self.layout = source.head, source.step, source.layout()
         self._source, self._name = source, name
         self._rewind()
 

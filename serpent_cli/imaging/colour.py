@@ -73,11 +73,6 @@ def grey_to_rgb(channel: Samples) -> Samples:
     return np.repeat(channel[..., None], 3, axis=2)
 
 
-def to_grey_channel(pixels: Samples) -> Samples:
-    """Take the one channel of a grey picture: (H, W, 3) with equal channels to a view of (H, W)."""
-    return pixels[..., 0]
-
-
 def is_grey(pixels: Samples) -> bool:
     """Tell whether the three channels of (H, W, 3) are equal at every pixel."""
     return all(

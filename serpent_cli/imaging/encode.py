@@ -4,12 +4,11 @@ from typing import Any, BinaryIO
 
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging import profile
-from serpent_cli.imaging.bands import all_channels
+from serpent_cli.imaging.bands import all_channels, empty_like
 from serpent_cli.imaging.colour import bands
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.formats.piece_writer import PieceWriter
 from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
-from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.picture import Picture, Samples
 
 LOSSLESS = 100
 """The quality at which the formats that can code without loss do so."""
@@ -51,26 +50,82 @@ def encode(
         PictureError: The picture has more pixels on a side than the format allows.
         OSError, RuntimeError, ValueError: The disk or the encoder fails.
     """
-    check_quality(quality)
-    check_sides(picture, target)
-    metadata, notes = kept_metadata(picture, target)
-    notes = pixel_losses(picture, target, quality) + notes
-    codec = target.codec()
-    if codec.rows is not None:
-        _write_rows(picture, codec.rows(picture, metadata, stream))
-    elif codec.encode is not None:
-        codec.encode(picture, metadata, stream, quality_of(picture, target, quality))
-    return notes
+    encoding = Encoding(picture, target, stream, quality)
+    encoding.write_whole(picture)
+    return encoding.notes
 
 
-def _write_rows(picture: Picture, writer: PieceWriter[Any]) -> None:
-    try:
-        for rows in bands(picture.height, 4 * picture.width):
-            writer.write(all_channels(picture.rows(rows.start, rows.stop)))
-        writer.finish()
-    except BaseException:
-        writer.cancel()
-        raise
+class Encoding:
+    """A picture on its way into a file, row by row or at once; errors are those of `encode`.
+
+    What its format codes only as a whole is collected, and encoded at the end.
+
+    Args:
+        head: All of the picture but its samples.
+        target: One of `formats.WRITABLE`.
+        stream: A new file, opened for reading and writing.
+        quality: Where the format knows any.
+
+    Attributes:
+        notes: One sentence for each thing that the format cannot hold.
+        collected: What was given of a picture that is encoded as a whole.
+    """
+
+    def __init__(
+        self, head: Picture, target: Format, stream: BinaryIO, quality: int | None = None
+    ) -> None:
+        check_quality(quality)
+        check_sides(head, target)
+        self._metadata, notes = kept_metadata(head, target)
+        self.notes = pixel_losses(head, target, quality) + notes
+        self._head, self._stream, self._codec = head, stream, target.codec()
+        self._quality = quality_of(head, target, quality)
+        begin = self._codec.rows
+        self._rows = None if begin is None else begin(head, self._metadata, stream)
+        self.collected: Picture | None = None
+        self._done = 0
+
+    def write(self, channels: Samples) -> None:
+        """Add rows (h, W, C), C as `Picture.channels` has it."""
+        if self._rows is not None:
+            self._rows.write(channels)
+            return
+        if self.collected is None:
+            self.collected = empty_like(self._head)
+        rows = slice(self._done, self._done + len(channels))
+        self.collected.pixels[rows] = channels[..., :1] if self._head.grey else channels[..., :3]
+        if self.collected.alpha is not None:
+            self.collected.alpha[rows] = channels[..., -1]
+        self._done = rows.stop
+
+    def write_whole(self, picture: Picture) -> None:
+        """Write the picture that the head was of, and end the file."""
+        if self._rows is None:
+            self._encode(picture)
+            return
+        try:
+            for rows in bands(picture.height, 4 * picture.width):
+                self.write(all_channels(picture.rows(rows.start, rows.stop)))
+            self.finish()
+        except BaseException:
+            self.cancel()
+            raise
+
+    def finish(self) -> None:
+        """End the file."""
+        if self._rows is not None:
+            self._rows.finish()
+        elif self.collected is not None:
+            self._encode(self.collected)
+
+    def cancel(self) -> None:
+        """Give up."""
+        if self._rows is not None:
+            self._rows.cancel()
+
+    def _encode(self, picture: Picture) -> None:
+        if self._codec.encode is not None:
+            self._codec.encode(picture, self._metadata, self._stream, self._quality)
 
 
 def check_quality(quality: int | None) -> None:

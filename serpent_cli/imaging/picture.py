@@ -82,6 +82,16 @@ class Picture:
         return self.pixels.shape[1]
 
     @property
+    def samples_per_pixel(self) -> int:
+        """Samples of a pixel that are held: 3, or 4 with alpha."""
+        return 3 if self.alpha is None else 4
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all samples."""
+        return self.height * self.width * self.samples_per_pixel * self.pixels.itemsize
+
+    @property
     def max_value(self) -> float:
         """Full white: 255, 65535 or 1.0."""
         return MAX_VALUES[self.pixels.dtype.name]

@@ -3,13 +3,12 @@
 import io
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import formats
-from serpent_cli.imaging.bands import BandReader, BandSource
+from serpent_cli.imaging.bands import BandReader, BandSource, Layout
 from serpent_cli.imaging.damage import DamageError, one_sentence
 from serpent_cli.imaging.formats.codec import Opened
 from serpent_cli.imaging.orientation import upright_size
@@ -19,27 +18,6 @@ DEFAULT_MAX_PIXELS = 500_000_000
 """Pictures with more pixels than this are refused unless the caller raises the limit."""
 
 Source = str | Path | bytes | BinaryIO
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What planning needs to know of a picture before it is read.
-
-    Attributes:
-        height: Rows.
-        width: Columns.
-        sample_bytes: Bytes of one sample.
-        channels: Samples per pixel of a `Picture`: 3, or 4 with alpha.
-        whole: It is decoded whole even when it is read by bands.
-        step: Rows that are decoded at one time.
-    """
-
-    height: int
-    width: int
-    sample_bytes: int
-    channels: int
-    whole: bool
-    step: int
 
 
 def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -113,12 +91,7 @@ def read_layout(path: Source) -> Layout:
         found = _header(stream, name)
         if found.by_rows and found.orientation == 1:
             check_size(found.height, found.width, name, 1 << 62)
-            source = found.source()
-            head = source.head
-            channels = 3 if head.alpha is None else 4
-            return Layout(
-                head.height, head.width, head.pixels.itemsize, channels, False, source.step
-            )
+            return found.source().layout()
         height, width = upright_size(found.height, found.width, found.orientation)
         return Layout(height, width, found.sample_bytes, found.channels, True, height)
 

@@ -1,6 +1,7 @@
 """One pass over a picture by bands: rows are read, restored in tiles, blended and given away."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import groupby
 
 import numpy as np
 
@@ -13,9 +14,7 @@ from serpent_cli.restoration.footprint import FILL_CONTEXT
 from serpent_cli.restoration.forward import Forward
 from serpent_cli.restoration.plan import Plan, plan_spans
 from serpent_cli.restoration.region import Region
-from serpent_cli.tiling.blend import Blender
-
-OnTile = Callable[[int, int], None]
+from serpent_cli.tiling.blend import OnTile, blended
 
 
 class RegionReader:
@@ -81,17 +80,13 @@ class BandRun:
         self._place = place or (0, 0, part.width, part.height)
         self.forward, self.part, self.plan = forward, part, plan
         self.change = DifferenceMeter()
-        self._on_tile, self._done = on_tile, 0
+        self._on_tile = on_tile
         self._rows, self._columns = plan_spans(plan, forward.multiple)
         head, self._alpha = part.head, part.constant_alpha()
         colours = 1 if head.grey else 3
-        planes = [slice(0, colours)]
+        self._planes = [slice(0, colours)]
         if head.alpha is not None and self._alpha is None:
-            planes.append(slice(colours, colours + 1))
-        self._planes = [
-            (place, Blender(self._rows, self._columns, forward.scale, place.stop - place.start))
-            for place in planes
-        ]
+            self._planes.append(slice(colours, colours + 1))
         self._given: dict[int, Samples] = {}
 
     def bands(self) -> Iterator[Samples]:
@@ -107,16 +102,16 @@ class BandRun:
         whole = np.empty((high, wide, channel_count(head)), head.pixels.dtype)
         if self._alpha is not None:
             whole[..., -1] = self._alpha
-        restored = self.forward.stream(self._tiles())
-        self._tell()
-        for row in range(len(self._rows)):
+        blocks = blended(
+            self.forward.stream(self._tiles()), self._rows, self._columns, s,
+            [place.stop - place.start for place in self._planes], self._on_tile,
+        )  # fmt: skip
+        for row, finished in groupby(blocks, key=lambda block: block.row):
             count = 0
-            for place, blender in self._planes:
-                for column in range(len(self._columns)):
-                    _, left, block = blender.add(row, column, next(restored))
-                    count, right = len(block), left + block.shape[1]
-                    whole[:count, left:right, place] = to_depth(block, whole.dtype)
-                    self._step()
+            for block in finished:
+                count, columns = len(block.samples), block.place[1]
+                place = self._planes[block.plane]
+                whole[:count, columns, place] = to_depth(block.samples, whole.dtype)
             self._compare(row, whole[:count])
             yield whole[:count]
 
@@ -157,11 +152,3 @@ class BandRun:
         before, after = given[: len(band)][wanted], band[..., : given.shape[2]][wanted]
         if before.size:
             self.change.add(before, after)
-
-    def _step(self) -> None:
-        self._done += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._on_tile is not None:
-            self._on_tile(self._done, self.plan.tiles * len(self._planes))

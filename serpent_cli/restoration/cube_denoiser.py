@@ -1,6 +1,6 @@
 """`CubeDenoiser`: cubes of any number of bands, along their own axes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -12,11 +12,12 @@ from serpent_cli.cubes.cube import Cube, Samples, cast, release
 from serpent_cli.errors import ModelError, PictureError
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
-from serpent_cli.restoration.cube_plan import CubePlan, plan_cube
+from serpent_cli.restoration.cube_plan import CubePlan, next_cube_plan, plan_cube
 from serpent_cli.restoration.device import choose_device
 from serpent_cli.restoration.memory_budget import budget_or_default, memory_of
 from serpent_cli.restoration.plan import Costs
-from serpent_cli.tiling.blend import Blender
+from serpent_cli.restoration.retry import in_smaller_tiles
+from serpent_cli.tiling.blend import Block, OnTile, blended, in_order
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
@@ -32,8 +33,6 @@ CHUNK = 16
 
 MEASURED_ROWS, MEASURED = 16, 80_000_000
 """Rows that lie together, and about how many samples in all, on which the axes are measured."""
-
-OnTile = Callable[[int, int], object]
 
 
 class CubeDenoiser:
@@ -113,31 +112,39 @@ class CubeDenoiser:
             cube: Any size; it is looked at tile by tile.
             result: (T, H, W), perhaps a mapped file.
             white: The sample that means full scale; by default the brightest but for 1 in 1000.
-            on_tile: Called with (tiles done, tiles in all).
+            on_tile: Called with (tiles done, tiles in all); after memory ran out it begins anew.
 
         Raises:
             PictureError: The network's output is not usable.
-            SerpentError: The budget is too small for any tile.
+            SerpentError: The budget is too small for any tile, or memory ran out with the smallest.
         """
-        plan = self.plan(cube)
         full = white or full_scale(cube)
         axes = axes_in(cube, full)
-        blender = Blender(plan.rows, plan.columns, 1, cube.shape[0])
-        with reused_memory(hand_back=True), torch.inference_mode():
-            for i, rows in enumerate(plan.rows):
-                for j, columns in enumerate(plan.columns):
-                    part = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-                    tile = self._tile(_looked_at(cube, *part) / np.float32(full), axes)
-                    top, left, block = blender.add(i, j, np.moveaxis(tile, 0, -1).copy())
-                    self._put(cube, result, top, left, np.moveaxis(block, -1, 0) * np.float32(full))
-                    if on_tile is not None:
-                        on_tile(i * len(plan.columns) + j + 1, plan.tiles)
 
-    def _put(self, cube: Cube, result: Samples, top: int, left: int, block: Samples) -> None:
+        def run(plan: CubePlan) -> None:
+            tiles = self._tiles(cube, plan, axes, full)
+            bands = [cube.shape[0]]
+            for block in blended(tiles, plan.rows, plan.columns, 1, bands, on_tile):
+                self._put(cube, result, block, full)
+
+        with reused_memory(hand_back=True), torch.inference_mode():
+            in_smaller_tiles(
+                run, self.plan(cube), lambda plan: next_cube_plan(plan, cube.shape, self.costs)
+            )
+
+    def _tiles(self, cube: Cube, plan: CubePlan, axes: Axes, full: float) -> Iterator[Samples]:
+        """Restored tiles (h, w, T) of a plan, in [0, 1]."""
+        for i, _, j in in_order(plan.rows, plan.columns, 1):
+            rows, columns = (slice(s.start, s.stop) for s in (plan.rows[i], plan.columns[j]))
+            tile = self._tile(_looked_at(cube, rows, columns) / np.float32(full), axes)
+            yield np.moveaxis(tile, 0, -1).copy()
+
+    def _put(self, cube: Cube, result: Samples, block: Block, full: float) -> None:
         """Write finished samples, but none where the cube has no data."""
-        rows, columns = slice(top, top + block.shape[1]), slice(left, left + block.shape[2])
-        for bands in _chunks(len(block)):
-            some = block[bands]
+        rows, columns = block.place
+        finished = np.moveaxis(block.samples, -1, 0) * np.float32(full)
+        for bands in _chunks(len(finished)):
+            some = finished[bands]
             some[np.isnan(cube.window(rows, columns, bands))] = np.nan
             result[bands, rows, columns] = cast(some, cube)
             release(cube.planes)

@@ -62,8 +62,7 @@ def plan_cube(
     if tile == "whole":
         sides = [max(shape[1:])]
     elif tile == "auto":
-        sides = [side // costs.multiple * costs.multiple for side in (*LADDER, 96, 64)]
-        sides = [side for side in sides if side >= least]
+        sides = _ladder(costs)
     else:
         if int(tile) < least:
             raise UsageError(f"a tile must have at least {least} pixels", hint=f"use {least}")
@@ -76,6 +75,25 @@ def plan_cube(
     raise SerpentError(
         f"this cube of {shape[0]} bands needs {needed} of memory", f"give --max-memory {needed}"
     )
+
+
+def next_cube_plan(plan: CubePlan, shape: tuple[int, int, int], costs: Costs) -> CubePlan | None:
+    """The plan with the next smaller tile after memory ran out; None if there is none.
+
+    Args:
+        plan: What was too large.
+        shape: T, H and W.
+        costs: The network's needs.
+    """
+    side = max(plan.rows[0].length, plan.columns[0].length)
+    fitting = [rung for rung in _ladder(costs) if rung <= side // 2]
+    return _plan(shape, costs, fitting[0]) if fitting else None
+
+
+def _ladder(costs: Costs) -> list[int]:
+    """Sides of tiles on the network's grid, without those too small to overlap on it."""
+    sides = (side // costs.multiple * costs.multiple for side in (*LADDER, 96, 64))
+    return [side for side in sides if side >= LEAST_TILE * costs.multiple]
 
 
 def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:

@@ -72,15 +72,17 @@ class Forward:
         """
         return PendingTile(self, tile, depth).start(self.dtype).wait()
 
-    def stream(self, tiles: Iterable[Samples]) -> Iterator[Samples]:
-        """Restore tiles in their order to float32; see `__call__`.
+    def stream(
+        self, tiles: Iterable[Samples], depth: np.dtype[np.generic] = FLOAT
+    ) -> Iterator[Samples]:
+        """Restore tiles in their order; see `__call__`.
 
         On a device each tile is under way while the one before it is taken from here.
         """
         ahead = 0 if self.device.type == "cpu" else 1
         under_way: deque[PendingTile] = deque()
         for tile in tiles:
-            under_way.append(PendingTile(self, tile, FLOAT).start(self.dtype))
+            under_way.append(PendingTile(self, tile, depth).start(self.dtype))
             if len(under_way) > ahead:
                 yield under_way.popleft().wait()
         while under_way:

@@ -1,5 +1,6 @@
 """From a picture's size and a memory budget to a plan: whole, or tiles of a fixed ladder."""
 
+import sys
 from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
@@ -150,11 +151,23 @@ def _excess(plans: list[Plan], budget: int | None, vram: int | None) -> tuple[st
     return None
 
 
-def smaller(plan: Plan, costs: Costs) -> int | None:
-    """Side of the next smaller tile after memory ran out; None if there is none."""
+def next_plan(
+    plan: Plan, costs: Costs, *, apart: bool, streams: Streams | None = None
+) -> Plan | None:
+    """The plan with the next smaller tile after memory ran out; None if there is none.
+
+    Args:
+        plan: What was too large.
+        costs: The network's needs.
+        apart: The network has a device's own memory.
+        streams: Neither input nor result is held whole; None: both are.
+    """
     side = plan.tile or max(plan.height, plan.width)
     fitting = [rung for rung in _ladder(costs, apart=True) if rung <= side // 2]
-    return fitting[0] if fitting else None
+    if not fitting:
+        return None
+    vram = sys.maxsize if apart else None
+    return make_plan(plan.height, plan.width, costs, None, fitting[0], vram=vram, streams=streams)
 
 
 def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:

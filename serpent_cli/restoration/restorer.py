@@ -13,11 +13,11 @@ from torch import nn
 
 from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
-from serpent_cli.imaging.memory import like, to_picture
+from serpent_cli.imaging.in_memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
-from serpent_cli.restoration.argument_checks import check_arguments
+from serpent_cli.restoration.arguments import check_arguments
 from serpent_cli.restoration.device import (
     VRAM_SHARE,
     choose_device,
@@ -26,14 +26,14 @@ from serpent_cli.restoration.device import (
     limit_device_memory,
 )
 from serpent_cli.restoration.difference import RestoredPicture, compared
-from serpent_cli.restoration.forward import Forward
+from serpent_cli.restoration.footprint import Streams
+from serpent_cli.restoration.forward import FLOAT, Forward
 from serpent_cli.restoration.memory_budget import default_budget, memory_of
-from serpent_cli.restoration.plan import Costs, Plan, make_plan, plan_spans
-from serpent_cli.restoration.progress import OnTile, Progress
+from serpent_cli.restoration.plan import Costs, Plan, make_plan, next_plan, plan_spans
 from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.tensors import visible_samples
-from serpent_cli.tiling.blend import Blender
+from serpent_cli.tiling.blend import OnTile, blended, in_order
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
@@ -165,12 +165,24 @@ class Restorer:
         """Output pixels per input pixel and axis."""
         return self.card.scale
 
-    def plan(self, height: int, width: int, *, sample_bytes: int = 1, channels: int = 3) -> Plan:
+    def plan(
+        self,
+        height: int,
+        width: int,
+        *,
+        sample_bytes: int = 1,
+        channels: int = 3,
+        streams: Streams | None = None,
+    ) -> Plan:
         """How a picture of this size will be restored; see `restoration.plan.make_plan`."""
         return make_plan(
             height, width, self.costs, self.budget, self.tile, vram=self.vram,
-            sample_bytes=sample_bytes, channels=channels,
+            sample_bytes=sample_bytes, channels=channels, streams=streams,
         )  # fmt: skip
+
+    def smaller_plan(self, plan: Plan, streams: Streams | None = None) -> Plan | None:
+        """What follows a plan for which memory did not suffice; None if nothing does."""
+        return next_plan(plan, self.costs, apart=self.vram is not None, streams=streams)
 
     def seconds_per_megapixel(self) -> float:
         """Seconds for 2^20 input pixels, measured on a small tile (the second of two runs)."""
@@ -263,20 +275,24 @@ class Restorer:
 
     def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
         plan = self.plan(
-            picture.height, picture.width, sample_bytes=picture.pixels.dtype.itemsize,
-            channels=3 if picture.alpha is None else 4,
+            picture.height, picture.width, sample_bytes=picture.pixels.itemsize,
+            channels=picture.samples_per_pixel,
         )  # fmt: skip
         alpha = picture.alpha
-        varied = alpha is not None and alpha.min() != alpha.max()
-        progress = Progress(on_tile, planes=2 if varied else 1)
+        constant = alpha is None or alpha.min() == alpha.max()
         # Large maps make way for the codec; small ones stay mapped for the next picture.
         large = plan.pixels * self.costs.bytes_per_pixel > KEPT_BYTES
         with reused_memory(hand_back=large):
-            pixels = self._restore_samples(visible_samples(picture), plan, progress)
-            if alpha is not None and varied:
-                alpha = self._restore_samples(alpha, plan, progress)
-            elif alpha is not None:  # a constant plane needs no network
+            planes = [visible_samples(picture)]
+            if alpha is not None and not constant:
+                planes.append(alpha)
+            pixels, *others = in_smaller_tiles(
+                lambda plan: self._run(planes, plan, on_tile), plan, self.smaller_plan
+            )
+            if alpha is not None and constant:  # a constant plane needs no network
                 alpha = np.full(pixels.shape[:2], alpha.flat[0], alpha.dtype)
+            elif alpha is not None:
+                alpha = others[0]
         return _finished(picture, pixels, alpha)
 
     def _compared(self, given: Samples, restored: Picture) -> RestoredPicture:
@@ -284,36 +300,26 @@ class Restorer:
         like = given if self.scale == 1 else None
         return compared(like, restored, self.forward.strength)
 
-    def _restore_samples(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
-        """Restore (H, W, 3) or a grey (H, W); after memory runs out with ever smaller tiles."""
-        return in_smaller_tiles(
-            lambda plan: self._run_plan(samples, plan, progress), plan, self.costs,
-            apart=self.vram is not None, streams=False,
-        )  # fmt: skip
-
-    def _run_plan(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
-        progress.start(plan.tiles)
-        if plan.tiles == 1:
-            result = self.forward(samples, samples.dtype)
-            progress.step()
-        else:
-            result = self._run_tiles(samples, plan, progress)
-        return result[..., 0] if samples.ndim == 2 else result
-
-    def _run_tiles(self, samples: Samples, plan: Plan, progress: Progress) -> Samples:
+    def _run(self, planes: list[Samples], plan: Plan, on_tile: OnTile | None) -> list[Samples]:
+        """Restore planes (H, W, 3) or (H, W) that lie over each other."""
         rows, columns = plan_spans(plan, self.costs.multiple)
-        s, channels = self.scale, 1 if samples.ndim == 2 else 3
-        result = np.empty((plan.height * s, plan.width * s, channels), samples.dtype)
-        blender = Blender(rows, columns, s, channels)
-        tiles = (samples[r.start : r.stop, c.start : c.stop] for r in rows for c in columns)
-        restored = self.forward.stream(tiles)
-        for i in range(len(rows)):
-            for j in range(len(columns)):
-                top, left, block = blender.add(i, j, next(restored))
-                place = np.s_[top : top + block.shape[0], left : left + block.shape[1]]
-                result[place] = to_depth(block, samples.dtype)
-                progress.step()
-        return result
+        s, depth = self.scale, planes[0].dtype
+        channels = [1 if plane.ndim == 2 else 3 for plane in planes]
+        results = [np.empty((plan.height * s, plan.width * s, each), depth) for each in channels]
+        tiles = (
+            planes[plane][rows[i].start : rows[i].stop, columns[j].start : columns[j].stop]
+            for i, plane, j in in_order(rows, columns, len(planes))
+        )
+        restored = self.forward.stream(tiles, depth if plan.tiles == 1 else FLOAT)
+        for block in blended(restored, rows, columns, s, channels, on_tile):
+            if plan.tiles == 1:
+                results[block.plane] = block.samples
+            else:
+                results[block.plane][block.place] = to_depth(block.samples, depth)
+        return [
+            result[..., 0] if plane.ndim == 2 else result
+            for result, plane in zip(results, planes, strict=True)
+        ]
 
 
 def _finished(picture: Picture, pixels: Samples, alpha: Samples | None) -> Picture:

@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from serpent_cli.errors import PictureError, SerpentError
 from serpent_cli.imaging.band_writer import BandWriter, written_by_bands
-from serpent_cli.imaging.bands import BandReader, resized
+from serpent_cli.imaging.bands import BandReader, Layout, resized
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, open_bands, read_layout
 from serpent_cli.restoration.allocator import reused_memory, trim
-from serpent_cli.restoration.band_run import BandRun, OnTile, RegionReader
+from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.memory_budget import budget_or_default
@@ -24,6 +24,7 @@ from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.written import judged
+from serpent_cli.tiling.blend import OnTile
 
 DECODING = 2.5
 """Peak bytes of decoding a picture whole over the bytes of its samples."""
@@ -122,34 +123,42 @@ def restore_file(
         SerpentError: Even the smallest tile exceeds the memory.
     """
     options = options or StreamOptions()
-    _check_decoding(source, restorer)
+    if source.is_file():
+        check_decoding(source, read_layout(source), restorer)
     with open_bands(source, max_pixels=options.max_pixels) as reader:
         head = reader.head
         options.on_size(head.height, head.width)
         region = options.region or (0, 0, head.width, head.height)
         part, place = region_part(head.height, head.width, region, restorer.costs)
-        plan = _plan(reader, target, part, restorer)
+        plan = plan_by_bands(reader.layout, target, part, restorer)
 
         def run(plan: Plan) -> StreamedResult:
             with reused_memory(hand_back=True):
                 return _restore(reader, target, part, place, plan, restorer, options)
 
-        return in_smaller_tiles(
-            run, plan, restorer.costs, apart=restorer.vram is not None, streams=True
-        )
+        return in_smaller_tiles(run, plan, lambda plan: restorer.smaller_plan(plan, Streams()))
 
 
-def _plan(reader: BandReader, target: Path, part: Region, restorer: Restorer) -> Plan:
-    """Tiles for a part of a picture; the target's format counts with what it holds whole."""
+def plan_by_bands(layout: Layout, target: Path, part: Region, restorer: Restorer) -> Plan:
+    """Tiles for a part of a picture; the target's format counts with what it holds whole.
+
+    Args:
+        layout: Of the whole picture.
+        target: Where the result is to be written.
+        part: What of it is restored, context included.
+        restorer: Restores it.
+
+    Raises:
+        PictureError: There is no memory for the result, whose format is encoded as a whole.
+        SerpentError: Even the smallest tile exceeds the memory.
+    """
     _, _, width, height = part
-    picture = reader.head.height, reader.head.width
+    picture = layout.height, layout.width
 
     def plan(*, whole_output: bool) -> Plan:
-        return make_plan(
-            height, width, restorer.costs, restorer.budget, restorer.tile, vram=restorer.vram,
-            sample_bytes=reader.head.pixels.itemsize,
-            channels=3 if reader.head.alpha is None else 4,
-            streams=Streams(reader.step, reader.whole, whole_output, picture),
+        return restorer.plan(
+            height, width, sample_bytes=layout.sample_bytes, channels=layout.channels,
+            streams=Streams(layout.step, layout.whole, whole_output, picture),
         )  # fmt: skip
 
     banded = written_by_bands(target)
@@ -212,13 +221,14 @@ def decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) ->
     return BASE_BYTES + int(DECODING * height * width * sample_bytes * channels)
 
 
-def _check_decoding(source: Path, restorer: Restorer) -> None:
-    """Refuse a picture that has to be decoded whole and is too large for that."""
-    if restorer.budget is None or not source.is_file():
-        return
-    layout = read_layout(source)
+def check_decoding(source: Path, layout: Layout, restorer: Restorer) -> None:
+    """Refuse a picture that has to be decoded whole, even by bands, and is too large for that.
+
+    Raises:
+        PictureError: It is.
+    """
     needed = decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
-    if layout.whole and needed > restorer.budget:
+    if layout.whole and restorer.budget is not None and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(
             f"cannot read {source}: it cannot be decoded in parts, and whole it takes {least} of"

@@ -10,7 +10,7 @@ from serpent_cli.imaging import formats
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.encode import pixel_losses
 from serpent_cli.imaging.formats import Format
-from serpent_cli.imaging.formats.eight_bit import colour_rows
+from serpent_cli.imaging.formats.pillow import colour_rows
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.difference import DifferenceMeter, RestoredPicture
@@ -86,8 +86,7 @@ def _loss(
     """What coding changed; None if there is no memory to see it."""
     loss = DifferenceMeter()
     pixels = restored.height * restored.width
-    held = restored.pixels.nbytes + (0 if restored.alpha is None else restored.alpha.nbytes)
-    if pixels > SMALL and BASE_BYTES + held + coded.decoding_bytes * pixels > budget:
+    if pixels > SMALL and BASE_BYTES + restored.nbytes + coded.decoding_bytes * pixels > budget:
         return None
     for rows, samples in _read_again(encoded, coded.name, restored.height):
         given = restored.pixels[rows]

@@ -20,7 +20,7 @@ from serpent_cli.errors import (
     SerpentError,
     UsageError,
 )
-from serpent_cli.restoration.words import parse_region, parse_tile
+from serpent_cli.restoration.arguments import parse_region, parse_tile
 from serpent_cli.settings import RUNTIME_FOLDER, SERVER
 
 TASKS = ("deblur", "upscale", "denoise")

@@ -40,9 +40,9 @@ class Restorers:
         Raises:
             ModelError: It is neither here nor one that the server was started with.
         """
+        from serpent_cli.restoration.arguments import parse_tile
         from serpent_cli.restoration.memory_budget import memory_of
         from serpent_cli.restoration.restorer_settings import RestorerSettings
-        from serpent_cli.restoration.words import parse_tile
 
         key = model, tile, strength
         if key not in self._made:
@@ -132,7 +132,7 @@ class Worker:
         from serpent_cli.batch.naming import Job
         from serpent_cli.batch.stages import RunOptions
         from serpent_cli.imaging.geometry import Geometry
-        from serpent_cli.restoration.words import parse_region
+        from serpent_cli.restoration.arguments import parse_region
 
         size = Geometry.parse(settings.size) if settings.size else None
         scale = settings.scale

@@ -1,6 +1,8 @@
 """Seamless blending of overlapping tiles, block by block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,79 @@ from numpy.typing import NDArray
 from serpent_cli.tiling.grid import Span
 
 Floats = NDArray[np.float32]
+
+OnTile = Callable[[int, int], object]
+"""Called with (tiles done, tiles in all), first with none done."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a picture that no later tile touches.
+
+    Attributes:
+        row: Row of tiles to whose end it belongs.
+        plane: Which of the planes that lie over each other.
+        top: Its place in the result.
+        left: Its place in the result.
+        samples: (h, w, channels), valid until the next block.
+    """
+
+    row: int
+    plane: int
+    top: int
+    left: int
+    samples: NDArray[Any]
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Rows and columns of the result."""
+        height, width = self.samples.shape[:2]
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+def in_order(
+    rows: Sequence[Span], columns: Sequence[Span], planes: int
+) -> Iterator[tuple[int, int, int]]:
+    """Row, plane and column of every tile, in the order in which `blended` takes them."""
+    for row in range(len(rows)):
+        for plane in range(planes):
+            for column in range(len(columns)):
+                yield row, plane, column
+
+
+def blended(
+    tiles: Iterator[NDArray[Any]],
+    rows: Sequence[Span],
+    columns: Sequence[Span],
+    scale: int,
+    channels: Sequence[int],
+    on_tile: OnTile | None = None,
+) -> Iterator[Block]:
+    """Make a picture of its restored tiles: the one way for all that is restored by tiles.
+
+    Args:
+        tiles: (h·scale, w·scale, channels of the plane) each, `in_order`, float32; they are
+            consumed. The only tile of a plane is passed on as it is, in any type.
+        rows: Spans of the tile rows.
+        columns: Spans of the tile columns.
+        scale: Output pixels per input pixel.
+        channels: Of each plane.
+        on_tile: Hears of every tile.
+
+    Yields:
+        Blocks that cover each plane once, a row of tiles after the other and in it plane by plane.
+    """
+    single = len(rows) * len(columns) == 1
+    blenders = [] if single else [Blender(rows, columns, scale, each) for each in channels]
+    total = len(rows) * len(columns) * len(channels)
+    if on_tile is not None:
+        on_tile(0, total)
+    for done, (row, plane, column) in enumerate(in_order(rows, columns, len(channels)), start=1):
+        tile = next(tiles)
+        finished = (0, 0, tile) if single else blenders[plane].add(row, column, tile)
+        yield Block(row, plane, *finished)
+        if on_tile is not None:
+            on_tile(done, total)
 
 
 def windows(axis: Sequence[Span], scale: int = 1) -> list[Floats]:

@@ -18,9 +18,8 @@ from serpent_cli.model.unet import build_model
 from serpent_cli.training.crops import cube_pair
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import save_weights
-from serpent_cli.zoo.digest import sha256
 
 MARGIN_HEIGHT, MARGIN_WIDTH, MARGIN_PICTURES = 64, 512, 4  # input pixels, input pixels, pictures
 

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from serpent_cli.errors import NoInputError, PictureError
+from serpent_cli.imaging.formats import WRITABLE_SUFFIXES
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 
 
 def load_photos(
@@ -46,7 +45,7 @@ def load_photos(
     if not photos:
         raise NoInputError(
             f"no photograph of at least {least_side} x {least_side} pixels in {source}",
-            hint="--photos takes a folder of PNG, JPEG, TIFF, WebP or BMP files, or a .tar of them",
+            hint="--photos takes a folder of pictures, or a .tar of them",
         )
     return photos
 
@@ -54,7 +53,7 @@ def load_photos(
 def _files(source: Path) -> Generator[tuple[Path, tarfile.TarInfo | None]]:
     """Photographs by name: files, or an archive and its member."""
     for path in [source] if source.is_file() else sorted(source.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in WRITABLE_SUFFIXES:
             yield path, None
         elif path.suffix.lower() == ".tar":
             try:
@@ -66,7 +65,7 @@ def _files(source: Path) -> Generator[tuple[Path, tarfile.TarInfo | None]]:
                     hint="it must be uncompressed; copy, download or pack it again",
                 ) from error
             for member in members:
-                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                if member.isfile() and Path(member.name).suffix.lower() in WRITABLE_SUFFIXES:
                     yield path, member
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from serpent_cli.degrade.config import CUBE_TASKS, DegradeConfig
+from serpent_cli.degrade.ranges import CUBE_TASKS, DegradeConfig
 from serpent_cli.degrade.sensor import CubeHarm
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.config import PRESETS, ModelConfig

@@ -1,6 +1,7 @@
 """`Card`: what is known about a file of weights, kept as JSON beside it."""
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,12 @@ COLOURS = 3
 
 CARD_BYTES = 2**20
 """Largest card that is read; the bundled ones have a few thousandths of it."""
+
+
+def sha256(path: Path) -> str:
+    """What weights are known by: the digest of their file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from pathlib import Path
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
 from serpent_cli.version import DISTRIBUTION, __version__
-from serpent_cli.zoo.card import CARD_BYTES, Card
-from serpent_cli.zoo.digest import sha256
+from serpent_cli.zoo.card import CARD_BYTES, Card, sha256
 from serpent_cli.zoo.hub_cache import (
     find_cached,
     note_revision,

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from serpent_cli.errors import ModelError
-from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.digest import sha256
+from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.hub_cache import find_cached
 from serpent_cli.zoo.locate import list_cards, resolve, weights_folder
 from serpent_cli.zoo.names import HubReference

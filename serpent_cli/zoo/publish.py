@@ -8,8 +8,7 @@ from typing import Any
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
 from serpent_cli.version import DISTRIBUTION, __version__
-from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.digest import sha256
+from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.hub_errors import hub_errors
 from serpent_cli.zoo.names import DEFAULT_FILE, HubReference
 

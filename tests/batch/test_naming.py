@@ -5,9 +5,9 @@ import pytest
 
 from serpent_cli.batch.naming import Job, Naming, name_targets, results_folder
 from serpent_cli.batch.places import Remote, Standard
-from serpent_cli.batch.sources import PICTURE_SUFFIXES, Source, Sources
+from serpent_cli.batch.sources import Source, Sources
 from serpent_cli.errors import UsageError
-from serpent_cli.imaging.formats import format_for, format_named
+from serpent_cli.imaging.formats import PICTURE_SUFFIXES, format_for, format_named
 
 KEPT = ("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp", "bmp", "avif", "jp2")
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from serpent_cli.batch.places import Remote, Standard, parse_place
-from serpent_cli.batch.sources import PICTURE_SUFFIXES, expand_words, find_sources, read_list
+from serpent_cli.batch.sources import expand_words, find_sources, read_list
 from serpent_cli.errors import NoInputError, UsageError
+from serpent_cli.imaging.formats import PICTURE_SUFFIXES
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from serpent_cli.degrade.blur import disk_blur, gaussian_blur
-from serpent_cli.degrade.config import Degradation, DegradeConfig, Kinds
 from serpent_cli.degrade.light import to_linear, to_srgb
 from serpent_cli.degrade.pipeline import KINDS, degrade, random_kernels
+from serpent_cli.degrade.ranges import Degradation, DegradeConfig, Kinds
 from serpent_cli.degrade.resize import bicubic_reduce
 from serpent_cli.errors import UsageError
 

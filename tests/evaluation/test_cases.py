@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from serpent_cli.degrade.config import DegradeConfig
+from serpent_cli.degrade.ranges import DegradeConfig
 from serpent_cli.evaluation.cases import CASES, CLEAN, REDUCTIONS, Case, degraded_inputs
 from serpent_cli.zoo.card import Card
 

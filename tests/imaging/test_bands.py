@@ -52,7 +52,7 @@ def assert_rows_are_those_of_the_whole(path: Path, step: int = 37, more: int = 2
 
 def is_banded(path: Path) -> bool:
     with open_bands(path) as reader:
-        return not reader.whole
+        return not reader.layout.whole
 
 
 @pytest.mark.parametrize(("dtype", "grey", "alpha"), KINDS)

@@ -13,7 +13,7 @@ from PIL import Image
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import bands
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder, one_sentence
-from serpent_cli.imaging.formats import eight_bit, jpeg, png
+from serpent_cli.imaging.formats import jpeg, pillow, png
 from serpent_cli.imaging.read import open_bands, read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 
@@ -235,7 +235,7 @@ def broken(*_: Any, **__: Any) -> Any:
     [
         (png, "gathered"),
         (png, "_bands"),
-        (eight_bit, "_copy_upright"),
+        (pillow, "_copy_upright"),
         (jpeg, "read_segments"),
     ],
 )

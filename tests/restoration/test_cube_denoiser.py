@@ -103,6 +103,35 @@ def test_axes_are_measured_all_over_a_cube():
     assert (with_rows.gain > 0.5).sum() > (axes_in(Cube(planes[:, :3000]), 1.0).gain > 0.5).sum()
 
 
+def test_after_memory_ran_out_smaller_tiles_go_on():
+    planes = scene(8, 150, 170, noise=0.1)
+    sides, calls = [], []
+
+    class Limited(Mean):
+        def forward(self, x):
+            sides.append(max(x.shape[-2:]))
+            if sides[-1] > 64:
+                raise MemoryError
+            return super().forward(x)
+
+    result = np.zeros_like(planes)
+    denoiser(Limited()).denoise(
+        Cube(planes), result, white=1.0, on_tile=lambda *call: calls.append(call)
+    )
+    np.testing.assert_array_equal(result, made(Cube(planes), Mean(), tile=64))
+    assert sides[0] > 64 >= sides[-1]
+    assert calls[-1][0] == calls[-1][1] > 4
+
+
+def test_memory_that_never_suffices_is_an_error():
+    class Insatiable(nn.Module):
+        def forward(self, x):
+            raise MemoryError
+
+    with pytest.raises(SerpentError, match="even with the smallest tile"):
+        made(Cube(scene(4, 80, 80, noise=0.1)), Insatiable())
+
+
 def test_places_without_data_stay_so_and_darken_nothing():
     planes = scene(7, 40, 40)
     clean = planes.copy()

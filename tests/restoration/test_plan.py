@@ -12,9 +12,9 @@ from serpent_cli.restoration.plan import (
     SPARED,
     Costs,
     make_plan,
+    next_plan,
     overlap_for,
     plan_spans,
-    smaller,
 )
 
 COSTS = Costs(scale=1, multiple=16, margin=20, bytes_per_pixel=800.0, weight_bytes=5 * 2**20)
@@ -106,9 +106,9 @@ def test_overlap_is_twice_the_margin_but_at_most_half_a_tile() -> None:
 
 def test_smaller_tiles_step_down_to_the_end() -> None:
     plan, sides = make_plan(900, 900, COSTS, PLENTY, "whole"), list[int]()
-    while (side := smaller(plan, COSTS)) is not None:
-        sides.append(side)
-        plan = make_plan(900, 900, COSTS, PLENTY, side)
+    while (plan := next_plan(plan, COSTS, apart=False)) is not None:
+        assert plan.tile is not None
+        sides.append(plan.tile)
     assert sides == [384, 192]
     assert all(side in LADDER for side in sides)
 
@@ -121,8 +121,8 @@ def test_every_patch_size_has_tiles(patch_size: int) -> None:
     assert plan.tile % costs.multiple == 0
     with pytest.raises(SerpentError, match="needs at least"):
         make_plan(3000, 4000, costs, 2**20)
-    while (side := smaller(plan, costs)) is not None:
-        plan = make_plan(3000, 4000, costs, PLENTY, side)
+    while (smaller := next_plan(plan, costs, apart=False)) is not None:
+        plan = smaller
     assert plan.tile is not None
     assert plan.tile < 8 * costs.multiple or plan.tile < 2 * LADDER[-1]
 

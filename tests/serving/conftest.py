@@ -18,11 +18,11 @@ pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 
 import uvicorn
 
-from serpent_cli.serving.app import Service
 from serpent_cli.serving.client import connection
 from serpent_cli.serving.crew import Crew, Settings
 from serpent_cli.serving.guard import Limits, protocol
-from serpent_cli.serving.run import Where, listening
+from serpent_cli.serving.server import Where, listening
+from serpent_cli.serving.service import Service
 
 # Copies the picture; what it holds decides on what else happens.
 WORKER = """

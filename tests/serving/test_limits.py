@@ -13,7 +13,7 @@ import pytest
 
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.serving.guard import LOOPBACK, Limits
-from serpent_cli.serving.run import Where, listening
+from serpent_cli.serving.server import Where, listening
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from serpent_cli.serving.crew import Settings
 from serpent_cli.serving.guard import LOOPBACK
-from serpent_cli.serving.run import Where
+from serpent_cli.serving.server import Where
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DROP = """

@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from serpent_cli.tiling.blend import Blender, windows
+from serpent_cli.tiling.blend import Blender, blended, in_order, windows
 from serpent_cli.tiling.grid import Span, spans
 
 
@@ -79,3 +80,30 @@ def test_tiles_of_one_picture_blend_to_it(height: int, width: int, tile: int, sc
 
 def test_constant_tiles_blend_to_a_constant() -> None:
     assert len(blend(np.full((180, 100, 1), 0.3, np.float32), 32, 12, 2)) == 4
+
+
+@pytest.mark.parametrize("tile", [16, 64])
+def test_planes_come_back_row_by_row_of_tiles(tile: int) -> None:
+    rng = np.random.default_rng(0)
+    planes = [rng.random((60, 40, channels), np.float32) for channels in (3, 1)]
+    rows, columns = spans(60, tile, tile // 2, 4), spans(40, tile, tile // 2, 4)
+    tiles = (
+        planes[plane][rows[i].start : rows[i].stop, columns[j].start : columns[j].stop].copy()
+        for i, plane, j in in_order(rows, columns, 2)
+    )
+    results, calls = [np.full_like(plane, np.nan) for plane in planes], list[tuple[int, int]]()
+    order = list[tuple[int, int]]()
+    for block in blended(tiles, rows, columns, 1, (3, 1), lambda *call: calls.append(call)):
+        results[block.plane][block.place] = block.samples
+        order.append((block.row, block.plane))
+    for result, plane in zip(results, planes, strict=True):
+        np.testing.assert_allclose(result, plane, atol=1e-6)
+    total = 2 * len(rows) * len(columns)
+    assert order == sorted(order)
+    assert calls == [(done, total) for done in range(total + 1)]
+
+
+def test_the_only_tile_of_a_plane_is_passed_on_as_it_is() -> None:
+    tile = np.zeros((5, 7, 3), np.uint8)
+    (block,) = blended(iter([tile]), (Span(0, 5),), (Span(0, 7),), 1, (3,))
+    assert block.samples is tile

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from serpent_cli.errors import ModelError
 from serpent_cli.model.config import ModelConfig
+from serpent_cli.zoo.card import sha256
 from serpent_cli.zoo.checkpoint import Weights, read_weights, save_weights
-from serpent_cli.zoo.digest import sha256
 
 MakeWeights = Callable[..., Path]
 CONFIG = ModelConfig(widths=(8, 16, 16, 16), scale=4)

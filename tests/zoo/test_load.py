@@ -12,9 +12,8 @@ import torch
 from serpent_cli.errors import ModelError
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo import locate as locating
-from serpent_cli.zoo.card import Card
+from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import read_weights, save_weights
-from serpent_cli.zoo.digest import sha256
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import is_path, list_cards, locate, upscaler, weights_folder
 

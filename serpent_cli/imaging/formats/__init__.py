@@ -1,6 +1,5 @@
 """All formats in one table: recognised by first bytes, refused in words, written by suffix."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -20,11 +19,13 @@ _DEVELOP = "Develop it to a 16-bit TIFF or PNG with a raw converter first"
 _DENOISE = "`serpent denoise` takes cubes of many bands: TIFF, ENVI, .npy and .mat"
 _HEIC = "Convert it to PNG, TIFF or JPEG first, for example with the program that made it"
 
-# Camera files that wear a TIFF header are known by their suffix only.
-_RAW_SUFFIX = re.compile(
-    r"\.(3fr|arw|cr2|cr3|crw|dcr|dng|erf|fff|iiq|k25|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw"
-    r"|rw2|rwl|sr2|srf|srw|x3f)"
-)
+# Camera files that wear a TIFF header are known by their suffix only. Of the common ones it is said
+# in folders too that they are refused: silence would lose pictures.
+_COMMON_RAW = frozenset({".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"})
+_RAW = _COMMON_RAW | {
+    ".3fr", ".crw", ".dcr", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nrw",
+    ".pef", ".raw", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+}  # fmt: skip
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
 
 
@@ -37,6 +38,8 @@ class Format:
         module: What reads and writes it, in this package.
         starts: Recognises its first bytes.
         suffixes: Lower case, with the dot; the first is the usual one. Empty where it is only read.
+        read_suffixes: Others that such files go by, which are read and not written.
+        media_type: How it is called on the web.
         bits: Most bits per channel that it holds here; 32 are floats.
         alpha: Holds transparency.
         grey: Holds one channel; else grey is written as three that are equal.
@@ -53,6 +56,8 @@ class Format:
     module: str
     starts: Callable[[bytes], bool]
     suffixes: tuple[str, ...] = ()
+    read_suffixes: tuple[str, ...] = ()
+    media_type: str = ""
     bits: int = 8
     alpha: bool = False
     grey: bool = True
@@ -91,40 +96,49 @@ _SEGMENTS = {"exif": 65533 - 6, "xmp": 65533 - 29}
 # once more by bands of what its decoder holds.
 FORMATS = (
     Format(
-        "PNG", "png", _begins(b"\x89PNG\r\n\x1a\n"), (".png",), 16, alpha=True,
-        carries=_SHAPED | {"cicp"}, by_rows=True,
+        "PNG", "png", _begins(b"\x89PNG\r\n\x1a\n"), (".png",), (".apng",), "image/png", 16,
+        alpha=True, carries=_SHAPED | {"cicp"}, by_rows=True,
     ),
     Format(
         "JPEG", "jpeg", _begins(b"\xff\xd8\xff"), (".jpg", ".jpeg", ".jpe", ".jfif"),
-        carries=_SHAPED, longest=_SEGMENTS, max_side=65500, quality=95,
+        media_type="image/jpeg", carries=_SHAPED, longest=_SEGMENTS, max_side=65500, quality=95,
     ),
     Format(
-        "TIFF", "tiff", _begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"), 32,
-        alpha=True, carries=_SHAPED, by_rows=True,
+        "TIFF", "tiff", _begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff"),
+        media_type="image/tiff", bits=32, alpha=True, carries=_SHAPED, by_rows=True,
     ),
     Format(
         "WebP", "webp", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", (".webp",),
-        alpha=True, grey=False, carries=_ALL - {"dpi"}, max_side=16383, quality=95, exact=True,
+        media_type="image/webp", alpha=True, grey=False, carries=_ALL - {"dpi"}, max_side=16383,
+        quality=95, exact=True, decoding_bytes=20,
+    ),
+    Format(
+        "AVIF", "avif", _is_avif, (".avif",), media_type="image/avif", bits=12, alpha=True,
+        carries=_SHAPED - {"dpi"} | {"cicp"}, max_side=65536, quality=90, exact=True,
         decoding_bytes=20,
     ),
     Format(
-        "AVIF", "avif", _is_avif, (".avif",), 12, alpha=True, carries=_SHAPED - {"dpi"} | {"cicp"},
-        max_side=65536, quality=90, exact=True, decoding_bytes=20,
-    ),
-    Format(
         "JPEG 2000", "jp2", _begins(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), (".jp2",),
-        16, alpha=True, carries=_ALL,
+        (".j2k", ".j2c"), "image/jp2", 16, alpha=True, carries=_ALL,
     ),
     Format(
-        "BMP", "bmp", _begins(b"BM"), (".bmp",), alpha=True, carries=frozenset({"dpi"}),
-        max_side=32767,
+        "BMP", "bmp", _begins(b"BM"), (".bmp",), (".dib",), "image/bmp", alpha=True,
+        carries=frozenset({"dpi"}), max_side=32767,
     ),
-    Format("GIF", "eight_bit", _begins(b"GIF87a", b"GIF89a")),
-    Format("PPM", "netpbm", _is_ppm),
+    Format("GIF", "pillow", _begins(b"GIF87a", b"GIF89a"), read_suffixes=(".gif",)),
+    Format("PPM", "netpbm", _is_ppm, read_suffixes=(".ppm", ".pgm", ".pbm", ".pnm")),
 )  # fmt: skip
 """All formats, in the order in which they are named to the user."""
 
 WRITABLE = tuple(each for each in FORMATS if each.suffixes)
+WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
+
+PICTURE_SUFFIXES = (
+    frozenset(suffix for each in FORMATS for suffix in (*each.suffixes, *each.read_suffixes))
+    | _COMMON_RAW
+    | {".heic", ".heif", ".jxl"}
+)
+"""Of what counts as a picture where a folder is searched, be it to refuse it in words."""
 
 
 def format_for(path: PurePath) -> Format:
@@ -151,8 +165,14 @@ def format_named(name: str) -> Format:
     for each in WRITABLE:
         if f".{name.lower().removeprefix('.')}" in each.suffixes:
             return each
-    known = ", ".join(each.suffixes[0].removeprefix(".") for each in WRITABLE)
-    raise UsageError(f"pictures cannot be written as {name!r}", f"Use one of {known}")
+    raise UsageError(
+        f"pictures cannot be written as {name!r}", f"Use one of {', '.join(format_names())}"
+    )
+
+
+def format_names() -> list[str]:
+    """What `format_named` knows each format by first: png, jpg and so on."""
+    return [each.suffixes[0].removeprefix(".") for each in WRITABLE]
 
 
 def sniff(head: bytes, name: str) -> Format:
@@ -181,7 +201,7 @@ def sniff(head: bytes, name: str) -> Format:
 
 def _refused(head: bytes, suffix: str) -> tuple[str, str] | None:
     """Name a kind that is known but not read, with the way out."""
-    if _RAW_SUFFIX.fullmatch(suffix) or _is_raw(head):
+    if suffix in _RAW or _is_raw(head):
         return "it is a camera raw file, which must be developed first", _DEVELOP
     if head[4:8] == b"ftyp" and not _is_avif(head):
         if head[8:12] in _HEIC_BRANDS:

@@ -15,11 +15,10 @@ import numpy as np
 
 from serpent_cli.imaging.colour import bands, to_unit
 from serpent_cli.imaging.damage import decoder
-from serpent_cli.imaging.deep import normalise, split_channels
 from serpent_cli.imaging.formats.avif_boxes import Facts, read_facts
 from serpent_cli.imaging.formats.boxes import Box, content, pack, pack_full, walk
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import image_metadata, open_eight_bit, read_eight_bit
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.pillow import image_metadata, open_by_pillow, read_by_pillow
 from serpent_cli.imaging.metadata import (
     Metadata,
     exif_dpi,
@@ -29,6 +28,7 @@ from serpent_cli.imaging.metadata import (
 )
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.profile import is_srgb
+from serpent_cli.imaging.stored_samples import normalise
 
 BITS = 12
 """Depth in which deep pictures are written: the deepest that AV1 has."""
@@ -91,11 +91,7 @@ def _read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, na
         samples = samples[box[1] : box[3], box[0] : box[2]]
     bits = 8 if samples.dtype == np.uint8 else bits
     samples, notes = normalise(samples, bits, name)
-    pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    return metadata.picture(
-        pixels, alpha, grey, format="AVIF", notes=notes, bits=bits if bits > 8 else 0,
-        lossless=facts.lossless,
-    )  # fmt: skip
+    return decoded(samples, metadata, "AVIF", bits=bits, notes=notes, lossless=facts.lossless)
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
@@ -246,14 +242,14 @@ def _more_properties(body: bytes, properties: list[bytes]) -> bytes:
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     facts = read_facts(stream)
     bits = _stored_bits(head)
-    image = open_eight_bit(stream, "AVIF", name)
+    image = open_by_pillow(stream, "AVIF", name)
     metadata = _stated(image_metadata(image), facts, image.height, image.width)
     box = facts.crop(image.height, image.width) or (0, 0, image.width, image.height)
 
     def decode() -> Picture:
         if bits > 8:
             return _read_deep(stream, bits, metadata, facts, name)
-        return read_eight_bit(
+        return read_by_pillow(
             image, "AVIF", bits, name, metadata, crop=box, lossless=facts.lossless
         )
 

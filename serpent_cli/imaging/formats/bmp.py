@@ -15,9 +15,8 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError
-from serpent_cli.imaging.deep import split_channels
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import by_pillow, write_eight_bit
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.pillow import by_pillow, write_by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 
@@ -147,9 +146,7 @@ def read_masked(stream: BinaryIO, header: Masked, metadata: Metadata) -> Picture
         words = words[::-1] if header.bottom_up else words
         for index, mask in enumerate(masks):
             samples[band, :, index] = _stretched(words, mask, int(np.iinfo(dtype).max))
-    pixels, alpha, grey = split_channels(samples, 1)
-    bits = header.bits if 8 < header.bits < 16 else 0
-    return metadata.picture(pixels, alpha, grey, format="BMP", bits=bits)
+    return decoded(samples, metadata, "BMP", bits=header.bits)
 
 
 def _in_one(mask: int) -> bool:
@@ -209,7 +206,7 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
     if picture.alpha is None:
         # Zero is unknown; Pillow would make it 96 DPI.
-        write_eight_bit(picture, replace(metadata, dpi=metadata.dpi or (0, 0)), stream, "BMP")
+        write_by_pillow(picture, replace(metadata, dpi=metadata.dpi or (0, 0)), stream, "BMP")
     else:
         colours = to_depth(replace(picture, grey=False).channels(), np.uint8)
         _write_rgba(colours, metadata.dpi, stream)

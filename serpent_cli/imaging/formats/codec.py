@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from serpent_cli.imaging.bands import BandSource, in_memory
 from serpent_cli.imaging.formats.piece_writer import PieceWriter
 from serpent_cli.imaging.metadata import Metadata
-from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import split_channels
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,30 @@ class Opened:
 def whole(decode: Callable[[], Picture]) -> Callable[[], BandSource]:
     """The source of a picture that is decoded at once."""
     return lambda: in_memory(decode())
+
+
+def decoded(
+    samples: Samples,
+    metadata: Metadata,
+    name: str,
+    *,
+    bits: int = 8,
+    notes: tuple[str, ...] = (),
+    **others: Any,
+) -> Picture:
+    """The picture of samples that were decoded at once.
+
+    Args:
+        samples: (h, w) or (h, w, 1 to 4), as stored, in one of the depths of a `Picture`.
+        metadata: What the file says beside them.
+        name: Of the format.
+        bits: Of a sample in the file.
+        notes: What else could not be kept.
+        others: Further attributes of the picture.
+    """
+    pixels, alpha, grey = split_channels(samples, metadata.orientation)
+    fewer = bits if 8 < bits < 16 and pixels.dtype == np.uint16 else 0
+    return metadata.picture(pixels, alpha, grey, format=name, notes=notes, bits=fewer, **others)
 
 
 @dataclass(frozen=True)

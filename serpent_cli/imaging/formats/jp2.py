@@ -17,12 +17,12 @@ import numpy as np
 from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.deep import normalise, split_channels, unpremultiply
 from serpent_cli.imaging.formats.boxes import Box, content, pack, walk
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import open_eight_bit, read_eight_bit
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.pillow import open_by_pillow, read_by_pillow
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import normalise, unpremultiply
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _EXIF_UUID = b"JpgTiffExif->JP2"
@@ -214,9 +214,7 @@ def read_direct(stream: BinaryIO, header: Header, name: str) -> Picture:
         opacity = to_depth(samples[..., [alpha]], plain.dtype)
         plain = np.concatenate([plain, opacity], axis=2)
         plain = unpremultiply(plain) if kind == _PREMULTIPLIED else plain
-    pixels, opacity, grey = split_channels(plain, metadata.orientation)
-    bits = header.bits if 8 < header.bits < 16 and pixels.dtype == np.uint16 else 0
-    return metadata.picture(pixels, opacity, grey, format="JPEG 2000", notes=notes, bits=bits)
+    return decoded(plain, metadata, "JPEG 2000", bits=header.bits, notes=notes)
 
 
 def _arranged(header: Header, count: int) -> tuple[list[int], int | None, int, tuple[str, ...]]:
@@ -319,10 +317,10 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     def decode() -> Picture:
         if is_direct(header):
             return read_direct(stream, header, name)
-        image = open_eight_bit(stream, "JPEG 2000", name)
+        image = open_by_pillow(stream, "JPEG 2000", name)
         if (image.height, image.width) != (header.height, header.width):
             raise DamageError("JPEG 2000 with two sizes")
-        return read_eight_bit(image, "JPEG 2000", header.bits, name, header.metadata)
+        return read_by_pillow(image, "JPEG 2000", header.bits, name, header.metadata)
 
     turn = header.metadata.orientation
     return Opened(header.height, header.width, turn, whole(decode), 1 if header.bits <= 8 else 2)

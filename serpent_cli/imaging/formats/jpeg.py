@@ -18,19 +18,19 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.deep import normalise, split_channels
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import (
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.pillow import (
     ImageFile,
     image_metadata,
     jpeg_quality,
-    open_eight_bit,
-    read_eight_bit,
-    write_eight_bit,
+    open_by_pillow,
+    read_by_pillow,
+    write_by_pillow,
 )
 from serpent_cli.imaging.jpeg_quality import JpegQuality
 from serpent_cli.imaging.metadata import Metadata, ratio
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import normalise
 
 LOSSLESS = 0xC3
 """The process of JPEG's own coding without loss."""
@@ -302,18 +302,18 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
         return _opened(io.BytesIO(without_short(data, segments)), head, name)
     if segments.precision != 8 and segments.first_scan:
         return _deep_jpeg(stream, data, segments, name)
-    image = open_eight_bit(stream, "JPEG", name)
+    image = open_by_pillow(stream, "JPEG", name)
     metadata = _jpeg_metadata(image, segments)
 
     def decode() -> Picture:
         check_scans(segments, name)
         lossless = segments.process == LOSSLESS
-        read = partial(read_eight_bit, kind="JPEG", bits=8, name=name)
+        read = partial(read_by_pillow, kind="JPEG", bits=8, name=name)
         try:
             return read(image, metadata=metadata, lossless=lossless)
         except CutOffError:
             ended = completed(read_whole(stream), segments, _samples_by_pillow)
-        again = open_eight_bit(io.BytesIO(ended), "JPEG", name)
+        again = open_by_pillow(io.BytesIO(ended), "JPEG", name)
         noted = replace(metadata, warnings=(*metadata.warnings, NO_END))
         return read(again, metadata=noted, lossless=lossless)
 
@@ -328,23 +328,21 @@ def _jpeg_metadata(image: ImageFile, segments: Jpeg) -> Metadata:
 
 def _samples_by_pillow(data: bytes) -> Samples:
     with decoder():
-        return np.asarray(open_eight_bit(io.BytesIO(data), "JPEG", "the picture"))
+        return np.asarray(open_by_pillow(io.BytesIO(data), "JPEG", "the picture"))
 
 
 def _deep_jpeg(stream: BinaryIO, data: bytes, segments: Jpeg, name: str) -> Opened:
     # Of the metadata Pillow sees a copy of the header that tells of 8 bits.
     plain = io.BytesIO(plain_head(data, segments))
-    image = open_eight_bit(plain, "JPEG", name)
+    image = open_by_pillow(plain, "JPEG", name)
     metadata = _jpeg_metadata(image, segments)
 
     def decode() -> Picture:
         check_scans(segments, name)
         samples, note = decode_deep(read_whole(stream), segments, name)
         samples, _ = normalise(samples, segments.precision, name)
-        pixels, _, grey = split_channels(samples, metadata.orientation)
-        bits = segments.precision if 8 < segments.precision < 16 else 0
-        return metadata.picture(
-            pixels, None, grey, format="JPEG", notes=note, bits=bits,
+        return decoded(
+            samples, metadata, "JPEG", bits=segments.precision, notes=note,
             quality=jpeg_quality(image), lossless=segments.process == LOSSLESS,
         )  # fmt: skip
 
@@ -358,7 +356,7 @@ def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int
     # Without "optimize": it needs the whole file in one buffer, which Pillow guesses too small for
     # noisy pictures without chroma subsampling.
     start = stream.tell()
-    write_eight_bit(opaque, metadata, stream, "JPEG", quality=quality, subsampling=subsampling)
+    write_by_pillow(opaque, metadata, stream, "JPEG", quality=quality, subsampling=subsampling)
     if metadata.density:
         _set_density(stream, start, metadata.density)
 

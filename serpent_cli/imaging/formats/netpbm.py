@@ -11,11 +11,11 @@ from typing import BinaryIO
 import numpy as np
 
 from serpent_cli.imaging.damage import CutOffError, DamageError
-from serpent_cli.imaging.deep import normalise, split_channels
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
-from serpent_cli.imaging.formats.eight_bit import by_pillow
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.pillow import by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import normalise
 
 # Fields stand between white space and comments; one white space ends the last of them.
 _BETWEEN = rb"(?:\s|#[^\r\n]*[\r\n])+"
@@ -91,9 +91,7 @@ def read_deep(stream: BinaryIO, header: Header, name: str) -> Picture:
     else:
         half = header.white // 2
         samples = ((samples.astype(np.uint32) * 65535 + half) // header.white).astype(np.uint16)
-    pixels, alpha, grey = split_channels(samples, 1)
-    bits = header.bits if header.bits < 16 else 0
-    return Metadata().picture(pixels, alpha, grey, format="PPM", notes=notes, bits=bits)
+    return decoded(samples, Metadata(), "PPM", bits=header.bits, notes=notes)
 
 
 def _binary(stream: BinaryIO, count: int) -> Samples:

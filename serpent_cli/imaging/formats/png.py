@@ -15,8 +15,7 @@ import numpy as np
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.damage import CutOffError, decoder
-from serpent_cli.imaging.deep import split_channels
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.png_chunks import (
     GREY,
     PALETTE,
@@ -137,8 +136,7 @@ def read_png(stream: BinaryIO, header: Header, metadata: Metadata) -> Picture:
     samples = _apply_deep_grey_key(samples, header)
     if header.colour_type == PALETTE and metadata.icc is None and _grey_palette(header):
         samples = samples[..., 0] if samples.shape[2] == 3 else samples[..., ::3]
-    pixels, alpha, grey = split_channels(samples, metadata.orientation)
-    return metadata.picture(pixels, alpha, grey, format="PNG")
+    return decoded(samples, metadata, "PNG")
 
 
 def _pixels_only(stream: BinaryIO) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from serpent_cli.imaging.formats.codec import Codec, Opened
-from serpent_cli.imaging.formats.eight_bit import by_pillow, write_eight_bit
+from serpent_cli.imaging.formats.pillow import by_pillow, write_by_pillow
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.picture import Picture
 
@@ -59,7 +59,7 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
-    write_eight_bit(
+    write_by_pillow(
         replace(picture, grey=False), metadata, stream, "WEBP", method=4, exact=True,
         quality=quality, lossless=quality == 100,
     )  # fmt: skip

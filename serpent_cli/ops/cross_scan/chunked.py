@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from serpent_cli.ops.cross_scan.chunk_recurrence import ChunkedPath
 from serpent_cli.ops.cross_scan.paths import from_sequence, line_length, to_sequence
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 LONGEST_LINE = 512  # with reset, lines up to this length are one chunk: one pass instead of two
 REVERSED = "_rev"

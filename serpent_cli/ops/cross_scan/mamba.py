@@ -17,7 +17,7 @@ from torch import Tensor
 
 from serpent_cli.ops.cross_scan import reference
 from serpent_cli.ops.cross_scan.paths import from_sequence, line_length, to_sequence
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 MOST_STATES = 256
 CHUNK = 2048  # its kernel keeps the states after that many steps, at 32-bit offsets

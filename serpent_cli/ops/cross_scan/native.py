@@ -8,7 +8,7 @@ import functools
 import torch
 from torch import Tensor
 
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 from serpent_cli.ops.library import TYPES, Scan, library
 from serpent_cli.ops.threads import drive
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from serpent_cli.ops.cross_scan.paths import from_sequence, line_length, to_sequence
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 
 def why_not(request: ScanRequest) -> str | None:

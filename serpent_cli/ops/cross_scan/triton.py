@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 from serpent_cli.ops.cross_scan.triton_shape import (
     Shape,
     Sweep,

@@ -20,7 +20,7 @@ def whole(path: Path) -> np.ndarray:
 
 def by_bands(path: Path) -> np.ndarray:
     with open_bands(path) as reader:
-        assert not reader.whole
+        assert not reader.layout.whole
         step = 37
         return np.concatenate([
             reader.rows(top, min(reader.head.height, top + step)).pixels

@@ -43,7 +43,7 @@ def read_both(data: bytes) -> Picture:
     picture = read_picture(data)
     with open_bands(data) as reader:
         rows = reader.rows(0, picture.height)
-        assert not reader.whole
+        assert not reader.layout.whole
         assert reader.warnings == picture.warnings
     np.testing.assert_array_equal(rows.pixels, picture.pixels)
     assert (rows.alpha is None) == (picture.alpha is None)

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from serpent_cli.ops.cross_scan import BACKENDS, triton_shape
-from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.operation import DEFAULT_PATHS
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 INTERPRETER = "test_the_interpreter_agrees_with_the_reference"
 TRITON = importlib.util.find_spec("triton") is not None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serpent_cli.ops.cross_scan import chunk_recurrence, chunked
-from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS as FOUR
+from serpent_cli.ops.cross_scan.operation import DEFAULT_PATHS as FOUR
 from serpent_cli.ops.cross_scan.paths import PATHS
 
 

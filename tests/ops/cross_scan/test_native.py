@@ -10,7 +10,7 @@ from torch import Tensor
 from serpent_cli.errors import DeviceError
 from serpent_cli.ops import library
 from serpent_cli.ops.cross_scan import native
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 PARAMETERS = ("dt_weight", "dt_bias", "A_log", "D_skip")
 REQUEST = ScanRequest(

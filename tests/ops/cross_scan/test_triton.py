@@ -14,8 +14,8 @@ import torch
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.ops.cross_scan import cross_scan, triton, triton_shape
-from serpent_cli.ops.cross_scan.api import DEFAULT_PATHS
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.operation import DEFAULT_PATHS
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 
 OPTIONS = ScanOptions(DEFAULT_PATHS, False, True, torch.float32)
 REQUEST = ScanRequest(1, 8, 8, 8, 4, 1, 2, torch.float32, "cuda", OPTIONS)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.memory import from_array, from_image, like, to_image, to_picture
+from serpent_cli.imaging.in_memory import from_array, from_image, like, to_image, to_picture
 from serpent_cli.imaging.picture import Picture
 
 

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from serpent_cli.errors import DeviceError
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.ops.cross_scan import api, chunked, cross_scan, flops
+from serpent_cli.ops.cross_scan import chunked, cross_scan, flops, operation
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -201,7 +201,7 @@ def test_torch_finds_the_op_in_order(backend, observe, make_case):
     case = make_case(B=1, H=3, W=4, N=1, paths=("row", "col_rev"), observe=observe)
     inputs = [None if x is None else x.requires_grad_() for x in case.inputs(torch.float32)]
     arguments = (*inputs, ",".join(case.paths), False, observe, torch.float32, backend, True)
-    assert set(torch.library.opcheck(api._scan, arguments).values()) == {"SUCCESS"}
+    assert set(torch.library.opcheck(operation._scan, arguments).values()) == {"SUCCESS"}
 
 
 def test_tracing_neither_breaks_nor_changes_anything(make_case):

@@ -13,7 +13,7 @@ from serpent_cli.ops.backend import Backend, choose, forced_backend
 from serpent_cli.ops.clock import timed
 from serpent_cli.ops.cross_scan.paths import check_path
 from serpent_cli.ops.cross_scan.reference import evaluate
-from serpent_cli.ops.cross_scan.request import ScanOptions, ScanRequest
+from serpent_cli.ops.cross_scan.scan_request import ScanOptions, ScanRequest
 from serpent_cli.ops.custom_op import LIBRARY, custom_op
 
 Result = TypeVar("Result")

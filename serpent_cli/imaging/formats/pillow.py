@@ -64,7 +64,7 @@ def _silence() -> Generator[None]:
         yield
 
 
-def open_eight_bit(stream: BinaryIO, kind: str, name: str) -> ImageFile:
+def open_by_pillow(stream: BinaryIO, kind: str, name: str) -> ImageFile:
     """Parse a header without decoding pixels.
 
     Args:
@@ -92,7 +92,7 @@ def image_metadata(image: ImageFile, density: tuple[int, int] | None = None) -> 
     """Gather profile, EXIF, XMP and resolution from an opened image.
 
     Args:
-        image: As `open_eight_bit` gave it.
+        image: As `open_by_pillow` gave it.
         density: As `Picture` has it, of the stored pixels.
     """
     info = image.info
@@ -115,7 +115,7 @@ def jpeg_quality(image: Any) -> JpegQuality | None:
     return estimate(image.quantization, image.layer)
 
 
-def read_eight_bit(
+def read_by_pillow(
     image: ImageFile,
     kind: str,
     bits: int,
@@ -125,7 +125,7 @@ def read_eight_bit(
     crop: tuple[int, int, int, int] | None = None,
     lossless: bool = False,
 ) -> Picture:
-    """Decode an image opened by `open_eight_bit`.
+    """Decode an image opened by `open_by_pillow`.
 
     Args:
         image: The opened image; decoded and emptied here.
@@ -270,16 +270,16 @@ def by_pillow(
         lossless: As `Picture` has it.
         tail: What stands behind the picture.
     """
-    image = open_eight_bit(stream, kind, name)
+    image = open_by_pillow(stream, kind, name)
     metadata = image_metadata(image)
     metadata = replace(metadata, icc=icc or metadata.icc)
     metadata = metadata.without(beside.behind(tail, metadata.xmp))
-    decode = partial(read_eight_bit, image, kind, 8, name, metadata, lossless=lossless)
+    decode = partial(read_by_pillow, image, kind, 8, name, metadata, lossless=lossless)
     sample_bytes = 2 if image.mode.startswith("I") else 1
     return Opened(image.height, image.width, metadata.orientation, whole(decode), sample_bytes)
 
 
-def write_eight_bit(
+def write_by_pillow(
     picture: Picture, metadata: Metadata, stream: BinaryIO, encoder: str, **options: Any
 ) -> None:
     """Encode a picture, rounded to 8 bits, by Pillow.

@@ -13,9 +13,9 @@ from pathlib import Path
 import uvicorn
 
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.serving.app import Service
 from serpent_cli.serving.crew import Crew, Settings
 from serpent_cli.serving.guard import LOOPBACK, Limits, protocol
+from serpent_cli.serving.service import Service
 from serpent_cli.settings import SERVER, TOKEN
 
 BACKLOG = 128

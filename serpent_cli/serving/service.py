@@ -26,17 +26,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.imaging.formats import format_for
 from serpent_cli.serving.crew import Crew
 from serpent_cli.serving.guard import Limits, Message, Patient, RefusedError, check_caller
-from serpent_cli.serving.page import page_files
+from serpent_cli.serving.upload_page import page_files
 from serpent_cli.serving.wire import FACTS, TASKS, RestoreSettings, as_json, status_of
 from serpent_cli.version import __version__
 
 CHUNK = 2**18
-KINDS = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".tif": "image/tiff", ".webp": "image/webp",
-    ".avif": "image/avif", ".jp2": "image/jp2", ".bmp": "image/bmp", ".html": "text/html",
-}  # fmt: skip
 
 
 class Service:
@@ -215,7 +212,7 @@ async def _send_file(patient: Patient, answer: dict[str, Any]) -> None:
     await patient.send({
         "type": "http.response.start", "status": 200,
         "headers": [
-            (b"content-type", KINDS[path.suffix].encode()), (b"cache-control", b"no-store"),
+            (b"content-type", _media_type(path).encode()), (b"cache-control", b"no-store"),
             (b"content-length", str(path.stat().st_size).encode()), (FACTS.lower().encode(), facts),
         ],
     })  # fmt: skip
@@ -223,6 +220,11 @@ async def _send_file(patient: Patient, answer: dict[str, Any]) -> None:
         while chunk := stream.read(CHUNK):
             await patient.send({"type": "http.response.body", "body": chunk, "more_body": True})
     await patient.send({"type": "http.response.body", "body": b""})
+
+
+def _media_type(path: Path) -> str:
+    """Of a result: a picture, or the page that compares two."""
+    return "text/html" if path.suffix == ".html" else format_for(path).media_type
 
 
 async def _refuse(patient: Patient, error: SerpentError) -> None:
