@@ -42,7 +42,7 @@ Scale = Annotated[
         min=1,
         metavar="N",
         autocompletion=completing.scales,
-        help="Of the bundled model for upscale, upscale-real (8), pairs or flat (1).",
+        help="Scale of the bundled model, for upscale, upscale-real (8), pairs or flat (1).",
     ),
 ]
 Model = Annotated[
@@ -50,21 +50,21 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Name or path; by default the suite's own.",
+        help="Name or path; by default the bundled one for the suite.",
         autocompletion=completing.models,
     ),
 ]
 Oracles = Annotated[
     bool,
     typer.Option(
-        "--oracles", help="Compare with deconvolution that knows the true Gaussian (slow)."
+        "--oracles", help="Compare with deconvolution that is told the true Gaussian (slow)."
     ),
 ]
 Perceptual = Annotated[
     bool,
     typer.Option(
         "--perceptual",
-        help="Also ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
+        help="Also compute ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
     ),
 ]
 Out = Annotated[
@@ -74,7 +74,7 @@ Out = Annotated[
     ),
 ]
 WriteCard = Annotated[
-    bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
+    bool, typer.Option("--write-card", help="Write the scores into the card beside --model PATH.")
 ]
 
 
@@ -168,7 +168,13 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
 show_examples(
     evaluate,
     ("serpent eval deblur --photos val/", "the bundled model"),
-    ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
-    ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),
-    ("serpent eval pairs --photos shots/ --model ./mine.safetensors", "shots/ref, shots/in"),
+    ("serpent eval upscale --scale 4 --photos Set14/", "scored as in publications"),
+    (
+        "serpent eval gaussian --photos val/ --oracles --out scores/",
+        "compared with classical deconvolution",
+    ),
+    (
+        "serpent eval pairs --photos shots/ --model ./mine.safetensors",
+        "sharp: shots/ref, input: shots/in",
+    ),
 )

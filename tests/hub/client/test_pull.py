@@ -139,7 +139,7 @@ def test_a_private_repository(serpent: Serpent, shelf: Any) -> None:
         (f"{NAME}@v9", "no revision v9"),
         (f"{NAME}/other.safetensors", "no file other.safetensors"),
         (f"{NAME}/model.bin", "names no .safetensors file"),
-        ("hf://someone", "no name on the Hub"),
+        ("hf://someone", "not a name on the Hub"),
     ],
 )
 def test_what_is_not_there(serpent: Serpent, shelf: Any, name: str, words: str) -> None:
@@ -251,7 +251,7 @@ def test_offline(serpent: Serpent, shelf: Any, photo_file: Path, how: str) -> No
     words = ["deblur", photo_file, "-o", target, "--model"]
     done = serpent(*words, NAME, *option, **variable)
     done.failed(4, f"{NAME} is not here", f"serpent models pull {NAME}")
-    serpent("models", "pull", NAME, *option, **variable).failed(4, "this is offline")
+    serpent("models", "pull", NAME, *option, **variable).failed(4, "serpent is offline")
     assert not shelf.log
     assert serpent(*words, "deblur", *option, **variable).code == 0
     assert serpent("models", "pull", NAME).code == 0
