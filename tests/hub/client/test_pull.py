@@ -95,7 +95,7 @@ def test_a_dropped_connection_is_resumed_by_the_next_run(
 def test_other_bytes_are_set_aside(serpent: Serpent, shelf: Any, home: Path) -> None:
     shelf.fail(CDN, wrong=True)
     serpent("models", "pull", NAME).failed(4, "sent other bytes", "sha256 differs", ".wrong")
-    serpent("models", "path", NAME, "--offline").failed(4, "is not here")
+    serpent("models", "path", NAME, "--offline").failed(4, "is not on this machine")
     shelf.faults.clear()
     assert serpent("models", "pull", NAME).code == 0
     assert whole(serpent)
@@ -250,7 +250,7 @@ def test_offline(serpent: Serpent, shelf: Any, photo_file: Path, how: str) -> No
     target = photo_file.with_name("out.png")
     words = ["deblur", photo_file, "-o", target, "--model"]
     done = serpent(*words, NAME, *option, **variable)
-    done.failed(4, f"{NAME} is not here", f"serpent models pull {NAME}")
+    done.failed(4, f"{NAME} is not on this machine", f"serpent models pull {NAME}")
     serpent("models", "pull", NAME, *option, **variable).failed(4, "serpent is offline")
     assert not shelf.log
     assert serpent(*words, "deblur", *option, **variable).code == 0
