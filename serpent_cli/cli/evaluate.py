@@ -10,6 +10,7 @@ from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import UsageError
+from serpent_cli.evaluation.suite_names import SUITES, check_suite
 from serpent_cli.restoration.words import parse_tile
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --s
 SuiteName = Annotated[
     str,
     typer.Argument(
-        help=f"{', '.join(completing.SUITES[:-1])} or {completing.SUITES[-1]}.",
-        autocompletion=completing.one_of(*completing.SUITES),
+        help=f"{', '.join(SUITES[:-1])} or {SUITES[-1]}.",
+        autocompletion=completing.one_of(*SUITES),
     ),
 ]
 Photos = Annotated[
@@ -97,6 +98,7 @@ def evaluate(
     from serpent_cli.evaluation.packages import require_packages
     from serpent_cli.restoration.device_names import check_device
 
+    check_suite(suite)
     if scale is not None and suite not in ENLARGING:
         raise UsageError(f"--scale has no meaning for the suite {suite!r}", hint="leave it out")
     if write_card and (model is None or not model.endswith(".safetensors")):
