@@ -22,7 +22,9 @@ class Setting:
 
 
 DEBUG = Setting("SERPENT_DEBUG", "if set, errors show their traceback")
-BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table below)")
+BACKEND = Setting(
+    "SERPENT_BACKEND", "the backend that the scan must use; see the lines that begin with backend"
+)
 NO_COLOR = Setting("NO_COLOR", "if set, no colours")
 
 HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1, our default: torch asks for huge memory pages")
