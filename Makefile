@@ -13,7 +13,7 @@ test-triton: ## Prove the GPU kernels on the CPU, in Triton's interpreter
 	TRITON_INTERPRET=1 pytest tests/ops/cross_scan/test_triton.py
 
 test-gpu: ## Prove the GPU kernels, restoring and training on the GPU
-	pytest tests/ops/cross_scan/test_triton.py tests/restoration/test_on_a_gpu.py tests/training/test_waiting.py
+	pytest tests/ops/cross_scan/test_triton.py tests/restoration/test_on_a_gpu.py tests/model/test_watching.py tests/training/test_waiting.py
 
 quality: ## Check format, lint, types and layers
 	ruff format --check .

@@ -22,21 +22,23 @@ class Setting:
 
 
 DEBUG = Setting("SERPENT_DEBUG", "if set, errors show their traceback")
-BACKEND = Setting("SERPENT_BACKEND", "the scan backend to force (see the table below)")
+BACKEND = Setting(
+    "SERPENT_BACKEND", "the backend that the scan must use; see the lines that begin with backend"
+)
 NO_COLOR = Setting("NO_COLOR", "if set, no colours")
 
 HUGE_PAGES = Setting("THP_MEM_ALLOC_ENABLE", "1, our default: torch asks for huge memory pages")
 SPINNING = Setting(
-    "GOMP_SPINCOUNT", "how long torch's idle threads spin before they sleep; our default is 10000"
+    "GOMP_SPINCOUNT", "how long idle threads of torch spin before they sleep; our default is 10000"
 )
 WAITING = Setting(
     "OMP_WAIT_POLICY",
-    "how torch's idle threads wait, PASSIVE or ACTIVE; if set, serpent leaves it alone",
+    "how idle threads of torch wait, PASSIVE or ACTIVE; if set, GOMP_SPINCOUNT is left alone",
 )
 
-THREADS = Setting("OMP_NUM_THREADS", "how many CPU threads torch takes, unless --threads says it")
+THREADS = Setting("OMP_NUM_THREADS", "number of CPU threads, unless --threads is given")
 
-INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for proofs")
+INTERPRET = Setting("TRITON_INTERPRET", "1: Triton runs its kernels in Python, for tests")
 
 HUB_REPO = Setting(
     "SERPENT_HUB_REPO", "owner/repo on the Hub where model names are looked up that are not bundled"
@@ -88,10 +90,10 @@ def own_process() -> None:
     Hub's client read, and how the C library's allocator works (see `restoration.allocator`). A
     program that uses us as a library is left as it is, and may call this too.
 
-    Of torch, unless the user has chosen: large feature maps are mapped anew for every operation,
-    and small pages are many faults. And its idle threads spin for their next operation on the cores
-    where the threads of the scan are at work: briefly, they leave them most of the time, and still
-    are there for an operation that follows at once.
+    Variables of torch are set only if the user has not set them. Large feature maps are mapped anew
+    for every operation, and with small pages that means many page faults. Idle threads of torch
+    spin on the cores where the threads of the scan work: a short spin leaves them the cores most of
+    the time, and is long enough if the next operation follows at once.
     """
     global _process_is_ours
     _process_is_ours = True

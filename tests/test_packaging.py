@@ -94,6 +94,28 @@ def test_the_extra_for_tests_holds_the_others() -> None:
     assert len(names) == len(set(names)), "a requirement is written in one extra only"
 
 
+def test_the_address_is_one() -> None:
+    """What is cloned is what pyproject.toml says; while it says nothing, no place makes one up."""
+    urls = PROJECT["urls"]
+    address = urls.get("Repository")
+    cloned = {
+        word
+        for path in spoken_files()
+        if path != Path(__file__)
+        for word in re.findall(r"git clone (?!-)([^\s`]+)", path.read_text(encoding="utf-8"))
+    }
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if address is None:
+        assert cloned == {"ADDRESS"}
+        assert "The project has no public address yet: in place of `ADDRESS`" in readme
+        assert set(urls) == {"Paper"}, "Issues and Changelog belong to a repository"
+    else:
+        assert cloned == {address}
+        assert "ADDRESS" not in readme
+        assert {"Issues", "Changelog"} <= set(urls)
+        assert all(urls[name].startswith(address) for name in ("Issues", "Changelog"))
+
+
 def test_types_are_announced() -> None:
     assert (Path(serpent_cli.__file__).parent / "py.typed").is_file()
     assert "Typing :: Typed" in PROJECT["classifiers"]

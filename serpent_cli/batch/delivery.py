@@ -128,7 +128,7 @@ def _print(stream: io.BytesIO) -> None:
     except OSError as error:
         raise PictureError(
             f"cannot write to standard output: {error.strerror or error}",
-            hint="is the disk full that it goes to?",
+            hint="the disk that it goes to may be full",
         ) from error
 
 

@@ -211,7 +211,7 @@ class Manifest:
         ours = (not isinstance(read_line(line), Odd) for line in content.split(b"\n"))
         if not is_blank(content) and not any(ours):
             raise UsageError(
-                f"{self.path} holds something else than a manifest",
+                f"{self.path} is not a manifest",
                 hint="nothing was written to it; name another file with --manifest",
             )
         content += self._stream.read()

@@ -235,7 +235,7 @@ def _beside(source: Source, naming: Naming) -> Place:
     if isinstance(place, Standard):
         return place
     if isinstance(place, Remote) or isinstance(folder, Remote):
-        raise UsageError(f"where should {place} go?", hint="give a file or a folder to -o")
+        raise UsageError(f"-o is needed for {place}", hint="give a file or a folder to -o")
     if folder is None:
         return place.parent / naming.named(source, beside=True)
     return _sister(folder, naming) / naming.named(source, beside=False)

@@ -34,14 +34,16 @@ Lossless = Annotated[
         "--lossless",
         min=0,
         metavar="MEGAPIXELS",
-        help="Exact copies (PNG) up to so many megapixels in all pictures together; JPEG above.",
+        help="Keep exact copies (PNG) up to this many megapixels in all; above it, JPEG.",
     ),
 ]
 
 
 def compare(
     before: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
-    after: Annotated[Path, typer.Argument(help="What became of it: any size, same shape.")],
+    after: Annotated[
+        Path, typer.Argument(help="The restored picture or folder: any size, same shape.")
+    ],
     output: Page,
     recursive: Recursive = False,
     lossless: Lossless = 64,
@@ -51,7 +53,7 @@ def compare(
     quiet: options.Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object about the page.")] = False,
 ) -> None:
-    """Write one page with a slider between before and after, which opens without a network.
+    """Write a page with a slider between before and after; it opens without a network.
 
     Two folders give one page with all pictures that have the same name in both; with -r, the same
     name in the same subfolder. The page holds
@@ -92,7 +94,7 @@ show_examples(
     compare,
     ("serpent compare in.png out.png -o report.html", "two pictures"),
     ("serpent compare small.jpg small_x4.jpg -o report.html", "of different sizes"),
-    ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, by name"),
+    ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, paired by name"),
     ("serpent compare -r photos/ sharp/ -o report.html", "with their subfolders"),
 )
 

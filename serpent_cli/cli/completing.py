@@ -7,12 +7,6 @@ from serpent_cli.errors import SerpentError
 Offers = list[tuple[str, str]]
 """Words, each with what it means."""
 
-SUITES = (
-    "deblur", "gaussian", "gaussian-61", "blur", "partial", "shake", "defocus", "beyond",
-    "upscale", "upscale-real", "pairs", "flat",
-)  # fmt: skip
-"""`evaluation.trial.SUITES`; not imported, since it loads torch."""
-
 
 def one_of(*words: str) -> Callable[[str], Offers]:
     """A completion that offers these words."""

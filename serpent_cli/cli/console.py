@@ -68,7 +68,7 @@ def _refused(failure: OSError) -> SerpentError:
     silence()
     return SerpentError(
         f"cannot write to standard output: {failure.strerror or failure}",
-        hint="is the disk full that it goes to?",
+        hint="the disk that it goes to may be full",
     )
 
 

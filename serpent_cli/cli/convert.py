@@ -24,7 +24,7 @@ Sizes = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        show_default="those that the file tells",
+        show_default="the sizes that the file names",
         help="Sizes of the network, JSON as the config of a model's card has them.",
     ),
 ]
@@ -38,14 +38,14 @@ def convert(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Convert a foreign state dict; nothing in it is run, and nothing is guessed.
+    """Convert weights of another program; no code in the file is run.
 
     Blocks may have our names or VMamba's (self_attention.in_proj, A_logs, ...). The parts around
-    them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): nobody has published how
-    those of Serpent are called. EVSSM's published network is converted by its own names, for
-    `serpent deblur --model`. It tells its own sizes; those of others must be given. What does not
-    match is listed, and nothing is written. A pickle is opened in a process of its own, with limits
-    of memory and time, and only for plain tensors.
+    them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): the
+    paper publishes no names for them. EVSSM's published network is converted by its own names, for
+    `serpent deblur --model`. Its file tells the sizes; for others, give --config. What does not
+    match is listed, and nothing is written. A pickle is opened in a separate process,
+    with limits of memory and time, and only plain tensors are read.
     """
     _check_place(output, force=force)
     from serpent_cli.zoo.checkpoint import save_weights

@@ -19,7 +19,7 @@ Output = Annotated[
         "--output",
         metavar="FILE",
         show_default=False,
-        help="Cube to write: .tif, .hdr (ENVI), .npy or .mat; or, of several, their folder.",
+        help="Cube to write: .tif, .hdr (ENVI), .npy or .mat; with several inputs, a folder.",
         rich_help_panel=INPUT_OUTPUT,
     ),
 ]
@@ -42,7 +42,7 @@ White = Annotated[
         "--white",
         metavar="VALUE",
         show_default="guessed from the brightest samples",
-        help="The sample that means full scale.",
+        help="Sample value that means full scale.",
         rich_help_panel=INPUT_OUTPUT,
     ),
 ]

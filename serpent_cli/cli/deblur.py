@@ -36,10 +36,10 @@ show_examples(
     deblur,
     ("serpent deblur in.png -o out.png", "one picture"),
     ("serpent deblur holiday/", "a folder, to holiday_deblurred/"),
-    ("serpent deblur a.tif b.jpg -o sharp/", "several, names kept"),
-    ("serpent deblur -r photos/ -o sharp/", "a tree of folders; again: what is not done yet"),
+    ("serpent deblur a.tif b.jpg -o sharp/", "several, under their own names"),
+    ("serpent deblur -r photos/ -o sharp/", "a tree of folders; run it again to do what is new"),
     ("serpent deblur - < in.jpg > out.jpg", "in a pipeline"),
-    ("serpent deblur scan.tif --max-memory 2G", "a large one on a small machine"),
-    ("serpent deblur --server in.png", "at once: `serpent serve` has the model loaded"),
+    ("serpent deblur scan.tif --max-memory 2G", "a large picture on a small machine"),
+    ("serpent deblur --server in.png", "no start-up time, while `serpent serve` runs"),
 )
 command = takes(DeblurRequest)(deblur)

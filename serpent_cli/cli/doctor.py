@@ -48,7 +48,7 @@ def _devices() -> None:
     chosen = choose_device("auto")
     precision = str(choose_precision("auto", chosen)).removeprefix("torch.")
     console.result(
-        f"device     auto means {chosen}, in {precision}; {torch.get_num_threads()} CPU threads"
+        f"device     auto means {chosen}, in {precision}; CPU threads: {torch.get_num_threads()}"
     )
     if (own := device_memory(chosen)) is not None:
         console.result(
@@ -100,7 +100,7 @@ def _optional() -> None:
             fault = mamba.unavailable() if gpu else "untested: it needs an NVIDIA GPU"
             state = f"found, {fault or 'its self-test passed'}"
         console.result(f"optional   {package}: {state}; not needed")
-    console.result(f"optional   both would come, given the CUDA toolkit (nvcc), by: {INSTALL}")
+    console.result(f"optional   to install both, with the CUDA toolkit (nvcc) at hand: {INSTALL}")
 
 
 def _weights() -> None:
@@ -112,6 +112,6 @@ def _weights() -> None:
         state = (
             "missing"
             if not path.is_file()
-            else ("whole" if sha256(path) == card.sha256 else f"CORRUPT: reinstall {DISTRIBUTION}")
+            else ("intact" if sha256(path) == card.sha256 else f"CORRUPT: reinstall {DISTRIBUTION}")
         )
         console.result(f"weights    {card.name}: {state}")

@@ -10,6 +10,7 @@ from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import UsageError
+from serpent_cli.evaluation.suite_names import SUITES, check_suite
 from serpent_cli.restoration.arguments import parse_tile
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ ENLARGING = ("upscale", "upscale-real", "pairs", "flat")  # suites for which --s
 SuiteName = Annotated[
     str,
     typer.Argument(
-        help=f"{', '.join(completing.SUITES[:-1])} or {completing.SUITES[-1]}.",
-        autocompletion=completing.one_of(*completing.SUITES),
+        help=f"{', '.join(SUITES[:-1])} or {SUITES[-1]}.",
+        autocompletion=completing.one_of(*SUITES),
     ),
 ]
 Photos = Annotated[
@@ -42,7 +43,7 @@ Scale = Annotated[
         min=1,
         metavar="N",
         autocompletion=completing.scales,
-        help="Of the bundled model for upscale, upscale-real (8), pairs or flat (1).",
+        help="Scale of the bundled model, for upscale, upscale-real (8), pairs or flat (1).",
     ),
 ]
 Model = Annotated[
@@ -50,21 +51,21 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Name or path; by default the suite's own.",
+        help="Name or path; by default the bundled one for the suite.",
         autocompletion=completing.models,
     ),
 ]
 Oracles = Annotated[
     bool,
     typer.Option(
-        "--oracles", help="Compare with deconvolution that knows the true Gaussian (slow)."
+        "--oracles", help="Compare with deconvolution that is told the true Gaussian (slow)."
     ),
 ]
 Perceptual = Annotated[
     bool,
     typer.Option(
         "--perceptual",
-        help="Also ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
+        help="Also compute ST-LPIPS, if the package stlpips-pytorch is installed (very slow).",
     ),
 ]
 Out = Annotated[
@@ -74,7 +75,7 @@ Out = Annotated[
     ),
 ]
 WriteCard = Annotated[
-    bool, typer.Option("--write-card", help="Keep the scores in the card beside --model PATH.")
+    bool, typer.Option("--write-card", help="Write the scores into the card beside --model PATH.")
 ]
 
 
@@ -97,6 +98,7 @@ def evaluate(
     from serpent_cli.evaluation.packages import require_packages
     from serpent_cli.restoration.device_names import check_device
 
+    check_suite(suite)
     if scale is not None and suite not in ENLARGING:
         raise UsageError(f"--scale has no meaning for the suite {suite!r}", hint="leave it out")
     if write_card and (model is None or not model.endswith(".safetensors")):
@@ -168,7 +170,13 @@ def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
 show_examples(
     evaluate,
     ("serpent eval deblur --photos val/", "the bundled model"),
-    ("serpent eval upscale --scale 4 --photos Set14/", "as published"),
-    ("serpent eval gaussian --photos val/ --oracles --out scores/", "against Wiener"),
-    ("serpent eval pairs --photos shots/ --model ./mine.safetensors", "shots/ref, shots/in"),
+    ("serpent eval upscale --scale 4 --photos Set14/", "scored as in publications"),
+    (
+        "serpent eval gaussian --photos val/ --oracles --out scores/",
+        "compared with classical deconvolution",
+    ),
+    (
+        "serpent eval pairs --photos shots/ --model ./mine.safetensors",
+        "sharp: shots/ref, input: shots/in",
+    ),
 )

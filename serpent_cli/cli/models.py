@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
 
 models = Commands(
-    "models", "Weights: what is here, what is known about them, and the Hugging Face Hub."
+    "models", "Manage weights: list, inspect, download, check, publish and convert them."
 )
 Name = Annotated[
     str,
@@ -27,7 +27,7 @@ Name = Annotated[
 
 
 def list_models(json: options.Json = False) -> None:
-    """List the bundled weights, and the fetched ones in the cache."""
+    """List the bundled weights, and the downloaded ones in the cache."""
     from serpent_cli.zoo.inventory import inventory
 
     entries = inventory()
@@ -67,7 +67,7 @@ def info(model: Name, json: options.Json = False, offline: options.Offline = Fal
 
 
 def path(model: Name, offline: options.Offline = False) -> None:
-    """Print where the file of weights lies; what is not here is fetched."""
+    """Print the path of a model's weights; they are downloaded first if needed."""
     console.result(str(find_weights(model, offline=offline).path))
 
 

@@ -147,7 +147,7 @@ Device = Annotated[
         "--devices",
         metavar="DEVICE",
         help="auto, cpu, cuda, cuda:1, mps, xpu, or several: cuda:0,cuda:1."
-        " A named one must be there.",
+        " If you name one and it is missing, serpent stops.",
         autocompletion=completing.one_of("auto", "cpu", "cuda", "mps", "xpu"),
         rich_help_panel=RESOURCES,
     ),
@@ -157,7 +157,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="PRECISION",
-        help="auto, fp32 or bf16; auto takes bf16 where the hardware is faster in it.",
+        help="auto, fp32 or bf16; auto uses bf16 where the hardware computes it faster.",
         autocompletion=completing.one_of("auto", "fp32", "bf16"),
         rich_help_panel=RESOURCES,
     ),
@@ -224,7 +224,7 @@ ServerOption = Annotated[
     bool,
     typer.Option(
         "--server",
-        help="Let `serpent serve` do it, which has the model loaded; found by SERPENT_SERVER.",
+        help="Let a running `serpent serve` do it; SERPENT_SERVER says where it listens.",
         rich_help_panel=BATCH,
     ),
 ]
@@ -243,7 +243,7 @@ DryRun = Annotated[
     typer.Option(
         "-n",
         "--dry-run",
-        help="Change nothing; show what would be done, and the memory and time it takes.",
+        help="Change nothing; show what would be done, and the memory and time it needs.",
         rich_help_panel=BATCH,
     ),
 ]

@@ -227,7 +227,7 @@ def brief(seconds: float) -> str:
 def tell_left_alone(sources: "Sources") -> None:
     """One line for each kind of thing in folders that is passed over."""
     for places, one, several in (
-        (sources.strays, "file that is no picture was", "files that are no pictures were"),
+        (sources.strays, "file that is not a picture was", "files that are not pictures were"),
         (sources.links, "linked folder was", "linked folders were"),
         (sources.special, "pipe or device was", "pipes or devices were"),
     ):

@@ -28,6 +28,7 @@ class Bar:
 
     def __init__(self, work: Work | None, begin: Callable[[], object] = lambda: None) -> None:
         self._work, self._begin = work, begin
+        self._ask: Callable[[], None] = lambda: None
 
     @property
     def shown(self) -> bool:
@@ -47,13 +48,30 @@ class Bar:
 
     def tile(self, done: int, total: int) -> None:
         """So many tiles of the present file are done."""
+        self.ask()  # else what is still to be heard of this tile would count for the next one
         if self._work is not None:
             self._work.parts, self._work.inside = (done, total), 0.0
 
     def inside(self, share: float) -> None:
-        """A share of the present tile is done."""
+        """A share of the present tile is done; what is less than before is not shown.
+
+        A GPU begins the next tile before `tile` has counted this one.
+        """
         if self._work is not None:
-            self._work.inside = share if share < 1 else 0.999  # until `tile` counts it
+            self._work.inside = max(self._work.inside, min(share, 0.999))  # until `tile` counts it
+
+    @contextmanager
+    def asking(self, ask: Callable[[], None]) -> Generator[None]:
+        """Within, `ask` is called before the screen is drawn; it answers by `inside`."""
+        self._ask = ask
+        try:
+            yield
+        finally:
+            self._ask = lambda: None
+
+    def ask(self) -> None:
+        """Have a device that works by itself say how far it is."""
+        self._ask()
 
     def advance(self, *, quick: bool = False) -> None:
         """A file is done; a quick one needed no work."""
@@ -88,11 +106,12 @@ def progress_bar(total: int, what: str, *, quiet: bool, unit: str = "tiles") -> 
         return
     work = Work(total, what, unit, begun=time.monotonic())
     with ExitStack() as stack:
-        yield Bar(work, lambda: stack.enter_context(_live(work)))
+        bar = Bar(work, lambda: stack.enter_context(_live(work, bar.ask)))
+        yield bar
 
 
-def _live(work: Work) -> "Live":
-    """A screen that is drawn anew and anew; it goes when its context ends."""
+def _live(work: Work, ask: Callable[[], None]) -> "Live":
+    """A screen that is drawn anew and anew, each time after `ask`; it goes with its context."""
     from rich.live import Live
     from rich.text import Text
 
@@ -100,6 +119,7 @@ def _live(work: Work) -> "Live":
     signs = (FULL, EMPTY) if _can_show(FULL + EMPTY) else ASCII
 
     def screen() -> Text:
+        ask()
         return Text("\n".join(work.lines(time.monotonic(), console.width, signs)), no_wrap=True)
 
     return Live(

@@ -20,10 +20,13 @@ GAP_TV = "gap-tv"
 Measurement = Annotated[Path, typer.Argument(help="Snapshot: a plane as .npy, .mat, .tif or .png.")]
 Mask = Annotated[
     Path,
-    typer.Option("--mask", metavar="FILE", help="Coded aperture, as high as it: .npy, .mat, ..."),
+    typer.Option(
+        "--mask", metavar="FILE", help="Coded aperture, as high as the snapshot: .npy, .mat, ..."
+    ),
 ]
 Step = Annotated[
-    int, typer.Option("--step", min=1, metavar="N", help="Pixels that the prism moves each band.")
+    int,
+    typer.Option("--step", min=1, metavar="N", help="Pixels by which the prism moves each band."),
 ]
 Model = Annotated[
     str,
@@ -37,7 +40,9 @@ Model = Annotated[
 ]
 Turns = Annotated[
     int,
-    typer.Option("--iterations", min=1, metavar="N", help="Of gap-tv.", rich_help_panel=QUALITY),
+    typer.Option(
+        "--iterations", min=1, metavar="N", help="Iterations of gap-tv.", rich_help_panel=QUALITY
+    ),
 ]
 
 
@@ -59,8 +64,8 @@ def reconstruct(
     """Reconstruct all bands of a scene from one snapshot with a coded aperture (CASSI).
 
     Band k of the scene is coded by the mask and moved N·k pixels to the right; the snapshot is the
-    sum of all bands. Their number follows from the sizes of both. --white is one band's full scale
-    in units of the snapshot: 1 for floats, unless it is given; whole numbers are guessed.
+    sum of all bands. The number of bands follows from the sizes of both. --white is one band's full
+    scale in units of the snapshot; by default 1 for floats, and a guess for whole numbers.
     """
     check_white(white)
     goal = result_path(measurement, output, "cube", several=False, suffix=_suffix(measurement))

@@ -137,10 +137,10 @@ def _watched(restorers: "list[Restorer]", bar: Bar) -> "Generator[None]":
     restorer = restorers[0]
     if len(restorers) > 1:
         bar.crowd()
-    elif bar.shown and restorer.device.type == "cpu":  # a GPU's work is only queued by a layer
+    elif bar.shown:
         from serpent_cli.model.watching import watched
 
-        with watched(restorer.forward.model, bar.inside):
+        with watched(restorer.forward.model, bar.inside) as ask, bar.asking(ask):
             yield
         return
     yield
@@ -281,8 +281,8 @@ def _notes(group: "Group", request: Request, *, read_only: bool = False) -> "Not
     manifest = Notes(settings, read_only=read_only)
     if manifest.unread:
         console.warning(
-            f"{settings.path}: {manifest.unread} of its lines are damaged or of another program,"
-            " and do not count"
+            f"{settings.path}: {manifest.unread} of its lines are damaged or from another program;"
+            " they are ignored"
         )
     return manifest
 

@@ -20,7 +20,7 @@ Models = Annotated[
         "--model",
         metavar="MODEL",
         show_default="deblur",
-        help="Load it at the start; may be given several times. Others load when asked for.",
+        help="Load this model at the start; may be repeated. Others are loaded when first needed.",
         autocompletion=completing.models,
     ),
 ]
@@ -28,7 +28,7 @@ Port = Annotated[
     int | None,
     typer.Option(
         "--port", min=1, max=65535, metavar="N", show_default=False,
-        help="Listen on this port of 127.0.0.1, with a page for the browser, not on a socket.",
+        help="Listen on this port of 127.0.0.1 instead of a socket, with a page for the browser.",
     ),
 ]  # fmt: skip
 Host = Annotated[
@@ -41,24 +41,27 @@ Host = Annotated[
 Socket = Annotated[
     Path | None,
     typer.Option(
-        "--socket", metavar="PATH", show_default="of your own",
+        "--socket", metavar="PATH", show_default="one for you alone",
         help=f"Listen on this Unix socket; clients find it by {SERVER.name}.",
     ),
 ]  # fmt: skip
 Queue = Annotated[
     int,
     typer.Option(
-        "--queue", min=1, metavar="N", help="Most pictures under way; more are asked to wait."
+        "--queue", min=1, metavar="N", help="Accept this many pictures at a time; others must wait."
     ),
 ]
 MaxBody = Annotated[
     str,
-    typer.Option("--max-body", metavar="SIZE", help="Largest file that is taken, such as 200M."),
+    typer.Option("--max-body", metavar="SIZE", help="Largest file accepted, such as 200M."),
 ]
 Timeout = Annotated[
     float,
     typer.Option(
-        "--timeout", min=0.1, metavar="SECONDS", help="Give up on a client that is silent so long."
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help="Disconnect a client that is silent for this long.",
     ),
 ]
 
@@ -159,6 +162,6 @@ def _tell(address: str, port: int | None) -> None:
 show_examples(
     serve,
     ("serpent serve", "then, elsewhere: serpent deblur --server photo.jpg"),
-    ("serpent serve --port 8017", "a page at http://127.0.0.1:8017/"),
-    ("serpent serve --model upscale-x4 --max-memory 4G", "another model; a limit"),
+    ("serpent serve --port 8017", "a page in your browser, at http://127.0.0.1:8017/"),
+    ("serpent serve --model upscale-x4 --max-memory 4G", "another model, and a memory limit"),
 )

@@ -35,7 +35,7 @@ Minutes = Annotated[
         "--minutes",
         min=0,
         metavar="N",
-        help="Stop after so many minutes and write the weights so far; run again to go on.",
+        help="Stop after this many minutes and write the weights so far; run again to resume.",
     ),
 ]
 Out = Annotated[
@@ -47,7 +47,7 @@ Init = Annotated[
     typer.Option(
         "--init",
         metavar="MODEL",
-        help="Start from these weights, a name or a path.",
+        help="Start from these weights: a name or a path.",
         autocompletion=completing.models,
     ),
 ]
@@ -56,7 +56,7 @@ ValPhotos = Annotated[
     typer.Option(
         "--val-photos",
         metavar="FOLDER",
-        help="Photographs to validate on; by default the recipe keeps some of the others out.",
+        help="Photographs to validate on; by default some of --photos are set aside.",
     ),
 ]
 
@@ -211,6 +211,6 @@ def _line(report: "StepReport") -> str:
 
 show_examples(
     train,
-    ("serpent train recipes/deblur-even.toml --photos photos/", "small, from scratch"),
-    ("serpent train my.toml --photos photos/ --init deblur", "go on from published weights"),
+    ("serpent train recipes/deblur-even.toml --photos photos/", "a small model, from scratch"),
+    ("serpent train my.toml --photos photos/ --init deblur", "start from published weights"),
 )

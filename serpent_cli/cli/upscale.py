@@ -48,7 +48,7 @@ class UpscaleRequest(Request, _Scale):
 
 
 def upscale(request: UpscaleRequest) -> None:
-    """Enlarge small, clean pictures.
+    """Enlarge small pictures by 2, 4 or 8.
 
     Without -o, NAME_x8.EXT is written beside each input, and a folder's pictures go to FOLDER_x8/.
     """

@@ -29,7 +29,7 @@ def find_weights(name: str, *, offline: bool = False, quiet: bool = False) -> "L
 
 
 def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet = False) -> None:
-    """Fetch weights from the Hub into its cache, verified; a branch is looked up anew.
+    """Download weights from the Hub into its cache, and verify them; run it again to update.
 
     If the network fails, run the same command again to resume the download.
     """
@@ -45,7 +45,9 @@ def pull(models: Names, offline: options.Offline = False, quiet: options.Quiet =
         source = resolve(name)
         if isinstance(source.where, Path):
             find_weights(name)  # says so if they are missing
-            note = f"{name} is {'bundled' if source.card else 'a file of yours'}: nothing to fetch"
+            note = (
+                f"{name} is {'bundled' if source.card else 'a file of yours'}: nothing to download"
+            )
         else:
             expected = source.card.sha256 if source.card else None
             with byte_bar(name, quiet=quiet) as on_bytes:
@@ -59,11 +61,12 @@ def verify(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names; all that are here if none is given.", autocompletion=completing.models
+            help="Names; without any, all weights on this machine.",
+            autocompletion=completing.models,
         ),
     ] = None,
 ) -> None:
-    """Compute the sha256 of weights anew and compare it with their cards.
+    """Check the sha256 of weights against their cards.
 
     Ends with exit code 4 if one differs.
     """
@@ -84,13 +87,13 @@ def verify(
     if wrong:
         raise ModelError(
             f"{wrong} of {len(entries)} are missing or damaged",
-            hint="fetched ones: serpent models rm NAME, then pull;"
+            hint="downloaded ones: serpent models rm NAME, then pull;"
             f" bundled: reinstall {DISTRIBUTION}",
         )
 
 
 def remove(models: Names) -> None:
-    """Remove fetched weights from the cache, with all else of their revision there."""
+    """Remove downloaded weights from the cache, with all files of the same revision."""
     from serpent_cli.zoo.inventory import remove as remove_cached
 
     for name in models:
@@ -103,8 +106,12 @@ def push(
         str,
         typer.Argument(help="A name or path to .safetensors.", autocompletion=completing.models),
     ],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/REPO", help="Made if it does not exist.")],
-    private: Annotated[bool, typer.Option("--private", help="Make it private.")] = False,
+    repo: Annotated[
+        str, typer.Argument(metavar="OWNER/REPO", help="Repository; created if it does not exist.")
+    ],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make the repository private.")
+    ] = False,
     message: Annotated[
         str, typer.Option("--message", metavar="TEXT", help="Message of the commit.")
     ] = "",

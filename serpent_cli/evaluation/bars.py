@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from serpent_cli.evaluation.cases import CASES, CLEAN, REDUCTIONS, SHARP_PART
 from serpent_cli.evaluation.suite import CUT
-from serpent_cli.evaluation.trial import COLOURS, FLAT
+from serpent_cli.evaluation.suite_names import FLAT
+from serpent_cli.evaluation.trial import COLOURS
 
 FLOOR = -0.05
 """Least mean gain of a restored picture in any case of any suite, in dB: nothing is made worse."""

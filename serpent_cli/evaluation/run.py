@@ -30,7 +30,7 @@ def evaluate(
 
     Args:
         restorer: What a user would run.
-        suite: One of `trial.SUITES`.
+        suite: One of `suite_names.SUITES`.
         photos: Sharp photographs, 8 bits deep; for `pairs` the folder of `ref/` and `in/`; for
             `flat` None.
         oracles: Also try deconvolution that knows the true kernel, where that is a Gaussian.

@@ -1,6 +1,5 @@
 """One photograph in one case: what the restorer is given, and what its answer is measured by."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,10 @@ from serpent_cli.evaluation.cases import CASES, REDUCTIONS, Case, degraded_input
 from serpent_cli.evaluation.metrics import WINDOW
 from serpent_cli.evaluation.parts import SHARP_SIDE, Mask, inner
 from serpent_cli.evaluation.photographs import pairs, photographs, read_photograph
+from serpent_cli.evaluation.suite_names import FLAT, check_suite
 from serpent_cli.imaging.picture import Samples
 from serpent_cli.zoo.card import Card
 
-FLAT = "flat"
-SUITES = (*CASES, *REDUCTIONS, "pairs", FLAT)
 OUT_OF_RANGE = "out of range"
 BORDER_CUT = "border cut"
 
@@ -70,7 +68,7 @@ class Suite:
     """A suite opened for one model: trials of each of its photographs.
 
     Attributes:
-        name: One of `SUITES`.
+        name: One of `suite_names.SUITES`.
         card: Of the model that is scored.
         files: For each photograph its path; for `pairs` also the path of its input; for `flat`
             the name of a colour.
@@ -132,7 +130,7 @@ def open_suite(name: str, card: Card, folder: Path | None) -> Suite:
     """Find the photographs of a suite.
 
     Args:
-        name: One of `SUITES`.
+        name: One of `suite_names.SUITES`.
         card: Of the model that will be scored.
         folder: Sharp photographs, 8 bits deep; for `pairs` the folder of `ref/` and `in/`; for
             `flat`, which makes its pictures itself, None.
@@ -142,12 +140,7 @@ def open_suite(name: str, card: Card, folder: Path | None) -> Suite:
             has no meaning.
         NoInputError: The folder holds no photograph, or one of a pair is missing.
     """
-    if name not in SUITES:
-        near = difflib.get_close_matches(name, SUITES, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(
-            f"there is no suite {name!r}", hint=f"{meant}the suites are {', '.join(SUITES)}"
-        )
+    check_suite(name)
     task = "deblur" if name in CASES else "upscale" if name in REDUCTIONS else card.task
     if task != card.task:
         raise UsageError(

@@ -66,7 +66,7 @@ class Geometry:
         body = bare[: len(bare) - len(signs)]
         found = _FORM.fullmatch(body)
         if not found or not (found["width"] or found["height"]):
-            raise UsageError(f"{text!r} is no size", _HINT)
+            raise UsageError(f"invalid size {text!r}", _HINT)
         if len(set(signs)) < len(signs) or {"<", ">"} <= set(signs) or {"!", "^"} <= set(signs):
             raise UsageError(f"the signs of {text!r} contradict or repeat each other", _HINT)
         percent = "%" in bare

@@ -38,7 +38,7 @@ def to_picture(image: Any) -> Picture:
     if hasattr(image, "mode") and hasattr(image, "save"):
         return from_image(image)
     raise PictureError(
-        f"a {type(image).__name__} is no picture",
+        f"a {type(image).__name__} is not a picture",
         hint="give a path, a numpy array, a Pillow image or a Picture",
     )
 
@@ -61,13 +61,14 @@ def from_array(array: Samples) -> Picture:
     """
     if array.dtype.name not in MAX_VALUES:
         raise PictureError(
-            f"an array of {array.dtype} is no picture",
+            f"an array of {array.dtype} is not a picture",
             hint="give uint8, uint16, or float32 in [0, 1]: for instance array.astype('float32')",
         )
     samples = array[..., None] if array.ndim == 2 else array
     if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.size == 0:
         raise PictureError(
-            f"an array of shape {array.shape} is no picture", hint="give (H, W) or (H, W, 1 to 4)"
+            f"an array of shape {array.shape} is not a picture",
+            hint="give (H, W) or (H, W, 1 to 4)",
         )
     if samples.dtype == np.float32 and not (samples.min() >= 0 and samples.max() <= 1):
         raise PictureError(

@@ -36,7 +36,7 @@ def memory_of(budget: int | str | None) -> int | None:
         return parse_memory(budget)
     if budget is not None and (type(budget) is not int or budget <= 0):
         raise UsageError(
-            f"{budget!r} is no amount of memory", hint="give bytes, or text like '2G' or '800M'"
+            f"invalid memory size {budget!r}", hint="give bytes, or text like '2G' or '800M'"
         )
     return budget
 

@@ -78,7 +78,7 @@ def connection(address: str) -> http.client.HTTPConnection:
     if parts.scheme == "http" and parts.hostname:
         return http.client.HTTPConnection(parts.hostname, parts.port or 80)
     if parts.scheme or not hasattr(socket, "AF_UNIX"):
-        raise DeviceError(f"{address} is no address of a server", "write http://host:port")
+        raise DeviceError(f"{address} is not the address of a server", "write http://host:port")
     return _Unix(address)
 
 
@@ -287,5 +287,6 @@ def _errors(address: str) -> Generator[None]:
     except (OSError, http.client.HTTPException) as error:
         what = str(error) or type(error).__name__
         raise PictureError(
-            f"the server at {address} broke off: {what}", hint="see what it says, and try again"
+            f"the connection to the server at {address} broke: {what}",
+            hint="see what it says, and try again",
         ) from error

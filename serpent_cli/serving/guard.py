@@ -88,13 +88,13 @@ def check_caller(headers: dict[str, str], hosts: tuple[str, ...], token: str | N
     """
     host = headers.get("host", "")
     if hosts and _name(host) not in hosts:
-        raise RefusedError(403, f"this server does not go by the name {host!r}")
+        raise RefusedError(403, f"this server does not answer to the name {host!r}")
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
         raise RefusedError(403, f"a page of {origin} may not use this server")
     given = headers.get("authorization", "").removeprefix("Bearer ")
     if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
-        raise RefusedError(401, "this server asks for a token", TOKEN_HINT)
+        raise RefusedError(401, "this server needs a token", TOKEN_HINT)
 
 
 def _name(host: str) -> str:

@@ -169,7 +169,7 @@ def _remove_dead(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise UsageError(f"{path} is no socket", hint="name another --socket")
+        raise UsageError(f"{path} is not a socket", hint="name another --socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:
@@ -178,5 +178,5 @@ def _remove_dead(path: Path) -> None:
             path.unlink()
             return
     raise SerpentError(
-        f"a server is at work at {path} already", hint="stop it first, or name another --socket"
+        f"a server is already running at {path}", hint="stop it first, or name another --socket"
     )

@@ -139,5 +139,5 @@ def default_socket() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise UsageError(f"{folder} is not a folder of yours alone", "name another with --socket")
+        raise UsageError(f"{folder} is not a private folder of yours", "name another with --socket")
     return folder / "serpent.sock"

@@ -138,7 +138,7 @@ def _config(path: Path, told: dict[str, Any]) -> ModelConfig:
     fields = set(ModelConfig.__dataclass_fields__) - {"version"}
     if lacking := sorted(fields - set(found)):
         raise ModelError(
-            f"nothing tells what the network in {path} has for {', '.join(lacking)}",
+            f"{path} does not say its network's {', '.join(lacking)}",
             hint="give --config FILE.json, as the config of a model's card has it",
         )
     return ModelConfig.from_dict(found)

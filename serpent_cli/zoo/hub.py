@@ -63,7 +63,8 @@ def fetch(
     """
     if is_offline():
         raise ModelError(
-            f"{reference} is not here, and this is offline", hint=fetching_hint(str(reference))
+            f"{reference} is not on this machine, and serpent is offline",
+            hint=fetching_hint(str(reference)),
         )
     with hub_errors(reference) as known:
         commit, size, digest = _stated(reference)
@@ -99,7 +100,7 @@ def _stated(reference: HubReference) -> tuple[str, int, str]:
         raise _nonsense(reference, "no commit")
     if not _SHA256.fullmatch(said.etag or ""):
         raise ModelError(
-            f"the Hub states no sha256 for {reference.file} of {reference.repo}",
+            f"the Hub names no sha256 for {reference.file} of {reference.repo}",
             hint="weights that `serpent models push` has uploaded have one",
         )
     if not 0 < (said.size or 0) <= WEIGHT_BYTES:
@@ -113,7 +114,7 @@ def _stated(reference: HubReference) -> tuple[str, int, str]:
 
 def _nonsense(reference: HubReference, lack: str) -> ModelError:
     return ModelError(
-        f"the Hub states {lack} of {reference.repo}",
+        f"the Hub's answer about {reference.repo} cannot be used: it names {lack}",
         hint="check HF_ENDPOINT; or tell the repository's author",
     )
 

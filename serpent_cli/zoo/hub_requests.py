@@ -99,7 +99,7 @@ def _answer(url: str, limit: int, headers: Mapping[str, str], *, last: bool) -> 
                 break
             url, sent = _moved(url, response.headers.get("Location", ""), sent)
     else:
-        raise ModelError("the Hub sends us from address to address", hint="check HF_ENDPOINT")
+        raise ModelError("the Hub redirects again and again", hint="check HF_ENDPOINT")
     if last or response.status_code not in _PASSING:
         kept = {k: v for k, v in response.headers.items() if k.lower() not in _OF_THE_BODY}
         hf_raise_for_status(
@@ -117,7 +117,7 @@ def _bounded(response: Any, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise ModelError(
-                f"the Hub sends more than the {limit} bytes that it should, at"
+                f"the Hub sends more than the {limit} bytes allowed, from"
                 f" {response.request.url.host}",
                 hint="check HF_ENDPOINT; or tell the repository's author",
             )
@@ -128,7 +128,9 @@ def _moved(url: str, location: str, sent: dict[str, str]) -> tuple[str, dict[str
     """Where a redirection leads, and the headers for there: the token stays with its host."""
     there = urljoin(url, location)
     if urlsplit(there).scheme not in ("http", "https"):
-        raise ModelError("the Hub sends us to no web address", hint="check HF_ENDPOINT")
+        raise ModelError(
+            "the Hub redirects to something that is not a web address", hint="check HF_ENDPOINT"
+        )
     if urlsplit(there)[:2] != urlsplit(url)[:2]:
         sent = {k: v for k, v in sent.items() if k.lower() != "authorization"}
     return there, sent

@@ -47,7 +47,7 @@ class HubReference:
         found = _REFERENCE.fullmatch(text.rstrip("/"))
         if found is None:
             raise ModelError(
-                f"{text} is no name on the Hub", hint="write hf://owner/repo[@revision][/file]"
+                f"{text} is not a name on the Hub", hint="write hf://owner/repo[@revision][/file]"
             )
         if found[2] and not _REVISION.fullmatch(found[2]):
             raise ModelError(f"{text} names no revision", hint="give a branch, a tag or a commit")

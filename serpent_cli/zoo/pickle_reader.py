@@ -121,14 +121,14 @@ def _run_child(path: Path, folder: Path, budget: int, seconds: float) -> None:
         ended = subprocess.run(command, timeout=seconds, check=False, **quiet).returncode
     except subprocess.TimeoutExpired as error:
         raise ModelError(
-            f"{path} was not read within {seconds:.0f} s, and is given up",
+            f"{path} was not read within {seconds:.0f} s; stopped",
             hint="a sound file takes less; fetch it again, or save its tensors alone",
         ) from error
     if ended:
         names = {each.value: each.name for each in signal.Signals}
         cause = names.get(-ended, f"exit code {ended}")
         raise ModelError(
-            f"the process that read {path} came to a sudden end ({cause})",
+            f"the process that read {path} died ({cause})",
             hint="the file is damaged or hostile, or there is too little memory; fetch it again",
         )
 
@@ -139,7 +139,7 @@ def _report(path: Path, folder: Path) -> dict[str, Any]:
             report: dict[str, Any] = json.loads(stream.read(REPORT_LIMIT))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"the process that read {path} left no account of it",
+            f"the process that read {path} gave no result",
             hint="its table may have very many odd entries: save the tensors alone",
         ) from error
     if kind := report.get("refused"):

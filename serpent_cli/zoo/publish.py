@@ -31,7 +31,7 @@ def publish(path: Path, card: Card, repo: str, *, private: bool = False, message
     """
     target = HubReference.parse(f"hf://{repo}")
     if is_offline():
-        raise ModelError("cannot push: this is offline", hint="unset HF_HUB_OFFLINE")
+        raise ModelError("cannot push: serpent is offline", hint="unset HF_HUB_OFFLINE")
     if sha256(path) != card.sha256:
         raise ModelError(f"{path} is not the file that its card describes (sha256 differs)")
     from huggingface_hub import CommitOperationAdd, HfApi

@@ -71,7 +71,7 @@ def read_tensor_file(
     except (MemoryError, RuntimeError) as error:  # torch's, where the allocator has no more
         raise ModelError(
             f"there is not enough memory for the weights {shown_path}",
-            hint="they have to fit it whole",
+            hint="they must fit into it as a whole",
         ) from error
 
 

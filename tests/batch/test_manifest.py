@@ -151,7 +151,7 @@ def test_a_damaged_plan_is_made_anew(job: Job, plan: object) -> None:
 def test_other_files_are_no_manifests(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="holds something else than a manifest"):
+    with pytest.raises(UsageError, match="is not a manifest"):
         Manifest(path, OPTIONS)
     assert path.read_bytes() == content
 

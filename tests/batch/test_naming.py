@@ -170,7 +170,7 @@ def test_standard_streams_and_urls() -> None:
     with pytest.raises(UsageError, match="several pictures cannot go"):
         name_targets(files("a.png", "b.png"), Standard(), Naming("x"))
     remote = Sources((Source(Remote("s3://b/x/a.png"), "x/a.png", Remote("s3://b")),))
-    with pytest.raises(UsageError, match=r"where should s3://b/x/a.png go"):
+    with pytest.raises(UsageError, match=r"-o is needed for s3://b/x/a.png"):
         name_targets(remote, None, Naming("x"))
     (job,) = name_targets(remote, Remote("s3://c/new"), Naming("x"))
     assert job.target == Remote("s3://c/new/x/a.png")

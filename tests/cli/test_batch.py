@@ -41,7 +41,7 @@ def test_a_tree_is_kept_and_strays_are_named(serpent: Serpent, model: Model, tre
     out = tree.with_name("tree_deblurred")
     assert outcome.code == 0
     assert outcome.out == [str(out / name) for name in ("a.png", "b/a.png", "b/c/d.png")]
-    assert outcome.err == ["2 files that are no pictures were left alone: Thumbs.db, notes.txt"]
+    assert outcome.err == ["2 files that are not pictures were left alone: Thumbs.db, notes.txt"]
     assert names(out) == names(tree)
 
 
@@ -221,7 +221,7 @@ def test_a_manifest_is_absent_empty_or_ours(
     letter = tmp_path / "letter.txt"
     letter.write_text("dear reader")
     command = ("deblur", "-q", tree, *model, "-o", tmp_path / "out", "--manifest")
-    serpent(*command, letter).failed(2, "holds something else than a manifest")
+    serpent(*command, letter).failed(2, "is not a manifest")
     assert letter.read_text() == "dear reader"
     serpent(*command, os.devnull).failed(2, "is no regular file")
     serpent(*command, tree / "a.png").failed(2, "is one of the pictures")

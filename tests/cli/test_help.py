@@ -12,7 +12,8 @@ import pytest
 
 from serpent_cli.cli import completing
 from serpent_cli.cli.help_pages import PANELS, first_paragraph, with_examples
-from serpent_cli.evaluation.trial import SUITES
+from serpent_cli.evaluation.cases import CASES, REDUCTIONS
+from serpent_cli.evaluation.suite_names import FLAT, SUITES
 from serpent_cli.zoo.locate import list_cards
 
 Serpent = Callable[..., Any]
@@ -119,7 +120,7 @@ def test_completion_loads_no_torch() -> None:
 
 
 def test_what_is_offered_is_what_there_is() -> None:
-    assert completing.SUITES == SUITES
+    assert (*CASES, *REDUCTIONS, "pairs", FLAT) == SUITES
     assert [name for name, _ in completing.models("")] == [card.name for card in list_cards()]
 
 
@@ -146,6 +147,17 @@ def test_it_says_what_was_probably_meant(words: list[str], meant: str, serpent: 
     outcome = serpent(*words)
     assert outcome.code in (2, 4)
     assert meant in "\n".join(outcome.err)
+
+
+def test_a_misspelt_suite_is_told_before_a_missing_package(
+    serpent: Serpent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("torchmetrics", "skimage"):
+        monkeypatch.setitem(sys.modules, package, None)
+    misspelt = serpent("eval", "gausian", "--photos", ".")
+    misspelt.failed(2, "there is no suite 'gausian'")
+    assert "did you mean gaussian" in misspelt.hint
+    serpent("eval", "gaussian", "--photos", ".").failed(5, "evaluation needs")
 
 
 def test_pages_are_as_they_were(serpent: Serpent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_the_doctor_knows_backends_weights_and_variables(serpent: Serpent) -> No
     for words in ("reference", "chunked", "native", "device", "memory", "SERPENT_BACKEND="):
         assert words in text
     for card in list_cards():
-        assert f"weights    {card.name}: whole" in outcome.out
+        assert f"weights    {card.name}: intact" in outcome.out
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_doctor_finds_corrupt_weights(
     serpent: Serpent, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serpent_cli.zoo.locate.weights_folder", lambda: model[1].parent)
-    assert "weights    tiny: whole" in serpent("doctor").out
+    assert "weights    tiny: intact" in serpent("doctor").out
     model[1].write_bytes(b"x")
     assert any(line.startswith("weights    tiny: CORRUPT") for line in serpent("doctor").out)
     model[1].unlink()

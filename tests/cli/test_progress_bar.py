@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from serpent_cli.cli.progress_bar import Bar
 from serpent_cli.cli.screen import Work, clock
 
 if sys.platform == "win32" or util.find_spec("pyte") is None:
@@ -177,6 +178,22 @@ def test_no_line_is_too_long(width: int, name: str) -> None:
             lines = work.lines(now, width)
             assert len(lines) == 2
             assert all(cell_len(line) < width for line in lines), lines
+
+
+def test_a_gpu_is_asked_before_the_screen_is_drawn_and_before_a_tile_counts() -> None:
+    work, told = Work(1, "pictures"), [0.25, 1.0, 0.01]
+    bar = Bar(work)
+    bar.file("a.png", 1_000_000)
+    bar.tile(0, 2)
+    with bar.asking(lambda: bar.inside(told.pop(0))):
+        bar.ask()
+        assert work.share() == pytest.approx(0.125)
+        bar.ask()
+        assert work.share() == pytest.approx(0.4995), "`tile` alone makes it a whole one"
+        bar.tile(1, 2)  # hears of the next tile, which the GPU has begun
+        assert work.share() == 0.5
+    bar.ask()
+    assert told == [], "nobody asks once the run is over"
 
 
 def test_what_is_left_follows_from_what_is_done() -> None:

@@ -42,7 +42,7 @@ def test_what_is_no_picture(array: NDArray[np.generic], words: str) -> None:
     with pytest.raises(PictureError, match=words) as caught:
         from_array(array)
     assert caught.value.hint
-    with pytest.raises(PictureError, match="a dict is no picture"):
+    with pytest.raises(PictureError, match="a dict is not a picture"):
         to_picture({})
 
 

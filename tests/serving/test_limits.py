@@ -167,7 +167,7 @@ def test_only_the_user_can_open_the_socket(start: Any) -> None:
     served = start()
     assert os.stat(served.address).st_mode & 0o777 == 0o600
     with (
-        pytest.raises(SerpentError, match="a server is at work at"),
+        pytest.raises(SerpentError, match="a server is already running at"),
         listening(Where(Path(served.address))),
     ):
         pass

@@ -178,4 +178,4 @@ def test_a_second_server_is_refused(server: Any, run: Run, weights: Path, tmp_pa
     time.sleep(0.1)
     done = run("serve", "--socket", tmp_path / "s.sock", "--model", weights)
     assert done.returncode == 1
-    assert "a server is at work at" in done.stderr
+    assert "a server is already running at" in done.stderr

@@ -251,7 +251,7 @@ def test_a_crash_of_the_reader_is_a_refusal(
     torch.save(TENSORS, path)
     code = "import os, sys; os.kill(os.getpid(), 11)"
     monkeypatch.setattr(pickle_reader, "CHILD", code)
-    refused(path, r"came to a sudden end \(SIGSEGV\)")
+    refused(path, r"died \(SIGSEGV\)")
 
 
 @IN_PROCESS

@@ -31,14 +31,14 @@ def written(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("lie", "words"),
     [
-        ({"sha": "../../../../stray"}, "states no commit"),
-        ({"sha": "7"}, "states no commit"),
-        ({"etag": "../../../../../stray"}, "states no sha256"),
-        ({"etag": "A" * 64}, "states no sha256"),
-        ({"etag": ""}, "states no sha256"),
-        ({"size": str(10**13)}, "states no size"),
-        ({"size": "-1"}, "states no size"),
-        ({"size": "twelve"}, "states no size"),
+        ({"sha": "../../../../stray"}, "names no commit"),
+        ({"sha": "7"}, "names no commit"),
+        ({"etag": "../../../../../stray"}, "names no sha256"),
+        ({"etag": "A" * 64}, "names no sha256"),
+        ({"etag": ""}, "names no sha256"),
+        ({"size": str(10**13)}, "names no size"),
+        ({"size": "-1"}, "names no size"),
+        ({"size": "twelve"}, "names no size"),
     ],
 )
 def test_what_a_server_states_is_no_path_and_no_number_of_its_own(

@@ -95,7 +95,7 @@ def test_a_dropped_connection_is_resumed_by_the_next_run(
 def test_other_bytes_are_set_aside(serpent: Serpent, shelf: Any, home: Path) -> None:
     shelf.fail(CDN, wrong=True)
     serpent("models", "pull", NAME).failed(4, "sent other bytes", "sha256 differs", ".wrong")
-    serpent("models", "path", NAME, "--offline").failed(4, "is not here")
+    serpent("models", "path", NAME, "--offline").failed(4, "is not on this machine")
     shelf.faults.clear()
     assert serpent("models", "pull", NAME).code == 0
     assert whole(serpent)
@@ -139,7 +139,7 @@ def test_a_private_repository(serpent: Serpent, shelf: Any) -> None:
         (f"{NAME}@v9", "no revision v9"),
         (f"{NAME}/other.safetensors", "no file other.safetensors"),
         (f"{NAME}/model.bin", "names no .safetensors file"),
-        ("hf://someone", "no name on the Hub"),
+        ("hf://someone", "not a name on the Hub"),
     ],
 )
 def test_what_is_not_there(serpent: Serpent, shelf: Any, name: str, words: str) -> None:
@@ -250,8 +250,8 @@ def test_offline(serpent: Serpent, shelf: Any, photo_file: Path, how: str) -> No
     target = photo_file.with_name("out.png")
     words = ["deblur", photo_file, "-o", target, "--model"]
     done = serpent(*words, NAME, *option, **variable)
-    done.failed(4, f"{NAME} is not here", f"serpent models pull {NAME}")
-    serpent("models", "pull", NAME, *option, **variable).failed(4, "this is offline")
+    done.failed(4, f"{NAME} is not on this machine", f"serpent models pull {NAME}")
+    serpent("models", "pull", NAME, *option, **variable).failed(4, "serpent is offline")
     assert not shelf.log
     assert serpent(*words, "deblur", *option, **variable).code == 0
     assert serpent("models", "pull", NAME).code == 0

@@ -76,7 +76,7 @@ def test_what_cannot_be_pushed(serpent: Serpent, hub: Any, tmp_path: Path) -> No
     serpent("models", "push", "deblur", "nowhere").failed(2, "nowhere is not a repository")
     serpent("models", "push", "nothing", "me/sharp").failed(4, "there is no model named")
     offline = {"HF_HUB_OFFLINE": "1"}
-    serpent("models", "push", "deblur", "me/sharp", **offline).failed(4, "this is offline")
+    serpent("models", "push", "deblur", "me/sharp", **offline).failed(4, "serpent is offline")
     hub.fail("/lfs/", method="PUT", status=403, times=1)
     serpent("models", "push", "deblur", "me/sharp").failed(4, "does not let you", "(403)")
     hub.fail("/commit/", method="POST", status=413)
