@@ -57,14 +57,14 @@ show_examples(
     denoise,
     ("serpent denoise photo.jpg", "a photograph, to photo_denoised.jpg"),
     ("serpent denoise holiday/", "a folder of photographs, to holiday_denoised/"),
-    ("serpent denoise scene.hdr --model my.safetensors", "an ENVI cube, to scene_denoised.hdr"),
+    ("serpent denoise scene.hdr", "an ENVI cube, to scene_denoised.hdr"),
     (
-        "serpent denoise scene.tif -o clean.tif --model my.safetensors",
+        "serpent denoise scene.tif -o clean.tif",
         "a multi-band TIFF, georeference kept",
     ),
-    ("serpent denoise a.mat --variable cube --model my.safetensors", "a variable of a .mat file"),
+    ("serpent denoise a.mat --variable cube", "a variable of a .mat file"),
     (
-        "serpent denoise huge.hdr --model my.safetensors --max-memory 1G",
+        "serpent denoise huge.hdr --max-memory 1G",
         "one larger than memory",
     ),
 )

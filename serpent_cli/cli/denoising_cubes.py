@@ -8,7 +8,7 @@ from serpent_cli.cli import console
 from serpent_cli.cli.cube_files import check_result, check_white, result_path, say_notes
 from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.cli.weights import find_weights
-from serpent_cli.errors import ModelError, UsageError
+from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from serpent_cli.cli.denoise_request import DenoiseRequest
@@ -22,12 +22,12 @@ def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
     """Denoise cubes.
 
     Raises:
-        UsageError: An option makes no sense, a result would replace something, or there are no
-            weights.
+        UsageError: An option makes no sense, or a result would replace something.
+        ModelError: There are no such weights, or they are for something else.
         PictureError: A cube cannot be read or written.
     """
     check_white(request.white)
-    side, model = request.side, request.model or _default()
+    side, model = request.side, request.model or MODEL
     output = None if request.output is None else Path(request.output)
     goals = [
         result_path(each, output, "denoised", several=len(sources) > 1, suffix=each.suffix)
@@ -47,25 +47,6 @@ def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
                 console.json_line(record)
             else:
                 console.result(str(goal))
-
-
-def _default() -> str:
-    """The name of the bundled weights.
-
-    Raises:
-        UsageError: There are none.
-    """
-    from serpent_cli.zoo.locate import resolve
-
-    try:
-        resolve(MODEL)
-    except ModelError:
-        raise UsageError(
-            "no weights for cubes are bundled yet",
-            hint="train some (serpent train recipes/denoise-cube.toml --photos DIR --init deblur);"
-            " give --model",
-        ) from None
-    return MODEL
 
 
 def _loaded(model: str, side: str | int, request: "DenoiseRequest") -> "CubeDenoiser":

@@ -121,10 +121,17 @@ def test_an_envi_cube_is_two_files(
     assert read_cube(tmp_path / "b.hdr").shape == planes.shape
 
 
-def test_denoise_says_that_it_needs_weights(serpent: Serpent, planes: Any, tmp_path: Path) -> None:
-    outcome = serpent("denoise", save(tmp_path / "a.npy", planes))
-    outcome.failed(2, "no weights for cubes are bundled yet")
-    assert "--model" in outcome.hint
+def test_denoise_has_weights_for_cubes(serpent: Serpent, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :64] / 64
+    scene = np.stack([0.5 + 0.4 * np.sin(6 * rows + 9 * columns * k / 20) for k in range(20)])
+    noisy = scene + random.normal(0, 0.1, scene.shape)
+    np.save(tmp_path / "a.npy", noisy.astype(np.float32))
+    outcome = serpent("denoise", tmp_path / "a.npy", "--json", "--bands", "first", "--white", 1)
+    assert outcome.code == 0
+    assert json.loads(outcome.out[0])["model"] == "denoise-cube"
+    made = np.load(tmp_path / "a_denoised.npy")
+    assert np.square(made - scene).mean() < 0.2 * np.square(noisy - scene).mean()
 
 
 def test_photographs_and_cubes_are_told_apart(

@@ -115,7 +115,7 @@ def test_entries_that_are_no_numbers_are_listed(
 def test_what_nobody_tells_is_asked_for(theirs: TensorDict, saved: Saved) -> None:
     path = saved(theirs)
     told = {name: size for name, size in SIZES.items() if name not in ("residual", "widths")}
-    with pytest.raises(ModelError, match=r"nothing tells .* has for residual, widths") as caught:
+    with pytest.raises(ModelError, match=r"does not say its network's residual, widths") as caught:
         convert(path, told)
     assert "--config" in str(caught.value.hint)
     assert convert(path, {**SIZES, "residual": "none"}).config.residual == "none"

@@ -47,7 +47,7 @@ def test_bundled_weights_are_whole(card: Card) -> None:
     assert loaded == card
     size = 8 * card.config.patch_size
     with torch.inference_mode():
-        assert torch.isfinite(model(torch.rand(1, 3, size, size))).all()
+        assert torch.isfinite(model(torch.rand(1, card.config.channels, size, size))).all()
     assert card.licence
     assert card.margin > 0
 
