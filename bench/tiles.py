@@ -28,10 +28,12 @@ SIDES = (3072, 2048)  # of the sharp pictures of `deblur`, and of nets that enla
 
 
 def rows(photos: Path, device: torch.device) -> list[Row]:
-    """PSNR and seams of every bundled model, for each tile that is smaller than the picture."""
+    """PSNR and seams of every bundled model for photographs, for each tile that is smaller than the picture."""
     found: list[Row] = []
     every_third = [sharp_at(path) for path in sorted(photos.glob("*.png"))[::3]]
     for card in list_cards():
+        if card.task not in ("deblur", "upscale"):
+            continue
         large = [mosaic(photos, SIDES[card.scale > 1])]
         for what, sharp in (("photographs", every_third), ("mosaic", large)):
             done = model_rows(card.name, what, sharp, device)
