@@ -15,9 +15,9 @@ from serpent_cli.restoration.plan import (
 from serpent_cli.tiling.grid import Span, spans
 
 FLOAT = 4
-COPIES = 6
+COPIES = 7
 """Times that a tile of all bands is held, as fp32: as read, in units of noise, what is expected of
-it, as a result, the blender's window, and what is cast and written of it."""
+it, how the network changes it, as a result, the blender's window, and what is written of it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:
     overlap = overlap_for(costs, side)
     rows, columns = (spans(length, side, overlap, grid) for length in (height, width))
     high, wide = (-(-axis[0].length // grid) * grid for axis in (rows, columns))
-    network = high * wide * (costs.bytes_per_pixel * FRAGMENTS + COPIES * FLOAT * bands)
+    tile = high * wide * (costs.bytes_per_pixel + COPIES * FLOAT * bands) * FRAGMENTS
     below = (overlap * FLOAT * bands * width) if len(rows) > 1 else 0
-    peak = BASE_BYTES + 2 * costs.weight_bytes + int(network) + below
+    peak = BASE_BYTES + 2 * costs.weight_bytes + int(tile) + below
     return CubePlan(rows, columns, peak)
