@@ -28,7 +28,7 @@ SIDES = (3072, 2048)  # of the sharp pictures of `deblur`, and of nets that enla
 
 
 def rows(photos: Path, device: torch.device) -> list[Row]:
-    """PSNR and seams of every bundled model for photographs, for each tile that is smaller than the picture."""
+    """PSNR and seams of each bundled model for photographs, for tiles smaller than the picture."""
     found: list[Row] = []
     every_third = [sharp_at(path) for path in sorted(photos.glob("*.png"))[::3]]
     for card in list_cards():

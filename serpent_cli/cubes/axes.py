@@ -195,7 +195,9 @@ class _Sums:
         """Add (T, h, w); a band without any data does not count."""
         missing = np.isnan(samples)
         empty = missing.all((1, 2))
-        holes = missing[~empty].any(0) if not empty.all() else np.ones(samples.shape[1:], bool)
+        holes: NDArray[np.bool_] = np.ones(samples.shape[1:], np.bool_)
+        if not empty.all():
+            holes[:] = missing[~empty].any(0)
         part = np.where(missing, 0, samples).astype(np.float64)
         pixels = part[:, ~holes]
         self.pixels += pixels.shape[1]
