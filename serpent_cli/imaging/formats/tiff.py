@@ -3,13 +3,9 @@
 Sources: TIFF 6.0 (section 15: tiles); Adobe Photoshop TIFF Technical Notes for extra samples.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,7 +17,6 @@ from serpent_cli.imaging.cmyk import cmyk_to_srgb
 from serpent_cli.imaging.colour import to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
 from serpent_cli.imaging.formats.codec import Codec, Opened
-from serpent_cli.imaging.formats.piece_writer import MOST_THREADS
 from serpent_cli.imaging.formats.tiff_metadata import page_notes, read_metadata
 from serpent_cli.imaging.formats.tiff_page import (
     CMYK,
@@ -47,10 +42,7 @@ from serpent_cli.imaging.stored_samples import (
 )
 
 _PREMULTIPLIED, _STRAIGHT = 1, 2
-_NOT_COMPRESSED = 1
 _BAND_BYTES = 4 << 20
-_AHEAD_BYTES = 16 << 20
-"""Most bytes of strips or tiles that are decoded before they are asked for."""
 
 
 def rows(
@@ -124,10 +116,11 @@ class _Bands:
     def begin(self) -> Iterator[Samples]:
         """Yield the bands from the top."""
         self._outside = 0
-        segments = self._segments()
         for top in range(0, self.page.height, self.step):
             rows = min(self.step, self.page.height - top)
-            stored = self._read(top, rows) if self.page.plain else self._decode(segments, rows)
+            stored = (
+                self._read(top, rows) if self.page.plain else self._decode(top // self.step, rows)
+            )
             if stored.dtype.kind == "f":
                 stored, outside = clip_to_unit(stored, self.name)
                 self._outside += outside
@@ -151,12 +144,16 @@ class _Bands:
             planes.append(values.astype(stored.newbyteorder("=")))
         return planes[0] if self.planes == 1 else np.concatenate(planes, axis=2)
 
-    def _decode(self, segments: Iterator[tuple[Samples, int]], rows: int) -> Samples:
-        """The next row of the page's strips or tiles: (rows, W, samples)."""
+    def _decode(self, number: int, rows: int) -> Samples:
+        """Row `number` of the page's strips or tiles: (rows, W, samples)."""
         page = self.page
+        across = -(-page.width // page.tile[1]) if page.tile else 1
+        down = -(-page.height // self.step)
         band = np.empty((rows, page.width, page.samples), self.dtype)
         for plane in range(self.planes):
-            for segment, left in islice(segments, self.across):
+            first = (plane * down + number) * across
+            for index in range(first, first + across):
+                segment, left = self._segment(index)
                 right = min(left + segment.shape[1], page.width)
                 # A tile goes on beyond the picture.
                 part = segment[:rows, : right - left]
@@ -167,57 +164,20 @@ class _Bands:
                 place[...] = part
         return band
 
-    @property
-    def across(self) -> int:
-        """Strips or tiles side by side."""
-        return -(-self.page.width // self.page.tile[1]) if self.page.tile else 1
-
-    def _segments(self) -> Iterator[tuple[Samples, int]]:
-        """All strips or tiles in the order of `_decode`; those that come next are under way."""
-        page, down = self.page, -(-self.page.height // self.step)
-        high, wide = page.tile or (page.rows_per_strip, page.width)
-        size = high * wide * page.samples // self.planes * self.dtype.itemsize
-        threads = min(MOST_THREADS, os.cpu_count() or 1)
-        ahead = min(2 * threads, _AHEAD_BYTES // max(1, size)) if threads > 1 else 0
-        tasks = (
-            self._segment((plane * down + number) * self.across + column)
-            for number in range(down)
-            for plane in range(self.planes)
-            for column in range(self.across)
-        )
-        if not ahead or page.compression == _NOT_COMPRESSED:
-            yield from (task() for task in tasks)
-            return
-        under_way: deque[Future[tuple[Samples, int]]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            for task in tasks:
-                under_way.append(pool.submit(task))
-                if len(under_way) > ahead:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-
-    def _segment(self, index: int) -> Callable[[], tuple[Samples, int]]:
-        """Read a strip or tile; what decodes it to (h, w, samples), and its first column."""
+    def _segment(self, index: int) -> tuple[Samples, int]:
+        """A strip or tile (h, w, samples), and the column it begins at."""
         page, options = self.page, dict[str, Any]()
         if index >= min(len(page.offsets), len(page.counts)):
             raise CutOffError("TIFF pixel data cut off")
         self.stream.seek(page.offsets[index])
         data = self.stream.read(page.counts[index])
-        # Here and not in a thread: what tifffile has to look up, it looks up in the file.
         with decoder():
-            decode = page.raw.decode
             if page.compression in JPEG_COMPRESSIONS:
                 options = {"jpegtables": page.raw.jpegtables, "jpegheader": page.raw.jpegheader}
-
-        def decoded() -> tuple[Samples, int]:
-            with decoder():
-                segment, at, _ = decode(data, index, **options)
-                if segment is None:
-                    raise CutOffError("TIFF pixel data cut off")
-                return segment.reshape(-1, *segment.shape[-2:]), int(at[3])
-
-        return decoded
+            segment, at, _ = page.raw.decode(data, index, **options)
+            if segment is None:
+                raise CutOffError("TIFF pixel data cut off")
+            return segment.reshape(-1, *segment.shape[-2:]), int(at[3])
 
 
 def _dtype(page: Page) -> np.dtype[Any]:

@@ -1,7 +1,5 @@
 import io
-import os
 import struct
-import threading
 
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ import tifffile
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.formats import tiff
 from serpent_cli.imaging.read import open_bands, read_picture, read_size
 
 
@@ -36,34 +33,6 @@ def test_every_layout_gives_the_same_pixels(deep, tmp_path, layout):
     np.testing.assert_array_equal(picture.pixels, deep)
     assert picture.warnings == ()
     assert read_size(tmp_path / "a.tif") == deep.shape[:2]
-
-
-@pytest.mark.parametrize(
-    "layout", [{"tile": (32, 48)}, {"rowsperstrip": 7}, {"tile": (32, 48), "planarconfig": 2}]
-)
-def test_strips_and_tiles_are_decoded_at_the_same_time(deep, tmp_path, monkeypatch, layout):
-    stored = np.moveaxis(deep, 2, 0) if "planarconfig" in layout else deep
-    tifffile.imwrite(
-        tmp_path / "a.tif", np.ascontiguousarray(stored), photometric="rgb", compression="zlib",
-        **layout,
-    )  # fmt: skip
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    both, begun, segment = threading.Barrier(2, timeout=60), [], tiff._Bands._segment
-
-    def together(bands, index):
-        decode = segment(bands, index)
-
-        def decoded():
-            begun.append(index)
-            if len(begun) <= 2:  # passes only if the second begins before the first one ends
-                both.wait()
-            return decode()
-
-        return decoded
-
-    monkeypatch.setattr(tiff._Bands, "_segment", together)
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").pixels, deep)
-    assert len(begun) > 2
 
 
 def test_separate_planes(deep, tmp_path):
