@@ -31,6 +31,10 @@ SAMPLED_ROWS, SAMPLED = 64, 1_000_000
 CHUNK = 16
 """Bands that are read or written at one go: a few columns touch whole pages of a mapped file."""
 
+DOUBTED, TRUSTED = 5 / 255, 15 / 255
+"""Noise of full scale, in deviations, up to which the axes alone are better, and from which on the
+network counts in full."""
+
 MEASURED_ROWS, MEASURED = 16, 80_000_000
 """Rows that lie together, and about how many samples in all, on which the axes are measured."""
 
@@ -154,8 +158,10 @@ class CubeDenoiser:
         """Denoise (T, h, w) in [0, 1], NaN where there are no data, to (T, h, w)."""
         standard = axes.mended(axes.standard(tile))
         seen = torch.from_numpy(axes.seen(standard, self.channels))
-        made = self._restored(seen) if axes.gain[0] > 0 else seen
-        return axes.samples(standard, (made - seen).numpy())
+        change = torch.zeros_like(seen)
+        if axes.gain[0] > 0 and (share := trust(axes)) > 0:
+            change = share * (self._restored(seen) - seen)
+        return axes.samples(standard, change.numpy())
 
     def _restored(self, seen: Tensor) -> Tensor:
         """Axes (channels, h, w) through the network."""
@@ -172,6 +178,12 @@ class CubeDenoiser:
                 "Is the cube's full scale right? Give it with --white",
             )
         return made
+
+
+def trust(axes: Axes) -> float:
+    """Share of the network's change that is made, 0 to 1, by the noise of the middle band."""
+    noise = float(np.median(axes.noise))
+    return min(1.0, max(0.0, (noise - DOUBTED) / (TRUSTED - DOUBTED)))
 
 
 def axes_in(cube: Cube, full: float) -> Axes:

@@ -162,7 +162,16 @@ def test_numbers_that_are_not_finite_are_an_error():
             return x / 0
 
     with pytest.raises(PictureError, match="not finite"):
-        made(Cube(scene(4, 32, 32)), Broken())
+        made(Cube(scene(4, 32, 32, noise=0.1)), Broken())
+
+
+def test_the_network_counts_by_how_much_noise_there_is():
+    def changed(noise):
+        cube = Cube(scene(8, 64, 64, noise=noise))
+        return np.abs(made(cube, Mean()) - made(cube, Identity())).mean() / noise
+
+    assert changed(4 / 255) == 0
+    assert 0.2 < changed(10 / 255) / changed(25 / 255) < 0.8
 
 
 def test_weights_for_something_else_are_refused():
