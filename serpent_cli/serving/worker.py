@@ -12,12 +12,16 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.serving.wire import RestoreSettings, as_json
 from serpent_cli.settings import BACKEND, go_offline, own_process, prepare_hub
+
+if TYPE_CHECKING:
+    from serpent_cli.zoo.card import Card
 
 AT_ONCE = 2
 """Jobs under way: one is restored while the other is decoded or encoded."""
@@ -148,19 +152,33 @@ class Worker:
 
     def _model(self, settings: RestoreSettings, scale: int | None) -> str:
         from serpent_cli.errors import ModelError, UsageError
-        from serpent_cli.zoo.locate import locate, upscaler
         from serpent_cli.zoo.names import is_path
 
         enlarging = settings.task == "upscale"
-        model = settings.model or (upscaler(scale or 8) if enlarging else "deblur")
+        model = settings.model or (_upscaler(scale or 8) if enlarging else "deblur")
         if is_path(model) and model not in self.settings["models"]:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"
             )
-        card = locate(model).card
+        card = _card(model)
         if settings.scale is not None and card.scale != settings.scale:
             raise UsageError(f"the model {card.name} enlarges by {card.scale}, not by {scale}")
         return model
+
+
+# Reading cards took a tenth of a small picture's time. Weights stay what they were at first sight.
+@cache
+def _upscaler(scale: int) -> str:
+    from serpent_cli.zoo.locate import upscaler
+
+    return upscaler(scale)
+
+
+@cache
+def _card(model: str) -> "Card":
+    from serpent_cli.zoo.locate import locate
+
+    return locate(model).card
 
 
 def _suffix(source: Path, settings: RestoreSettings) -> str:

@@ -68,14 +68,14 @@ def resolve(name: str) -> Source:
         if not _is_file(Path(name)):
             raise ModelError(f"there are no weights at {name}", hint=_forms(name))
         return Source(Path(name))
-    cards = {card.name: card for card in list_cards()}
-    if name in cards:
-        card = cards[name]
+    registered = weights_folder() / f"{name}.json"
+    if _is_file(registered):
+        card = Card.read(registered)
         where = HubReference.parse(card.hub) if card.hub else weights_folder() / card.file
         return Source(where, card)
     if (repo := HUB_REPO.get()) is not None:
         return Source(HubReference.parse(f"hf://{repo}/{name}.safetensors"))
-    raise ModelError(f"there is no model named {name!r}", hint=_suggest(name, cards))
+    raise ModelError(f"there is no model named {name!r}", hint=_suggest(name))
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,8 @@ def upscaler(scale: int) -> str:
     return scales[scale]
 
 
-def _suggest(name: str, cards: dict[str, Card]) -> str:
+def _suggest(name: str) -> str:
+    cards = [card.name for card in list_cards()]
     close = difflib.get_close_matches(name, cards, n=2)
     known = " or ".join(close) if close else ", ".join(cards) or "none"
     lead = "did you mean" if close else "the bundled models are"
