@@ -13,6 +13,7 @@ from serpent_cli.imaging.picture import Samples
 from serpent_cli.imaging.read import read_picture as read_picture
 from serpent_cli.imaging.write import write_picture as write_picture
 from serpent_cli.zoo.locate import list_cards, upscaler
+from serpent_cli.zoo.names import Style, check_style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,22 +75,22 @@ def load(model: str = "deblur", **options: Unpack[Options]) -> "Restorer":
 
 @overload
 def restore(
-    image: "Image", task: Task = ..., *, scale: int | None = ..., model: str | None = ...,
-    **options: Unpack[Options],
+    image: "Image", task: Task = ..., *, scale: int | None = ..., style: Style | None = ...,
+    model: str | None = ..., **options: Unpack[Options],
 ) -> "Image": ...  # fmt: skip
 
 
 @overload
 def restore(
-    image: Samples, task: Task = ..., *, scale: int | None = ..., model: str | None = ...,
-    **options: Unpack[Options],
+    image: Samples, task: Task = ..., *, scale: int | None = ..., style: Style | None = ...,
+    model: str | None = ..., **options: Unpack[Options],
 ) -> Samples: ...  # fmt: skip
 
 
 @overload
 def restore(
     image: str | Path | Picture, task: Task = ..., *, scale: int | None = ...,
-    model: str | None = ..., **options: Unpack[Options],
+    style: Style | None = ..., model: str | None = ..., **options: Unpack[Options],
 ) -> Picture: ...  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def restore(
     task: Task = "deblur",
     *,
     scale: int | None = None,
+    style: Style | None = None,
     model: str | None = None,
     **options: Unpack[Options],
 ) -> "Image | Samples | Picture":
@@ -110,6 +112,8 @@ def restore(
             [0, 1], a path, or a Picture.
         task: What to do.
         scale: Output pixels per input pixel and axis, of `upscale`: by default 8, or the model's.
+        style: Of `upscale`: `natural`, the default, or `crisp`, which invents texture and has the
+            scale 4 alone; not beside a model.
         model: Other weights: a name, hf://owner/repo, or a path to .safetensors.
         options: See `Options`.
 
@@ -117,14 +121,16 @@ def restore(
         A Pillow image for one, an array for one, otherwise a Picture, which `write_picture` writes.
 
     Raises:
-        UsageError: An unknown task, or a scale that the task or the model does not have.
+        UsageError: An unknown task or style, a scale that the task, the style or the model does not
+            have, or a style where nothing is to be chosen.
         SerpentError: What `load` and `Restorer.restore` raise.
     """
     if task not in ("deblur", "upscale"):
         raise UsageError(f"there is no task {task!r}", hint="deblur or upscale")
     if task == "deblur" and model is None and scale not in (None, 1):
         raise UsageError(f"deblur does not enlarge by {scale}", hint="task='upscale' does")
-    name = model or (upscaler(scale or DEFAULT_SCALE) if task == "upscale" else "deblur")
+    check_style(style, task, model)
+    name = model or (upscaler(scale or DEFAULT_SCALE, style) if task == "upscale" else "deblur")
     restorer = _loaded(name, tuple(sorted(options.items())))
     if scale is not None and restorer.scale != scale:
         raise UsageError(

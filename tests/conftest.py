@@ -108,6 +108,16 @@ def make_weights(tmp_path: Path) -> MakeWeights:
     return make
 
 
+@pytest.fixture
+def style_shelf(make_weights: MakeWeights, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the only bundled weights: by 4 and by 8, and crisp by 4; tiny ones."""
+    make_weights("upscale-x8", scale=8)
+    make_weights("upscale-x4-crisp", scale=4, expand=1.0)  # other numbers than its sister's
+    folder = make_weights("upscale-x4", scale=4).parent
+    monkeypatch.setattr("serpent_cli.zoo.locate.weights_folder", lambda: folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photo() -> NDArray[np.uint8]:
     """A photograph, uint8 (96, 120, 3), of a coffee cup."""

@@ -59,6 +59,23 @@ def test_tasks_scales_and_models(photo: NDArray[np.uint8]) -> None:
         serpent_cli.restore(small, "sharpen")  # pyright: ignore
 
 
+@pytest.mark.usefixtures("style_shelf")
+def test_styles(photo: NDArray[np.uint8]) -> None:
+    small = photo[:24, :32]
+    crisp, plain = (restore(small, "upscale", scale=4, style=s) for s in ("crisp", "natural"))
+    assert crisp.shape == (96, 128, 3)
+    assert not np.array_equal(crisp, plain)
+    np.testing.assert_array_equal(crisp, restore(small, model="upscale-x4-crisp"))
+    np.testing.assert_array_equal(plain, restore(small, "upscale", scale=4))
+    wrong: list[dict[str, Any]] = [
+        {"task": "upscale", "style": "crisp"}, {"task": "upscale", "style": "nice", "scale": 4},
+        {"task": "upscale", "style": "crisp", "model": "upscale-x4"}, {"style": "crisp"},
+    ]  # fmt: skip
+    for arguments in wrong:
+        with pytest.raises(UsageError, match="style"):
+            restore(small, **arguments)
+
+
 def test_the_readmes_program_runs(
     photo: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """Jobs that one network can do together: with a demanded size, each picture needs its own scale."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from serpent_cli.batch.notes import Noting
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.zoo.locate import list_cards
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ def group_jobs(
     *,
     size: Geometry | None = None,
     scale: int | None = None,
+    scales: Sequence[int] = (),
     chosen: Format | None = None,
     noting: Noting = Noting(),  # noqa: B008 (it is frozen)
 ) -> list[Group]:
@@ -45,24 +45,23 @@ def group_jobs(
         jobs: All of a run.
         size: What results are resampled to.
         scale: Of the network, if it is given.
+        scales: What a size chooses from, in rising order, where it is not.
         chosen: What all are written as, if it is given.
         noting: Where results are noted.
     """
     if scale is not None:
         return [Group(tuple(jobs), scale, size, chosen, noting)]
-    assert size is not None
-    scales = sorted({card.scale for card in list_cards() if card.task == "upscale"})
+    assert size is not None and scales
     found: dict[int, list[Job]] = {}
     for job in jobs:
         found.setdefault(_needed(job, size, scales), []).append(job)
     return [Group(tuple(found[each]), each, size, chosen, noting) for each in sorted(found)]
 
 
-def _needed(job: Job, size: Geometry, scales: Iterable[int]) -> int:
+def _needed(job: Job, size: Geometry, known: Sequence[int]) -> int:
     """The smallest scale that reaches the size, or the largest there is."""
     from serpent_cli.imaging.read import read_size  # codecs, which only a size needs
 
-    known = sorted(scales)
     if not isinstance(job.source, Path) or not job.source.is_file():
         return known[-1]
     try:

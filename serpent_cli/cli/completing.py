@@ -30,10 +30,10 @@ def models(incomplete: str) -> Offers:
 
 def scales(incomplete: str) -> Offers:
     """Scales that a bundled model enlarges by."""
-    from serpent_cli.zoo.locate import list_cards
+    from serpent_cli.zoo.locate import upscale_scales
 
     try:
-        found = sorted({card.scale for card in list_cards() if card.task == "upscale"})
+        found = upscale_scales()
     except SerpentError:
         return []
     return [(str(scale), "") for scale in found if str(scale).startswith(incomplete)]

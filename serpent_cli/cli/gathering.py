@@ -59,7 +59,10 @@ def gather(request: Request) -> Gathered:
                 "--json and the picture would both go to standard output", hint="give -o FILE"
             )
         console.refuse_terminal()
-    groups = group_jobs(jobs, size=geometry, scale=scale, chosen=naming.format, noting=noting)
+    groups = group_jobs(
+        jobs, size=geometry, scale=scale, scales=request.known_scales() if scale is None else (),
+        chosen=naming.format, noting=noting,
+    )  # fmt: skip
     return Gathered(groups, sources.lost)
 
 

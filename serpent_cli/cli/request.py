@@ -59,6 +59,10 @@ class Request(ABC):
         """Output pixels per input pixel that are demanded; None leaves it to `size`."""
         return 1
 
+    def known_scales(self) -> list[int]:
+        """Scales that a size chooses from, in rising order."""
+        return [1]
+
     @abstractmethod
     def tag(self, scale: int) -> str:
         """What names of our own say was done."""

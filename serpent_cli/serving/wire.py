@@ -22,6 +22,7 @@ from serpent_cli.errors import (
 )
 from serpent_cli.restoration.arguments import parse_region, parse_tile
 from serpent_cli.settings import RUNTIME_FOLDER, SERVER
+from serpent_cli.zoo.names import check_style
 
 TASKS = ("deblur", "upscale", "denoise")
 FACTS = "Serpent-Result"
@@ -47,6 +48,7 @@ class RestoreSettings:
     name: str = "the picture"
     model: str | None = None
     scale: int | None = None
+    style: str | None = None
     strength: float = 1.0
     region: str | None = None
     size: str | None = None
@@ -94,6 +96,7 @@ class RestoreSettings:
         """
         parse_region(self.region)
         parse_tile(self.tile)
+        check_style(self.style, self.task, self.model)
         for name, least, most in (
             ("scale", 1, 64), ("quality", 1, 100), ("max_pixels", 1, 2**40), ("strength", 0, 1),
         ):  # fmt: skip

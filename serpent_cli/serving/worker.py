@@ -141,7 +141,10 @@ class Worker:
         size = Geometry.parse(settings.size) if settings.size else None
         scale = settings.scale
         if settings.model is None and scale is None and settings.task == "upscale":
-            (group,) = group_jobs([Job(source, target)], size=size, scale=None if size else 8)
+            (group,) = group_jobs(
+                [Job(source, target)], size=size, scale=None if size else 8,
+                scales=_scales(settings.style) if size else (),
+            )  # fmt: skip
             scale = group.scale
         most = self.settings["max_pixels"]
         options = RunOptions(
@@ -155,7 +158,9 @@ class Worker:
         from serpent_cli.zoo.names import is_path
 
         enlarging = settings.task == "upscale"
-        model = settings.model or (_upscaler(scale or 8) if enlarging else "deblur")
+        model = settings.model
+        if model is None:
+            model = _upscaler(scale or 8, settings.style) if enlarging else "deblur"
         if is_path(model) and model not in self.settings["models"]:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"
@@ -168,10 +173,17 @@ class Worker:
 
 # Reading cards took a tenth of a small picture's time. Weights stay what they were at first sight.
 @cache
-def _upscaler(scale: int) -> str:
+def _upscaler(scale: int, style: str | None) -> str:
     from serpent_cli.zoo.locate import upscaler
 
-    return upscaler(scale)
+    return upscaler(scale, style)
+
+
+@cache
+def _scales(style: str | None) -> list[int]:
+    from serpent_cli.zoo.locate import upscale_scales
+
+    return upscale_scales(style)
 
 
 @cache

@@ -6,13 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.settings import HUB_REPO
 from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo import hub
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.hub_cache import find_cached
-from serpent_cli.zoo.names import HubReference, is_hub, is_path
+from serpent_cli.zoo.names import NATURAL, HubReference, is_hub, is_path, upscaler_name
 
 if TYPE_CHECKING:
     from serpent_cli.zoo.checkpoint import Weights
@@ -154,17 +154,45 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def upscaler(scale: int) -> str:
+def upscaler(scale: int, style: str | None = None) -> str:
     """Name of the bundled weights that enlarge by `scale`.
+
+    Args:
+        scale: Output pixels per input pixel and axis.
+        style: One of `names.Style`; None: natural.
 
     Raises:
         ModelError: There are none; the hint names the scales that exist.
+        UsageError: There are none in this style, likewise.
     """
-    scales = {card.scale: card.name for card in list_cards() if card.task == "upscale"}
-    if scale not in scales:
-        known = ", ".join(f"--scale {known}" for known in sorted(scales)) or "none yet"
+    scales = upscale_scales(style)
+    if scale in scales:
+        return upscaler_name(scale, style or NATURAL)
+    known = ", ".join(f"--scale {each}" for each in scales)
+    if style in (None, NATURAL):
         raise ModelError(f"no bundled model enlarges by {scale}", hint=f"there are: {known}")
-    return scales[scale]
+    raise UsageError(f"the style {style} does not enlarge by {scale}", hint=f"it has {known}")
+
+
+def upscale_scales(style: str | None = None) -> list[int]:
+    """The scales that bundled weights have, in rising order.
+
+    Args:
+        style: One of `names.Style`; None: natural.
+
+    Raises:
+        ModelError: There are no such weights at all.
+    """
+    cards = [card for card in list_cards() if card.task == "upscale"]
+    scales = [
+        card.scale for card in cards if card.name == upscaler_name(card.scale, style or NATURAL)
+    ]
+    if not scales:
+        raise ModelError(
+            f"no bundled model enlarges in the style {style or NATURAL}",
+            hint=f"reinstall {DISTRIBUTION}",
+        )
+    return sorted(scales)
 
 
 def _suggest(name: str) -> str:

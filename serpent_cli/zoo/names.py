@@ -1,13 +1,19 @@
 """How weights are named: `deblur`, `hf://owner/repo[@revision][/file]`, `./file.safetensors`.
 
 Which of the three a text is follows from how it is written; no file or repository is looked for.
+Bundled weights that enlarge have their scale and style in their name.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, get_args
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, UsageError
+
+Style = Literal["natural", "crisp"]
+"""How a picture is enlarged: what is there alone, or with invented texture."""
+NATURAL: Style = "natural"
+"""The style of weights that name none."""
 
 PROTOCOL = "hf://"
 DEFAULT_FILE = "model.safetensors"
@@ -69,6 +75,39 @@ class HubReference:
         revision = "" if self.revision == "main" else f"@{self.revision}"
         return f"{PROTOCOL}{self.repo}{revision}" + (
             "" if self.file == DEFAULT_FILE else f"/{self.file}"
+        )
+
+
+def upscaler_name(scale: int, style: str) -> str:
+    """What bundled weights of a scale and a style are called.
+
+    >>> upscaler_name(4, "natural"), upscaler_name(4, "crisp")
+    ('upscale-x4', 'upscale-x4-crisp')
+    """
+    return f"upscale-x{scale}" if style == NATURAL else f"upscale-x{scale}-{style}"
+
+
+def check_style(style: str | None, task: str, model: str | None) -> None:
+    """Refuse a style that there is not, or that has nothing to choose.
+
+    Args:
+        style: What was asked for; None: nothing.
+        task: What is to be done.
+        model: The weights that are named, if any.
+
+    Raises:
+        UsageError: It cannot be had.
+    """
+    if style is None:
+        return
+    if style not in get_args(Style):
+        raise UsageError(f"there is no style {style!r}", hint=" or ".join(get_args(Style)))
+    if task != "upscale":
+        raise UsageError(f"{task} has no styles", hint="leave the style out; upscale has them")
+    if model is not None:
+        raise UsageError(
+            f"a style and the model {model} do not go together",
+            hint="leave one of them out: a style stands for bundled weights",
         )
 
 

@@ -75,6 +75,8 @@ def test_settings_cross_the_wire() -> None:
         region="1,2,3,4", size="50%", quality=100, format="webp", tile="64", max_pixels=10,
     )  # fmt: skip
     assert RestoreSettings.of("upscale", settings.query()) == settings
+    crisp = RestoreSettings(task="upscale", scale=4, style="crisp")
+    assert RestoreSettings.of("upscale", crisp.query()) == crisp
     assert RestoreSettings.of("deblur", "") == RestoreSettings()
     assert RestoreSettings().query() == ""
 

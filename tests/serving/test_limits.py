@@ -213,6 +213,9 @@ def test_no_network_without_a_token() -> None:
         ("/deblur?strength=nan", "strength=nan is not between"),
         ("/deblur?quality=x", "quality=x is not a number"),
         ("/deblur?region=1,2", "--region 1,2 is not four whole numbers"),
+        ("/upscale?style=nice", "there is no style 'nice'"),
+        ("/upscale?style=crisp&model=upscale-x4", "a style and the model upscale-x4 do not go"),
+        ("/deblur?style=crisp", "deblur has no styles"),
         ("/compare", "split=N is missing"),
     ],
 )

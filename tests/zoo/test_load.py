@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo import locate as locating
 from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import read_weights, save_weights
 from serpent_cli.zoo.load import load_model
-from serpent_cli.zoo.locate import is_path, list_cards, locate, upscaler, weights_folder
+from serpent_cli.zoo.locate import (
+    is_path,
+    list_cards,
+    locate,
+    upscale_scales,
+    upscaler,
+    weights_folder,
+)
 
 MakeWeights = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -159,6 +166,18 @@ def test_upscalers_are_chosen_by_their_scale(shelf: Path) -> None:
     with pytest.raises(ModelError, match="no bundled model enlarges by 4") as caught:
         upscaler(4)
     assert caught.value.hint == "there are: --scale 2, --scale 8"
+
+
+def test_upscalers_are_chosen_by_their_style(shelf: Path, make_weights: MakeWeights) -> None:
+    for style in ("crisp", "other"):
+        make_weights(f"upscale-x2-{style}", scale=2)
+    make_weights("upscale-x16-crisp", scale=8)
+    assert upscaler(2, "crisp") == "upscale-x2-crisp"
+    assert upscaler(2, "natural") == upscaler(2) == "upscale-x2"
+    assert (upscale_scales(), upscale_scales("crisp")) == ([2, 8], [2])
+    with pytest.raises(UsageError, match="the style crisp does not enlarge by 8") as caught:
+        upscaler(8, "crisp")
+    assert caught.value.hint == "it has --scale 2"
 
 
 @pytest.mark.parametrize(

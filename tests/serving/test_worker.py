@@ -1,0 +1,50 @@
+"""What the worker makes of a job's settings, in this process."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serpent_cli.serving.crew import Settings
+from serpent_cli.serving.worker import Worker
+
+Do = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def do(style_shelf: Path, photo_file: Path, tmp_path: Path) -> Do:
+    """do(**settings) -> the answer to a job on a picture of 35 x 21 pixels."""
+    worker = Worker(dataclasses.asdict(Settings(models=())))
+
+    def run(**settings: Any) -> dict[str, Any]:
+        job = {"kind": "restore", "source": str(photo_file), "folder": str(tmp_path)}
+        return worker.do(job | {"settings": settings})
+
+    return run
+
+
+def test_a_style_is_chosen(do: Do) -> None:
+    results: list[np.ndarray] = []
+    for settings in ({"style": "crisp"}, {"model": "upscale-x4-crisp"}, {"style": "natural"}, {}):
+        answer = do(task="upscale", scale=4, **settings)
+        assert (answer["width"], answer["height"]) == (140, 84)
+        results.append(np.asarray(Image.open(answer["path"])))
+    crisp, named, natural, plain = results
+    assert np.array_equal(crisp, named) and np.array_equal(natural, plain)
+    assert not np.array_equal(crisp, natural)
+
+
+def test_a_size_chooses_among_the_scales_of_the_style(do: Do) -> None:
+    answer = do(task="upscale", size="210x", style="crisp")
+    assert (answer["width"], answer["height"]) == (210, 126)
+
+
+def test_a_style_that_the_scale_does_not_have(do: Do) -> None:
+    for scale in (8, None):
+        answer = do(task="upscale", scale=scale, style="crisp")
+        assert answer["exit_code"] == 2
+        assert answer["error"] == "the style crisp does not enlarge by 8"
