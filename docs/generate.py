@@ -59,6 +59,7 @@ FAMILIES = (  # the first whose words are found; the strictest first
 # What README.md shows; docs/models.md shows all.
 HEADLINE_SUITES = ("deblur", "pairs")
 HEADLINE_CASES = ("half gaussian 1.6",)
+LOOKS = "ST-LPIPS (less is better)"
 HEADLINE_INPUTS = ("bicubic", "box", "jpeg 75", "noise 10")  # of pictures to enlarge
 
 
@@ -111,27 +112,36 @@ def shown(words: tuple[str, ...]) -> str:
 
 def models_table(cards: list[Card], *, headline: bool = False) -> str:
     """One row for each scored case of each model, or of the headline's alone."""
-    lines = ["| model | cost at 512² | case | photographs | before | after | gain |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    head = ["model", "cost at 512²", "case", "photographs", "before", "after", "gain", LOOKS]
+    rows: list[list[str]] = []
     for card in cards:
         cost = f"{flops(card.config, 512, 512) / 1e9:.1f} GMAC"
         for score in headline_scores(card) if headline else card.scores:
             before, gain = score["before_db"], score["gain_db"]
-            shown = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
-            lines.append(
-                f"| {card.name} | {cost} | {score['case']} | {score['files']} | {shown[0]}"
-                f" | {score['after_db']:.2f} dB | {shown[1]} |"
-            )
-    return "\n".join(lines)
+            first, last = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
+            rows.append([card.name, cost, score["case"], str(score["files"]), first,
+                         f"{score['after_db']:.2f} dB", last, looks(score)])  # fmt: skip
+    if not any(row[-1] for row in rows):  # no column that nothing fills
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def looks(score: dict[str, Any]) -> str:
+    """ST-LPIPS before and after; nothing where it was not computed."""
+    after = score.get("st_lpips_after")
+    return "" if after is None else f"{score['st_lpips_before']:.3f} → {after:.3f}"
 
 
 def headline_scores(card: Card) -> list[dict[str, Any]]:
     """The scores of a card that README.md shows, each case once."""
     inputs = {f"{each} x{card.scale}{CUT}" for each in HEADLINE_INPUTS}
+    named = inputs.union(HEADLINE_CASES)
     leading = {
         score["case"]: score
         for score in card.scores
-        if score["suite"] in HEADLINE_SUITES or score["case"] in inputs.union(HEADLINE_CASES)
+        if score["suite"] in HEADLINE_SUITES
+        or score["case"] in named
+        or ("st_lpips_after" in score and f"{score['case']}{CUT}" in named)
     }
     return list(leading.values())
 

@@ -74,6 +74,23 @@ Out = Annotated[
         "--out", metavar="FOLDER", help="Folder for results.json, .csv, .md and contact-sheet.png."
     ),
 ]
+Beside = Annotated[
+    str | None,
+    typer.Option(
+        "--beside",
+        metavar="MODEL",
+        help="Another model, not scored, to show beside this one in --out.",
+        autocompletion=completing.models,
+    ),
+]
+Show = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--show",
+        metavar="NAME",
+        help="A photograph to show at full size in --out, as whole-NAME.png; may be repeated.",
+    ),
+]
 WriteCard = Annotated[
     bool, typer.Option("--write-card", help="Write the scores into the card beside --model PATH.")
 ]
@@ -87,6 +104,8 @@ def evaluate(
     oracles: Oracles = False,
     perceptual: Perceptual = False,
     out: Out = None,
+    beside: Beside = None,
+    show: Show = None,
     device: options.Device = "auto",
     tile: options.Tile = "auto",
     write_card: WriteCard = False,
@@ -103,17 +122,20 @@ def evaluate(
         raise UsageError(f"--scale has no meaning for the suite {suite!r}", hint="leave it out")
     if write_card and (model is None or not model.endswith(".safetensors")):
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
+    if out is None and (beside is not None or show):
+        raise UsageError("--beside and --show need --out", hint="give a folder for the sheets")
     check_device(device)
     name, side = model or _bundled(suite, scale), parse_tile(tile)
     require_packages()
     from serpent_cli.evaluation import run
 
     restorer = _load(name, device, side, threads)
+    other = None if beside is None else _load(beside, device, side, threads)
     with progress_bar(1, suite, quiet=quiet, unit="pictures") as bar:
         bar.file("pictures" if photos is None else "photographs")
         means = run.evaluate(
             restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,
-            on_file=bar.tile,
+            beside=other, shown=show or (), on_file=bar.tile,
         )  # fmt: skip
     _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
@@ -171,6 +193,10 @@ show_examples(
     evaluate,
     ("serpent eval deblur --photos val/", "the bundled model"),
     ("serpent eval upscale --scale 4 --photos Set14/", "scored as in publications"),
+    (
+        "serpent eval upscale -s 4 --photos val/ --beside upscale-x4-crisp --out s/",
+        "another model shown beside it",
+    ),
     (
         "serpent eval gaussian --photos val/ --oracles --out scores/",
         "compared with classical deconvolution",

@@ -179,16 +179,17 @@ CASES: dict[str, tuple[Case, ...]] = {
 }
 """Every suite that blurs, by name."""
 
-_BICUBIC = Case("bicubic", filter="bicubic", noise=0.0)
+BICUBIC = Case("bicubic", filter="bicubic", noise=0.0)
+"""What publications reduce by, and nothing else."""
 
 REDUCTIONS: dict[str, tuple[Case, ...]] = {
-    "upscale": (_BICUBIC,),
+    "upscale": (BICUBIC,),
     "upscale-real": (
-        _BICUBIC,
+        BICUBIC,
         Case("box", filter="box", noise=0.0),
         Case("bilinear aliased", filter="bilinear", antialias=False, noise=0.0),
-        *(replace(_BICUBIC, name=f"jpeg {q:g}", quality=q) for q in (95.0, 90.0, 75.0, 50.0)),
-        *(replace(_BICUBIC, name=f"noise {level:g}", noise=level) for level in (5.0, 10.0)),
+        *(replace(BICUBIC, name=f"jpeg {q:g}", quality=q) for q in (95.0, 90.0, 75.0, 50.0)),
+        *(replace(BICUBIC, name=f"noise {level:g}", noise=level) for level in (5.0, 10.0)),
     ),
 }
 """Every suite that reduces, by name; a table adds the scale to the names."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from serpent_cli.degrade.resize import bicubic_reduce
+
 Array = NDArray[np.floating]
 
 WINDOW = 11  # pixels
@@ -34,6 +36,22 @@ def psnr(a: Array, b: Array) -> float:
         raise ValueError(f"cannot compare {a.shape} with {b.shape}")
     x, y = (torch.from_numpy(np.asarray(values, np.float64)) for values in (a, b))
     return float(peak_signal_noise_ratio(x, y, data_range=1.0))
+
+
+def reduced_rms(large: Array, small: Array) -> float:
+    """How far an enlargement is from what it was made of: 0 if only fine detail was added.
+
+    Args:
+        large: (H, W, 3) in [0, 1]; H = s·h, W = s·w.
+        small: (h, w, 3) in [0, 1], of which `large` is an enlargement.
+
+    Returns:
+        Root mean square difference of all samples of the bicubic reduction of `large` from
+        `small`, in 1/255.
+    """
+    x = torch.from_numpy(np.asarray(large, np.float64)).permute(2, 0, 1)[None]
+    reduced = bicubic_reduce(x, large.shape[0] // small.shape[0])[0].permute(1, 2, 0).numpy()
+    return float(np.sqrt(np.square(reduced - small).mean()) * 255)
 
 
 def rgb_to_y(rgb: Array) -> Array:

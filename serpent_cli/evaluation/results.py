@@ -62,11 +62,24 @@ def write_results(
         "results.json": _as_json(suite, scores, means).encode(),
         "results.csv": _as_csv(means).encode("utf-8", "surrogateescape"),
         "results.md": markdown(means).encode("utf-8", "surrogateescape"),
-        "contact-sheet.png": _as_png(sheet),
     }
     for name, data in contents.items():
         _replace(folder / name, data)
-    return [folder / name for name in contents]
+    return [*(folder / name for name in contents), write_sheet(folder, "contact-sheet", sheet)]
+
+
+def write_sheet(folder: Path, name: str, sheet: Pixels) -> Path:
+    """Write a sheet (H, W, 3) as NAME.png; an older one is replaced.
+
+    Returns:
+        The file written.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
+    path = folder / f"{name}.png"
+    _replace(path, _as_png(sheet))
+    return path
 
 
 def _as_json(suite: Suite, scores: Sequence[Score], means: Sequence[Mean]) -> str:

@@ -1,16 +1,17 @@
 """One evaluation from the folder of photographs to the table and the files beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serpent_cli.errors import UsageError
+from serpent_cli.errors import NoInputError, UsageError
 from serpent_cli.evaluation import perceptual
 from serpent_cli.evaluation.cases import CASES
-from serpent_cli.evaluation.results import prepare_folder, write_results
-from serpent_cli.evaluation.sheet import contact_sheet
+from serpent_cli.evaluation.results import prepare_folder, write_results, write_sheet
+from serpent_cli.evaluation.sheet import contact_sheet, whole_sheet
 from serpent_cli.evaluation.suite import OnFile, run_suite
 from serpent_cli.evaluation.summary import Mean, summarise
-from serpent_cli.evaluation.trial import open_suite
+from serpent_cli.evaluation.trial import Suite, open_suite
 
 if TYPE_CHECKING:
     from serpent_cli.restoration.restorer import Restorer
@@ -24,6 +25,8 @@ def evaluate(
     oracles: bool = False,
     perceptually: bool = False,
     out: Path | None = None,
+    beside: "Restorer | None" = None,
+    shown: Sequence[str] = (),
     on_file: OnFile | None = None,
 ) -> list[Mean]:
     """Score a restorer by one suite.
@@ -35,13 +38,17 @@ def evaluate(
             `flat` None.
         oracles: Also try deconvolution that knows the true kernel, where that is a Gaussian.
         perceptually: Also ST-LPIPS, which takes longer than restoring.
-        out: Folder for results.json, results.csv, results.md and contact-sheet.png.
+        out: Folder for results.json, results.csv, results.md, contact-sheet.png, and a
+            whole-NAME.png for each photograph that is shown whole.
+        beside: Another restorer, not scored, whose results stand beside on the sheets.
+        shown: Names of photographs to show whole, at full size.
         on_file: Called with (photographs done, photographs in all).
 
     Raises:
-        UsageError: There is no such suite, it is not the model's task, or it has no Gaussian that
-            an oracle could be told.
-        NoInputError: The folder holds no photograph, or one of a pair is missing.
+        UsageError: There is no such suite, it is not the model's task or that of the one beside it,
+            or it has no Gaussian that an oracle could be told.
+        NoInputError: The folder holds no photograph, or none of a name that is to be shown, or one
+            of a pair is missing.
         DeviceError: The weights of ST-LPIPS are missing.
         PictureError: A photograph cannot be read or scored, or a result cannot be written.
     """
@@ -51,12 +58,39 @@ def evaluate(
             f"the suite {suite!r} has no Gaussian blur that an oracle could be told",
             hint="leave out --oracles",
         )
+    if beside is not None:
+        _check_beside(restorer, beside)
+    wanted = {name: _named(opened, name) for name in shown}
     if out is not None:
         prepare_folder(out)
     distance = perceptual.load_distance() if perceptually else None
     scores = run_suite(restorer, opened, on_file, oracles=oracles, distance=distance)
     means = summarise(scores)
     if out is not None:
-        sheet = contact_sheet(restorer, opened, scores, means)
-        write_results(out, opened, scores, means, sheet)
+        restorers = {"ours": restorer}
+        if beside is not None:
+            restorers = {beside.card.name: beside, restorer.card.name: restorer}
+        write_results(out, opened, scores, means, contact_sheet(restorers, opened, scores, means))
+        for name, files in wanted.items():
+            write_sheet(out, f"whole-{name}", whole_sheet(restorers, opened, files, means))
     return means
+
+
+def _check_beside(restorer: "Restorer", beside: "Restorer") -> None:
+    ours, other = restorer.card, beside.card
+    if (ours.task, ours.scale) != (other.task, other.scale):
+        raise UsageError(
+            f"the model {other.name} cannot stand beside {ours.name}",
+            hint=f"one that does the same is needed: {ours.task}, x{ours.scale}",
+        )
+    if ours.name == other.name:
+        raise UsageError(f"both models are called {ours.name}", hint="compare two different ones")
+
+
+def _named(suite: Suite, name: str) -> tuple[Path, ...]:
+    for files in suite.files:
+        if files[0].name == name:
+            return files
+    raise NoInputError(
+        f"there is no photograph {name} to show", hint=f"one of them is {suite.files[0][0].name}"
+    )

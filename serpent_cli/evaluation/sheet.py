@@ -1,11 +1,13 @@
-"""The contact sheet: where a restorer changes a few photographs most, beside the truth.
+"""Pictures of what a restorer does, beside the truth and, if asked, beside another restorer.
 
-One row for each of the photographs with the largest, the median and the smallest gain and those
-half-way between; each crop is the part in which the restored picture differs most from the input.
+The contact sheet has one row for each of the photographs with the largest, the median and the
+smallest gain and those half-way between; each crop is the part in which the restored picture
+differs most from the input. A whole sheet shows one photograph at full size, a row for each case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,13 +40,17 @@ class Panel:
     picture: Array
 
 
+Restorers = Mapping[str, "Restorer"]
+"""By the label of their panels, in the order of the panels; the last is the one that is scored."""
+
+
 def contact_sheet(
-    restorer: "Restorer", suite: Suite, scores: Sequence[Score], means: Sequence[Mean]
+    restorers: Restorers, suite: Suite, scores: Sequence[Score], means: Sequence[Mean]
 ) -> Pixels:
     """Restore a few photographs once more, and draw what came of them; (H, W, 3).
 
     Args:
-        restorer: The one that was scored.
+        restorers: The one that was scored, and before it those shown beside it.
         suite: The suite that was run.
         scores: What came of it.
         means: The same summed up; the oracles' best parameters are taken from there.
@@ -53,15 +59,44 @@ def contact_sheet(
     drawn: list[Pixels] = []
     for score in choose(scores):
         trial = _find(suite, score)
-        ours = restored(restorer, trial)
+        results = _results(restorers, trial)
         title = f"{score.file}, {score.case}: gain {score.after - score.before:+.2f} dB"
-        panels = _panels(trial, ours, tuned[score.case])
+        panels = _panels(trial, results, tuned[score.case])
+        *_, ours = results.values()
         window = busiest(np.abs(ours - trial.before), trial.scale)
-        drawn.append(_draw_row(title, panels, window))
-    width = max(row.shape[1] for row in drawn)
+        drawn.append(_draw_row(title, panels, window, ZOOM))
+    return _stacked(drawn)
+
+
+def whole_sheet(
+    restorers: Restorers, suite: Suite, files: tuple[Path, ...], means: Sequence[Mean]
+) -> Pixels:
+    """Draw one photograph at full size in every case; arguments and result as of `contact_sheet`.
+
+    Args:
+        restorers: See there.
+        suite: See there.
+        files: One of the suite's: the photograph.
+        means: See there.
+    """
+    tuned = {mean.case: mean for mean in means}
+    whole = slice(None), slice(None)
+    drawn: list[Pixels] = []
+    for trial in suite.trials(files):
+        panels = _panels(trial, _results(restorers, trial), tuned[trial.case])
+        drawn.append(_draw_row(f"{trial.file}, {trial.case}", panels, whole, 1))
+    return _stacked(drawn)
+
+
+def _results(restorers: Restorers, trial: Trial) -> dict[str, Array]:
+    return {label: restored(restorer, trial) for label, restorer in restorers.items()}
+
+
+def _stacked(rows: Sequence[Pixels]) -> Pixels:
+    width = max(row.shape[1] for row in rows)
     return np.concatenate(
         [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255)
-         for row in drawn]
+         for row in rows]
     )  # fmt: skip
 
 
@@ -83,7 +118,7 @@ def _find(suite: Suite, score: Score) -> Trial:
     return next(trial for trial in suite.trials(files) if trial.case == score.case)
 
 
-def _panels(trial: Trial, ours: Array, mean: Mean) -> list[Panel]:
+def _panels(trial: Trial, results: Mapping[str, Array], mean: Mean) -> list[Panel]:
     def labelled(name: str, picture: Array) -> Panel:
         pair = (picture, trial.truth)
         a, b = (rgb_to_y(x) for x in pair) if trial.scale > 1 else pair
@@ -97,7 +132,8 @@ def _panels(trial: Trial, ours: Array, mean: Mean) -> list[Panel]:
         first = [labelled("input", trial.before)]
     if trial.kernel is not None and mean.wiener is not None:
         first.append(labelled(*_best_oracle(trial.before, trial.kernel, mean)))
-    return [*first, labelled("ours", ours), Panel("truth", trial.truth)]
+    shown = [labelled(label, picture) for label, picture in results.items()]
+    return [*first, *shown, Panel("truth", trial.truth)]
 
 
 def _best_oracle(given: Array, kernel: oracles.Planes, mean: Mean) -> tuple[str, Array]:
@@ -118,20 +154,23 @@ def busiest(difference: Array, multiple: int = 1) -> tuple[slice, slice]:
     return slice(top, top + side[0]), slice(left, left + side[1])
 
 
-def _draw_row(title: str, panels: Sequence[Panel], window: tuple[slice, slice]) -> Pixels:
-    crops = [_enlarged(panel.picture[window]) for panel in panels]
-    width = len(crops) * (CROP * ZOOM + GAP) + GAP
+def _draw_row(
+    title: str, panels: Sequence[Panel], window: tuple[slice, slice], zoom: int
+) -> Pixels:
+    crops = [_enlarged(panel.picture[window], zoom) for panel in panels]
+    step = max(CROP * ZOOM, crops[0].width) + GAP  # a label has room over a narrow picture too
+    width = len(crops) * step + GAP
     row = Image.new("RGB", (width, crops[0].height + 2 * STRIP + GAP), PAPER)
     draw, font = ImageDraw.Draw(row), ImageFont.load_default(12)
     draw.text((GAP, GAP // 2), title, INK, font)
     for index, (panel, crop) in enumerate(zip(panels, crops, strict=True)):
-        left = GAP + index * (CROP * ZOOM + GAP)
+        left = GAP + index * step
         draw.text((left, STRIP + GAP // 2), panel.label, INK, font)
         row.paste(crop, (left, 2 * STRIP + GAP // 2))
     return np.asarray(row)
 
 
-def _enlarged(crop: Array) -> Image.Image:
+def _enlarged(crop: Array, zoom: int) -> Image.Image:
     picture = Image.fromarray((crop.clip(0, 1) * 255).round().astype(np.uint8))
-    size = picture.width * ZOOM, picture.height * ZOOM
+    size = picture.width * zoom, picture.height * zoom
     return picture.resize(size, Image.Resampling.NEAREST)

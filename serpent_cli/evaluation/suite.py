@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serpent_cli.evaluation.metrics import Array, SimilarityTo, psnr, rgb_to_y, windows_inside
+from serpent_cli.evaluation.metrics import (
+    Array,
+    SimilarityTo,
+    psnr,
+    reduced_rms,
+    rgb_to_y,
+    windows_inside,
+)
 from serpent_cli.evaluation.oracles import oracle_scores
 from serpent_cli.evaluation.parts import Mask
 from serpent_cli.evaluation.perceptual import Distance
@@ -53,6 +60,8 @@ class Score:
         part: The part of the frame, as the case's name has it; empty: what the case is about.
         levels: Largest difference of a sample from the truth, in 1/255, where nothing is to be
             done; None elsewhere.
+        low_frequency_rms: Difference of the result's bicubic reduction from the input, rms in
+            1/255, where that is such a reduction; None elsewhere.
     """
 
     case: str
@@ -71,6 +80,7 @@ class Score:
     note: str = ""
     part: str = ""
     levels: float | None = None
+    low_frequency_rms: float | None = None
 
 
 def run_suite(
@@ -129,6 +139,8 @@ def _scores(
         if not part:
             own = {"st_lpips_before": lpips[0], "st_lpips_after": lpips[1]}
             own |= {"wiener": wiener, "richardson_lucy": richardson_lucy}
+            if trial.reduced:
+                own["low_frequency_rms"] = reduced_rms(ours, trial.given / 255)
         yield Score(
             f"{trial.case}, {part}" if part else trial.case, trial.file, first, last, cut[0],
             cut[1], ssim_first, ssim_last, seconds, note=trial.note, part=part,

@@ -31,7 +31,7 @@ class Mean:
         seconds: Mean time that restoring took.
         bar: What this project demands of `gain`; where that is None, the most that it allows of
             `levels` or else the least of `after`; None: nothing.
-        met: Whether this bar and `worst_bar` are reached.
+        met: Whether this bar, `worst_bar` and `low_frequency_bar` are reached.
         st_lpips_before: Mean ST-LPIPS of the inputs; None where it was not computed.
         st_lpips_after: Mean ST-LPIPS of the restored pictures; likewise.
         wiener: PSNR of the Wiener filter with the best balance; None where it was not asked.
@@ -45,6 +45,9 @@ class Mean:
         share: `gain` as a part of the gain in the case that the bar compares it with: the same
             part when all is blurred, or the clean reduction; None where there is none.
         levels: Largest difference of a sample from the truth, in 1/255, where `gain` is None.
+        low_frequency_rms: Mean difference of the results' bicubic reductions from the inputs, rms
+            in 1/255; None where the inputs are no such reductions.
+        low_frequency_bar: The most that this project allows of it; None: nothing is said.
     """
 
     case: str
@@ -71,6 +74,8 @@ class Mean:
     worst_bar: float | None = None
     share: float | None = None
     levels: float | None = None
+    low_frequency_rms: float | None = None
+    low_frequency_bar: float | None = None
 
 
 def summarise(scores: Sequence[Score]) -> list[Mean]:
@@ -142,10 +147,18 @@ def _judgement(
     wanted = [bar.gain, bar.share * even if bar.share is not None and even is not None else None]
     asked = max((value for value in wanted if value is not None), default=None)
     least = min(min(s.after, CEILING) - min(s.before, CEILING) for s in scores)
-    reached = [asked is None or gain >= asked, bar.worst is None or least >= bar.worst]
+    changed = _average_if_known([s.low_frequency_rms for s in scores])
+    most = None if changed is None else bar.low_frequency_rms
+    reached = [
+        asked is None or gain >= asked,
+        bar.worst is None or least >= bar.worst,
+        changed is None or most is None or changed <= most,
+    ]
     return {
         "bar": None if asked is None else round(asked, 3),
-        "met": None if asked is None and bar.worst is None else all(reached),
+        "met": None if all(each is None for each in (asked, bar.worst, most)) else all(reached),
+        "low_frequency_rms": changed,
+        "low_frequency_bar": most,
         "least_gain": round(least, 3),
         "worst_bar": bar.worst,
         "share": round(gain / even, 3) if even is not None and even > 0 else None,
@@ -165,7 +178,7 @@ def _best(
 
 def _average_if_known(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return round(_average(known), 4) if known else None
+    return round(math.fsum(known) / len(known), 4) if known else None
 
 
 def records(means: Sequence[Mean], suite: str, photos: str) -> list[dict[str, Any]]:
@@ -199,5 +212,6 @@ def _more(mean: Mean) -> dict[str, Any]:
         "worst_gain_db": mean.least_gain,
         "share": mean.share,
         "levels": mean.levels,
+        "low_frequency_rms": mean.low_frequency_rms,
     }
     return {name: value for name, value in more.items() if value is not None}

@@ -9,7 +9,7 @@ from serpent_cli.evaluation.summary import Mean
 HEAD = [
     "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",
     "ST-LPIPS before", "ST-LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "share",
-    "worst gain dB", "levels", "seconds", "bar", "met", "note",
+    "worst gain dB", "levels", "low-freq. rms", "seconds", "bar", "met", "note",
 ]  # fmt: skip
 ALWAYS = frozenset(HEAD[:8]) | {"seconds", "bar", "met"}
 
@@ -33,11 +33,12 @@ def _row(mean: Mean) -> list[str]:
     over = "" if mean.over_oracles is None else f"{mean.over_oracles:+.2f}"
     alike = (mean.ssim_before, mean.ssim_after, mean.st_lpips_before, mean.st_lpips_after)
     share = "" if mean.share is None else f"{100 * mean.share:.0f} %"
-    worst = "" if mean.worst_bar is None else f", worst {mean.worst_bar:.2f}"
+    bars = {"": mean.bar, "worst ": mean.worst_bar, "low-freq. ": mean.low_frequency_bar}
+    bar = ", ".join(f"{what}{value:.2f}" for what, value in bars.items() if value is not None)
     return [
         mean.case, str(mean.files), *decibels, *(_number(value, 4) for value in alike),
         wiener, richardson_lucy, over, share, _number(mean.least_gain), _number(mean.levels, 1),
-        _number(mean.seconds), _number(mean.bar) + worst, met, mean.note,
+        _number(mean.low_frequency_rms), _number(mean.seconds), bar, met, mean.note,
     ]  # fmt: skip
 
 
@@ -74,6 +75,8 @@ def caption(means: Sequence[Mean]) -> str:
         sentences.append(
             "Levels: largest difference of any sample, in 1/255, where nothing was to be done."
         )
+    if any(mean.low_frequency_rms is not None for mean in means):
+        sentences.append("Low-freq. rms: of the result, reduced again, less the input, in 1/255.")
     if any(mean.note for mean in means):
         sentences.append("Out of range: the model was not trained for that.")
     return " ".join(sentences)

@@ -1,7 +1,7 @@
 """One photograph in one case: what the restorer is given, and what its answer is measured by."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from serpent_cli.degrade import resize
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.evaluation.cases import CASES, REDUCTIONS, Case, degraded_inputs
+from serpent_cli.evaluation.cases import BICUBIC, CASES, REDUCTIONS, Case, degraded_inputs
 from serpent_cli.evaluation.metrics import WINDOW
 from serpent_cli.evaluation.parts import SHARP_SIDE, Mask, inner
 from serpent_cli.evaluation.photographs import pairs, photographs, read_photograph
@@ -50,6 +50,8 @@ class Trial:
         note: A reservation for the table.
         parts: Where the result is measured, by what a table adds to the case's name: masks (H, W),
             or None for the whole frame. What the case is about comes first and is called "".
+        reduced: Whether `given` is the truth's bicubic reduction, untouched: then the result's
+            should be the same.
     """
 
     case: str
@@ -61,6 +63,7 @@ class Trial:
     kernel: NDArray[np.float32] | None = None
     note: str = ""
     parts: Mapping[str, Mask | None] = field(default_factory=_whole_frame)
+    reduced: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Suite:
         cases = REDUCTIONS[self.name]
         for case, x in degraded_inputs(path.name, _tensor(sharp), cases, scale):
             name = f"{case.name} x{scale}"
-            yield _enlarged(name, path.name, _pixels(x), sharp, scale, self._note(case))
+            trial = _enlarged(name, path.name, _pixels(x), sharp, scale, self._note(case))
+            yield replace(trial, reduced=case == BICUBIC)
 
     def _note(self, case: Case) -> str:
         return OUT_OF_RANGE if case.out_of_range(self.card) else ""

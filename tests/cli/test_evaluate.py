@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from serpent_cli.evaluation import packages, perceptual
 from serpent_cli.zoo.card import Card
@@ -65,6 +66,21 @@ def test_results_go_to_a_folder(
     assert outcome.err[-1] == f"results and contact sheet written to {out}"
     assert "told the true kernel" in outcome.out[-1]
     assert len(list(out.iterdir())) == 4
+
+
+def test_two_models_side_by_side(
+    serpent: Serpent, model: Model, make_weights: Callable[..., Path], photos: Path, tmp_path: Path
+) -> None:
+    other, out = make_weights("other", expand=1.0), tmp_path / "out"
+    command = "eval", "gaussian-61", "--photos", photos, *model
+    outcome = serpent(*command, "--beside", other, "--show", "cup.png", "--out", out)
+    assert outcome.err[-1] == f"results and contact sheet written to {out}"
+    assert len(list(out.iterdir())) == 5
+    with Image.open(out / "whole-cup.png.png") as sheet:
+        assert sheet.size[0] > 4 * 64
+    for option in (("--beside", other), ("--show", "cup.png")):
+        serpent(*command, *option).failed(2, "--beside and --show need --out")
+    serpent(*command, "--show", "mug.png", "--out", out).failed(3, "no photograph mug.png to show")
 
 
 def test_enlarging_takes_a_scale_or_a_model(

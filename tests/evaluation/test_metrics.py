@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 import skimage.data
 from numpy.typing import NDArray
+from PIL import Image
 from skimage import color, metrics
 
-from serpent_cli.evaluation.metrics import SimilarityTo, psnr, rgb_to_y, ssim, windows_inside
+from serpent_cli.evaluation.metrics import (
+    SimilarityTo,
+    psnr,
+    reduced_rms,
+    rgb_to_y,
+    ssim,
+    windows_inside,
+)
 
 Array = NDArray[np.floating]
 
@@ -30,6 +38,34 @@ def test_psnr_of_known_errors() -> None:
     assert psnr(black, black) == math.inf
     assert psnr(black, black + 1) == 0
     assert psnr(black.astype(np.float32), np.full((4, 4, 3), 1 / 255)) == pytest.approx(48.1308036)
+
+
+@pytest.fixture
+def reduced() -> tuple[Array, Array]:
+    """A photograph in an even frame, and its reduction by 4 by Pillow's bicubic filter."""
+    large = np.full((112, 160, 3), 0.5)
+    large[16:-16, 16:-16] = skimage.data.coffee()[100:180, 200:328] / 255
+    planes = [Image.fromarray(large[..., i].astype(np.float32)) for i in range(3)]
+    small = [np.asarray(x.resize((40, 28), Image.Resampling.BICUBIC)) for x in planes]
+    return large, np.stack(small, axis=-1).astype(np.float64)
+
+
+def test_a_picture_agrees_with_what_pillow_reduces_it_to(reduced: tuple[Array, Array]) -> None:
+    assert reduced_rms(*reduced) < 1e-3
+
+
+def test_a_change_of_colour_counts_in_full(reduced: tuple[Array, Array]) -> None:
+    large, small = reduced
+    assert reduced_rms(large + 3 / 255, small) == pytest.approx(3, abs=1e-3)
+    large[..., 1] -= 6 / 255  # of one channel of three: 6 / sqrt(3)
+    assert reduced_rms(large, small) == pytest.approx(6 / math.sqrt(3), abs=1e-3)
+
+
+def test_invented_texture_hardly_counts(reduced: tuple[Array, Array]) -> None:
+    large, small = reduced
+    rows, columns = np.indices(large.shape[:2])
+    large += 20 / 255 * (-1.0) ** (rows + columns)[..., None]
+    assert reduced_rms(large, small) < 0.2
 
 
 def test_luma_is_scikit_images(pair: tuple[Array, Array]) -> None:

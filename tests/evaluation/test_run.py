@@ -6,15 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from serpent_cli.errors import DeviceError, PictureError, UsageError
+from serpent_cli.errors import DeviceError, NoInputError, PictureError, UsageError
 from serpent_cli.evaluation import packages
 from serpent_cli.evaluation.run import evaluate
 from serpent_cli.evaluation.table import markdown
 from serpent_cli.restoration.restorer import Restorer
 
 NAMES = {"results.json", "results.csv", "results.md", "contact-sheet.png"}
+
+
+def replace_card(restorer: Restorer, **changes: str) -> Restorer:
+    card = dataclasses.replace(restorer.card, **changes)  # pyright: ignore[reportArgumentType]
+    return Restorer(restorer.forward.model, card, device=torch.device("cpu"), tile="whole")
 
 
 def test_results_hold_the_same_figures(
@@ -93,3 +99,29 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="needs no-such-package, which") as caught:
         packages.require_packages()
     assert caught.value.hint == "pip install 'serpent-restore[eval]'"
+
+
+def test_sheets_of_photographs_that_are_asked_for(
+    sharper: Restorer, untouched: Restorer, folder: Path, tmp_path: Path
+) -> None:
+    other = replace_card(untouched, name="other")
+    evaluate(sharper, "gaussian-61", folder, out=tmp_path, beside=other, shown=["b.png"])
+    assert {path.name for path in tmp_path.iterdir()} == NAMES | {"whole-b.png.png"}
+    with Image.open(tmp_path / "whole-b.png.png") as sheet, Image.open(folder / "b.png") as photo:
+        assert sheet.size[0] > 4 * photo.size[0]
+
+
+def test_what_cannot_be_shown_costs_no_work(
+    sharper: Restorer, enlarger: Restorer, folder: Path, tmp_path: Path
+) -> None:
+    def begun(*_: int) -> None:
+        pytest.fail("it has begun")
+
+    with pytest.raises(NoInputError, match=r"no photograph c\.png to show") as caught:
+        evaluate(sharper, "blur", folder, out=tmp_path, shown=["c.png"], on_file=begun)
+    assert caught.value.hint == "one of them is a.jpg"
+    other = replace_card(enlarger, name="other")
+    with pytest.raises(UsageError, match="the model other cannot stand beside test"):
+        evaluate(sharper, "blur", folder, out=tmp_path, beside=other, on_file=begun)
+    with pytest.raises(UsageError, match="both models are called test"):
+        evaluate(sharper, "blur", folder, out=tmp_path, beside=sharper, on_file=begun)

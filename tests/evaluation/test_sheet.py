@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from serpent_cli.evaluation.cases import CLEAN
-from serpent_cli.evaluation.sheet import CROP, GAP, STRIP, ZOOM, busiest, choose, contact_sheet
+from serpent_cli.evaluation.sheet import (
+    CROP,
+    GAP,
+    STRIP,
+    ZOOM,
+    busiest,
+    choose,
+    contact_sheet,
+    whole_sheet,
+)
 from serpent_cli.evaluation.suite import CUT, Score, restored
 from serpent_cli.evaluation.summary import summarise
 from serpent_cli.evaluation.trial import open_suite
@@ -66,7 +75,7 @@ def sheet_of(
 ) -> np.ndarray:
     scores = scored(restorer, suite, folder, **options)
     opened = open_suite(suite, restorer.card, folder)
-    return contact_sheet(restorer, opened, scores, summarise(scores))
+    return contact_sheet({"ours": restorer}, opened, scores, summarise(scores))
 
 
 def test_the_columns_are_input_ours_and_truth(
@@ -103,3 +112,36 @@ def test_the_best_baseline_has_a_column(
     small = crop(sheet, 0, 0)
     assert np.array_equal(small[::4, ::4].repeat(4, 0).repeat(4, 1), small)
     assert not np.array_equal(crop(sheet, 0, 1), small)
+
+
+def test_another_restorer_has_a_column_before_ours(
+    scored: RunSuite, sharper: Restorer, untouched: Restorer, folder: Path
+) -> None:
+    scores = scored(sharper, "gaussian-61", folder)
+    suite = open_suite("gaussian-61", sharper.card, folder)
+    both = {"other": untouched, "ours": sharper}
+    sheet = contact_sheet(both, suite, scores, summarise(scores))
+    alone = contact_sheet({"ours": sharper}, suite, scores, summarise(scores))
+    assert sheet.shape[1] == GAP + 4 * (CROP * ZOOM + GAP)
+    for row in range(2):
+        assert np.array_equal(crop(sheet, row, 0), crop(sheet, row, 1)), "it changes nothing"
+        for ours, same in ((2, 1), (3, 2)):
+            assert np.array_equal(crop(sheet, row, ours), crop(alone, row, same))
+
+
+def test_a_photograph_is_shown_whole_in_every_case(
+    scored: RunSuite, enlarger: Restorer, folder: Path
+) -> None:
+    suite = open_suite("upscale-real", enlarger.card, folder)
+    scores = scored(enlarger, "upscale-real", folder)
+    sheet = whole_sheet({"ours": enlarger}, suite, suite.files[1], summarise(scores))
+    trials = list(suite.trials(suite.files[1]))
+    height, width, _ = trials[0].truth.shape
+    row_height, step = height + 2 * STRIP + 2 * GAP, CROP * ZOOM + GAP
+    assert sheet.shape == (len(trials) * row_height, GAP + 4 * step, 3)
+    for index, trial in enumerate(trials):
+        top = index * row_height + 2 * STRIP + GAP // 2
+        shown = [sheet[top : top + height, x : x + width] for x in range(GAP, 4 * step, step)]
+        wanted = trial.before, restored(enlarger, trial), trial.truth
+        for drawn, picture in zip(shown[1:], wanted, strict=True):
+            assert np.array_equal(drawn, (picture * 255).round())

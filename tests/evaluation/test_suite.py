@@ -84,6 +84,19 @@ def test_upscaling_is_scored_on_luma_against_bicubic(
         assert cut.ssim_before != whole.ssim_before
 
 
+def test_low_frequencies_are_compared_where_the_input_is_clean(
+    scored: RunSuite, enlarger: Restorer, folder: Path
+) -> None:
+    known = {
+        score.case: score.low_frequency_rms
+        for score in scored(enlarger, "upscale-real", folder)
+        if score.file == "b.png"
+    }
+    found = {case: value for case, value in known.items() if value is not None}
+    assert found.keys() == {"bicubic x4"}
+    assert 0.5 < found["bicubic x4"] < 10, "torch's cubic is another one, and blurs"
+
+
 def test_the_bicubic_baseline_is_pillows_away_from_the_border(
     scored: RunSuite, enlarger: Restorer, folder: Path
 ) -> None:

@@ -80,6 +80,20 @@ def test_flat_colours_stay_within_two_levels() -> None:
         assert (mean.gain, mean.bar, mean.met, mean.levels) == (None, 2.0, met, levels)
 
 
+def test_large_shapes_stay_those_of_the_input() -> None:
+    """The mean over the photographs counts."""
+    name = "bicubic x4"
+    for values, met in (((1.0, 1.9), True), ((1.0, 2.1), False)):
+        scores = [score(name, str(v), 24.0, 25.0, low_frequency_rms=v) for v in values]
+        (mean,) = summarise(scores)
+        assert (mean.low_frequency_bar, mean.met) == (1.5, met)
+        assert mean.low_frequency_rms == pytest.approx(sum(values) / 2)
+        (record,) = records([mean], "upscale", "val")
+        assert record["low_frequency_rms"] == mean.low_frequency_rms
+    (unknown,) = summarise([score(name, "a", 24.0, 25.0)])
+    assert unknown.low_frequency_rms is unknown.low_frequency_bar is None
+
+
 @pytest.mark.parametrize("scale", [2, 4, 8])
 def test_other_reductions_gain_nearly_as_much_as_the_clean_one(scale: int) -> None:
     clean = score(f"bicubic x{scale}, border cut", "a", 24.0, 27.0)
@@ -110,7 +124,8 @@ def test_every_bar_has_a_case_and_the_deblur_suite_has_all_bars() -> None:
         for scale in (2, 4, 8)
     }
     colours = {f"flat {colour}" for colour in ("green", "red", "blue", "white", "black")}
-    assert set(BARS) == names | parts | cut | colours | {"bicubic x8", "pairs motion"}
+    whole = {"bicubic x4", "bicubic x8"}
+    assert set(BARS) == names | parts | cut | whole | colours | {"pairs motion"}
 
 
 def test_nothing_must_become_worse() -> None:

@@ -33,6 +33,18 @@ def test_the_table_shows_shares_and_what_one_photograph_may_lose() -> None:
     assert dict(zip(head, pair, strict=True))["bar"] == "0.80, worst -0.05"
 
 
+def test_the_table_shows_low_frequencies_and_their_bar() -> None:
+    means = summarise([score("bicubic x8", 24.0, 25.0, low_frequency_rms=1.25)])
+    head, row = rows(means)
+    cells = dict(zip(head, row, strict=True))
+    assert (cells["low-freq. rms"], cells["bar"], cells["met"]) == ("1.25", "0.60", "yes")
+    assert "Low-freq. rms: of the result, reduced again" in caption(means)
+    means = summarise([score("bicubic x4", 24.0, 25.0, low_frequency_rms=1.75)])
+    head, row = rows(means)
+    cells = dict(zip(head, row, strict=True))
+    assert (cells["bar"], cells["met"]) == ("low-freq. 1.50", "NO")
+
+
 def test_the_table_shows_oracles_lpips_and_reservations() -> None:
     told = score(
         "gaussian-61", 24.0, 26.0, wiener={0.001: 25.0, 10**-2.5: 25.5},
