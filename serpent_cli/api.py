@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from serpent_cli.restoration.restorer import Restorer
     from serpent_cli.zoo.card import Card
 
-DEFAULT_SCALE = 8
 
 Task = Literal["deblur", "upscale"]
 
@@ -111,7 +110,8 @@ def restore(
         image: A Pillow image, an array (H, W) or (H, W, 1 to 4) of uint8, uint16, or float32 in
             [0, 1], a path, or a Picture.
         task: What to do.
-        scale: Output pixels per input pixel and axis, of `upscale`: by default 8, or the model's.
+        scale: Output pixels per input pixel and axis, of `upscale`: by default the largest of the
+            style, 8 or 4, or the model's.
         style: Of `upscale`: `natural`, the default, or `crisp`, which invents texture and has the
             scale 4 alone; not beside a model.
         model: Other weights: a name, hf://owner/repo, or a path to .safetensors.
@@ -130,7 +130,7 @@ def restore(
     if task == "deblur" and model is None and scale not in (None, 1):
         raise UsageError(f"deblur does not enlarge by {scale}", hint="task='upscale' does")
     check_style(style, task, model)
-    name = model or (upscaler(scale or DEFAULT_SCALE, style) if task == "upscale" else "deblur")
+    name = model or (upscaler(scale, style) if task == "upscale" else "deblur")
     restorer = _loaded(name, tuple(sorted(options.items())))
     if scale is not None and restorer.scale != scale:
         raise UsageError(

@@ -68,7 +68,7 @@ def test_styles(photo: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(crisp, restore(small, model="upscale-x4-crisp"))
     np.testing.assert_array_equal(plain, restore(small, "upscale", scale=4))
     wrong: list[dict[str, Any]] = [
-        {"task": "upscale", "style": "crisp"}, {"task": "upscale", "style": "nice", "scale": 4},
+        {"task": "upscale", "style": "crisp", "scale": 8}, {"task": "upscale", "style": "nice"},
         {"task": "upscale", "style": "crisp", "model": "upscale-x4"}, {"style": "crisp"},
     ]  # fmt: skip
     for arguments in wrong:

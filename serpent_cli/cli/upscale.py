@@ -11,15 +11,13 @@ from serpent_cli.cli.request import Request, takes
 from serpent_cli.cli.restoring import restore_files
 from serpent_cli.zoo.names import NATURAL, Style, check_style
 
-DEFAULT_SCALE = 8
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Enlarging:
     scale: Annotated[
         int | None,
         typer.Option(
-            "--scale", "-s", min=1, metavar="N", show_default="8, or what --size needs",
+            "--scale", "-s", min=1, metavar="N", show_default="8, crisp 4, or what --size needs",
             help="Output pixels per input pixel and axis.", autocompletion=completing.scales,
         ),
     ] = None  # fmt: skip
@@ -45,9 +43,9 @@ class UpscaleRequest(Request, _Enlarging):
         super().check()
 
     def wanted_scale(self) -> int | None:
-        """As demanded, or as named weights have it for a size; 8 if nothing is said."""
+        """As demanded; for a size as named weights have it; else the largest of the style."""
         if self.size is None or self.scale is not None:
-            return self.scale or DEFAULT_SCALE
+            return self.scale or self.known_scales()[-1]
         return None if self.model is None else self.weights_for(1).card.scale
 
     def known_scales(self) -> list[int]:
@@ -82,7 +80,7 @@ show_examples(
     ("serpent upscale --scale 8 in.png -o out.png", "one picture"),
     ("serpent upscale thumbnails/", "a folder, to thumbnails_x8/"),
     ("serpent upscale in.png --size 1920x1080", "as large as fits into 1920 x 1080"),
-    ("serpent upscale in.png --scale 4 --style crisp", "sharper, with invented texture"),
+    ("serpent upscale in.png --style crisp", "by 4, sharper, with invented texture"),
     ("serpent upscale in.png --region 40,40,64,64", "only a part of it"),
 )
 command = takes(UpscaleRequest)(upscale)

@@ -141,10 +141,9 @@ class Worker:
         size = Geometry.parse(settings.size) if settings.size else None
         scale = settings.scale
         if settings.model is None and scale is None and settings.task == "upscale":
-            (group,) = group_jobs(
-                [Job(source, target)], size=size, scale=None if size else 8,
-                scales=_scales(settings.style) if size else (),
-            )  # fmt: skip
+            scales = _scales(settings.style)
+            scale = None if size else scales[-1]
+            (group,) = group_jobs([Job(source, target)], size=size, scale=scale, scales=scales)
             scale = group.scale
         most = self.settings["max_pixels"]
         options = RunOptions(
@@ -160,7 +159,7 @@ class Worker:
         enlarging = settings.task == "upscale"
         model = settings.model
         if model is None:
-            model = _upscaler(scale or 8, settings.style) if enlarging else "deblur"
+            model = _upscaler(scale, settings.style) if enlarging else "deblur"
         if is_path(model) and model not in self.settings["models"]:
             raise ModelError(
                 f"the server does not serve {model}", "start it with --model and this path"
@@ -173,7 +172,7 @@ class Worker:
 
 # Reading cards took a tenth of a small picture's time. Weights stay what they were at first sight.
 @cache
-def _upscaler(scale: int, style: str | None) -> str:
+def _upscaler(scale: int | None, style: str | None) -> str:
     from serpent_cli.zoo.locate import upscaler
 
     return upscaler(scale, style)

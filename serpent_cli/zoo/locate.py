@@ -154,11 +154,11 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def upscaler(scale: int, style: str | None = None) -> str:
+def upscaler(scale: int | None, style: str | None = None) -> str:
     """Name of the bundled weights that enlarge by `scale`.
 
     Args:
-        scale: Output pixels per input pixel and axis.
+        scale: Output pixels per input pixel and axis; None: the most that the style has.
         style: One of `names.Style`; None: natural.
 
     Raises:
@@ -166,6 +166,8 @@ def upscaler(scale: int, style: str | None = None) -> str:
         UsageError: There are none in this style, likewise.
     """
     scales = upscale_scales(style)
+    if scale is None:
+        scale = scales[-1]
     if scale in scales:
         return upscaler_name(scale, style or NATURAL)
     known = ", ".join(f"--scale {each}" for each in scales)

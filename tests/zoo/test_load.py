@@ -175,6 +175,7 @@ def test_upscalers_are_chosen_by_their_style(shelf: Path, make_weights: MakeWeig
     assert upscaler(2, "crisp") == "upscale-x2-crisp"
     assert upscaler(2, "natural") == upscaler(2) == "upscale-x2"
     assert (upscale_scales(), upscale_scales("crisp")) == ([2, 8], [2])
+    assert (upscaler(None), upscaler(None, "crisp")) == ("upscale-x8", "upscale-x2-crisp")
     with pytest.raises(UsageError, match="the style crisp does not enlarge by 8") as caught:
         upscaler(8, "crisp")
     assert caught.value.hint == "it has --scale 2"
