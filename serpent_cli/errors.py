@@ -23,7 +23,7 @@ class SerpentError(Exception):
 
 
 class PictureError(SerpentError):
-    """A picture cannot be read, restored or written."""
+    """A picture cannot be read or restored, or a file cannot be written."""
 
 
 class UsageError(SerpentError):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
-from serpent_cli.imaging.write import new_file, write_picture
+from serpent_cli.imaging.write import write_picture
+from serpent_cli.whole_files import new_file
 
 if TYPE_CHECKING:
     from serpent_cli.imaging.picture import Picture
@@ -85,10 +86,7 @@ def write_to(
     )
     if on_ready is not None:
         on_ready(stream, notes)
-    if isinstance(target, Remote):
-        _upload(stream, target, force=force)
-    else:
-        _print(stream)
+    _send(stream, target, force=force)
     return notes
 
 
@@ -113,13 +111,18 @@ def deliver(
         return
     stream = io.BytesIO(content.read())
     on_ready(stream)
+    _send(stream, target, force=force)
+
+
+def _send(stream: io.BytesIO, target: Remote | Standard, *, force: bool) -> None:
     if isinstance(target, Remote):
-        _upload(stream, target, force=force)
-    else:
-        _print(stream)
-
-
-def _print(stream: io.BytesIO) -> None:
+        refuse_existing(target, force=force)
+        with remote_errors(target):
+            parent = target.path.rsplit("/", 1)[0]
+            target.system.makedirs(parent, exist_ok=True)
+            # Object stores show an object only once it has arrived whole.
+            target.system.pipe_file(target.path, stream.getvalue())
+        return
     try:
         sys.stdout.buffer.write(stream.getbuffer())
         sys.stdout.buffer.flush()
@@ -135,13 +138,3 @@ def _print(stream: io.BytesIO) -> None:
 def _format_of(picture: "Picture") -> Format:
     """The format a picture was read from, or PNG where that cannot be written."""
     return next((each for each in WRITABLE if each.name == picture.format), WRITABLE[0])
-
-
-def _upload(stream: io.BytesIO, target: Remote, *, force: bool) -> None:
-    """Object stores show an object only once it has arrived whole."""
-    if not force and exists(target):
-        raise PictureError(f"cannot write {target}: it exists", hint="give --force to replace it")
-    with remote_errors(target):
-        parent = target.path.rsplit("/", 1)[0]
-        target.system.makedirs(parent, exist_ok=True)
-        target.system.pipe_file(target.path, stream.getvalue())

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from serpent_cli.batch.delivery import refuse_existing
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.opened import plan_whole
-from serpent_cli.batch.places import exists
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.stages import RunOptions, goes_by_bands
-from serpent_cli.batch.standing import standing
-from serpent_cli.errors import PictureError, SerpentError
+from serpent_cli.batch.standing import settlement
+from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.bands import Layout
-from serpent_cli.imaging.read import read_layout
+from serpent_cli.imaging.read import check_size, read_layout
 from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.region import region_part
 from serpent_cli.restoration.restorer import Restorer
@@ -56,22 +54,13 @@ def forecast(
         seconds_per_megapixel: As `Restorer.seconds_per_megapixel` measured it.
     """
     try:
-        if _is_done(job, options):
-            return Forecast(job, "skip")
+        if (known := settlement(job, options.manifest, force=options.force)) is not None:
+            return Forecast(job, "fail" if known.error else "skip", known.error)
         if not isinstance(job.source, Path) or not job.source.is_file():
             return Forecast(job, "restore")
         return _restoring(job, restorer, options, seconds_per_megapixel)
     except SerpentError as error:
         return Forecast(job, "fail", error)
-
-
-def _is_done(job: Job, options: RunOptions) -> bool:
-    if not exists(job.target):
-        return False
-    known = standing(job, options.manifest, force=options.force)
-    if known.done is None:
-        refuse_existing(job.target, force=known.force)
-    return known.done is not None
 
 
 def _restoring(
@@ -80,12 +69,7 @@ def _restoring(
     assert isinstance(job.source, Path)
     layout = read_layout(job.source)
     height, width = layout.height, layout.width
-    if height * width > options.max_pixels:
-        raise PictureError(
-            f"cannot read {job.source}: {width}x{height} is more than the limit of"
-            f" {options.max_pixels} pixels",
-            hint=f"if it is genuine, raise the limit with --max-pixels {height * width}",
-        )
+    check_size(height, width, str(job.source), options.max_pixels)
     plan = _plan(job, layout, restorer, options)
     if options.region is not None:
         width, height = options.region[2:]

@@ -24,8 +24,8 @@ from serpent_cli.batch.places import Standard, exists, file_digest, identity, no
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.filenames import json_text
-from serpent_cli.imaging.write import alone_with
 from serpent_cli.version import __version__
+from serpent_cli.whole_files import alone_with
 
 _GLANCE = 2**20  # bytes in which a manifest must have shown itself as one
 

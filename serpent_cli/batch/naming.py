@@ -3,6 +3,7 @@
 import os
 import re
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +27,11 @@ class Job:
 
     source: Place
     target: Place
+
+
+def local_targets(jobs: Iterable[Job]) -> list[Path]:
+    """The targets that are files on this machine, or to be reached like them."""
+    return [job.target for job in jobs if isinstance(job.target, Path)]
 
 
 @dataclass(frozen=True)

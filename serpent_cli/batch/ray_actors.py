@@ -19,8 +19,7 @@ from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.errors import SerpentError
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.restoration.restorer import Restorer
-from serpent_cli.restoration.restorer_settings import RestorerSettings
+from serpent_cli.restoration.restorer import Restorer, RestorerSettings
 from serpent_cli.settings import own_process
 
 if TYPE_CHECKING:

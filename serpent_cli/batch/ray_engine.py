@@ -8,20 +8,22 @@ import math
 import pickle
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from serpent_cli.batch.manifest import NAME, ManifestSettings
-from serpent_cli.batch.naming import Job
+from serpent_cli.batch.naming import Job, local_targets
 from serpent_cli.batch.places import Place, Standard
 from serpent_cli.batch.ray_actors import ManifestActor, Worker, WorkerSettings, answer
 from serpent_cli.batch.ray_cluster import connected
 from serpent_cli.batch.result import FileResult
-from serpent_cli.batch.sweeping import sweep, sweep_if_free
 from serpent_cli.errors import DeviceError, UsageError
 from serpent_cli.restoration.plan import share_memory
+from serpent_cli.whole_files import sweep
 
 LARGEST_BATCH = 16
 """Pictures that a worker is handed at once: it reads and writes beside its work within them, and
@@ -64,12 +66,15 @@ def run_on_ray(
         path = (manifest.path or Path(forgotten) / NAME).absolute()
         try:
             with connected(), _kept(path, manifest, jobs) as (keeper, plan):
-                sweep(jobs)
+                sweep(local_targets(jobs))
                 memory = share_memory(plan.get("memory"), jobs_each)
                 settings = replace(settings, restorer=replace(settings.restorer, max_memory=memory))
                 yield from _stream(jobs, settings, keeper, _crew(device, jobs_each))
         finally:
-            sweep_if_free(path, jobs)  # workers that died were at something
+            # Workers that died were at something. Where another run has the manifest by now, it has
+            # swept already.
+            with suppress(Timeout, OSError), FileLock(f"{path}.lock", timeout=0):
+                sweep(local_targets(jobs))
 
 
 @dataclass(frozen=True)

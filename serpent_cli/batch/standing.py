@@ -70,12 +70,13 @@ def settled(
     Yields:
         One result for each job taken: it was done before, or its target is taken.
     """
-    while jobs and (result := _settled(jobs[0], manifest, force=force)) is not None:
+    while jobs and (result := settlement(jobs[0], manifest, force=force)) is not None:
         jobs.popleft()
         yield result
 
 
-def _settled(job: Job, manifest: ManifestLike | None, *, force: bool) -> FileResult | None:
+def settlement(job: Job, manifest: ManifestLike | None, *, force: bool) -> FileResult | None:
+    """The result of a job that needs no work, see `settled`; None if it needs some."""
     begun = time.perf_counter()
     try:
         if not exists(job.target):  # not done, whatever is noted of it: it is not even opened

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from serpent_cli.batch.notes import Notes
     from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.stages import RunOptions
-    from serpent_cli.restoration.restorer import Restorer
-    from serpent_cli.restoration.restorer_settings import RestorerSettings
+    from serpent_cli.restoration.restorer import Restorer, RestorerSettings
 
 ANNOUNCED_PIXELS = 100_000_000  # larger results are announced with their size and time
 
@@ -93,14 +92,15 @@ def _restore_groups(groups: "list[Group]", request: Request, outcome: Outcome) -
 
 
 def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResult]":
+    from serpent_cli.batch.naming import local_targets
     from serpent_cli.batch.standing import settled
-    from serpent_cli.batch.sweeping import sweep
+    from serpent_cli.whole_files import sweep
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
     with ExitStack() as stack:
         notes = stack.enter_context(_notes(group, request, read_only=ray))
         if not ray:
-            sweep(group.jobs)
+            sweep(local_targets(group.jobs))
         yield from settled(jobs, notes, force=request.force)
         if not jobs:
             return
@@ -253,7 +253,7 @@ def _load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
 
 def _restorer_settings(group: "Group", request: Request) -> "RestorerSettings":
     """What the restorers of a group are made of, but for the memory that they share."""
-    from serpent_cli.restoration.restorer_settings import RestorerSettings
+    from serpent_cli.restoration.restorer import RestorerSettings
 
     return RestorerSettings(
         model=request.weights_for(group.scale), device=request.device, strength=request.strength,

@@ -14,7 +14,7 @@ from serpent_cli.compare.view import View, plan_view, unrelated
 from serpent_cli.errors import PictureError, SerpentError, UsageError
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture, read_size
-from serpent_cli.imaging.write import new_file
+from serpent_cli.whole_files import new_file
 
 LOSSLESS_PIXELS = 64_000_000
 """Up to so many pixels in all its pictures a page holds exact copies: some 100 MB of PNG."""

@@ -1,7 +1,5 @@
 """Cubes by their file names: which reader, which writer, and writing whole files or none."""
 
-import os
-import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +10,7 @@ import numpy as np
 from serpent_cli.cubes import arrays, envi, multiband_tiff
 from serpent_cli.cubes.cube import Cube, Samples
 from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.whole_files import new_file
 
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".bmp", ".gif", ".ppm", ".heic")
 ENVI_SUFFIXES = (".hdr", *envi.DATA_SUFFIXES)
@@ -109,29 +108,16 @@ def written(path: Path, like: Cube) -> Generator[Samples]:
     kind = format_of(path)
     like = replace(like, kept=_kept(like, kind), format=kind)
     header, final = envi.paths_for(path, like) if kind == "ENVI" else (None, path)
-    partial = final.with_name(f".{final.name}.{os.getpid()}.partial")
-    try:
-        planes = _created(partial, like, kind)
+    with new_file(final, force=True) as stream:
+        planes = _created(Path(stream.name), like, kind)
         yield planes
         if kind == "MATLAB":
-            arrays.write_mat(partial, like, planes)
+            arrays.write_mat(Path(stream.name), like, planes)
         elif isinstance(planes, np.memmap):
             planes.flush()
-        _take_place(partial, final)
-        if header is not None:
-            partial.write_text(envi.header_text(like), encoding="utf-8")
-            _take_place(partial, header)
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _take_place(partial: Path, final: Path) -> None:
-    """Give a whole file its name; one that it replaces leaves it its permissions."""
-    if final.exists():
-        partial.chmod(stat.S_IMODE(final.stat().st_mode))
-    partial.replace(final)
+    if header is not None:
+        with new_file(header, force=True) as stream:
+            stream.write(envi.header_text(like).encode())
 
 
 def _created(partial: Path, like: Cube, kind: str) -> Samples:

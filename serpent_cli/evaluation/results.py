@@ -4,10 +4,7 @@ import csv
 import dataclasses
 import io
 import math
-import os
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from serpent_cli.evaluation.summary import CEILING, Mean
 from serpent_cli.evaluation.table import caption, markdown
 from serpent_cli.evaluation.trial import Suite
 from serpent_cli.filenames import json_text
+from serpent_cli.whole_files import new_file
 
 
 def prepare_folder(folder: Path) -> None:
@@ -64,7 +62,8 @@ def write_results(
         "results.md": markdown(means).encode("utf-8", "surrogateescape"),
     }
     for name, data in contents.items():
-        _replace(folder / name, data)
+        with new_file(folder / name, force=True) as stream:
+            stream.write(data)
     return [*(folder / name for name in contents), write_sheet(folder, "contact-sheet", sheet)]
 
 
@@ -78,7 +77,8 @@ def write_sheet(folder: Path, name: str, sheet: Pixels) -> Path:
         PictureError: It cannot be written.
     """
     path = folder / f"{name}.png"
-    _replace(path, _as_png(sheet))
+    with new_file(path, force=True) as stream:
+        Image.fromarray(sheet).save(stream, "PNG")
     return path
 
 
@@ -107,24 +107,3 @@ def _as_csv(means: Sequence[Mean]) -> str:
     writer.writeheader()
     writer.writerows(dataclasses.asdict(mean) for mean in means)
     return text.getvalue()
-
-
-def _as_png(sheet: Pixels) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(sheet).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the target and rename: no half file ever shows."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        try:
-            part.write_bytes(data)
-            os.replace(part, path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
-    except OSError as error:
-        raise PictureError(f"cannot write {path}: {error.strerror}") from error

@@ -10,7 +10,8 @@ from serpent_cli.imaging.bands import channel_count
 from serpent_cli.imaging.encode import Encoding, check_quality
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.imaging.write import check_target, errors_as_sentences, replacing
+from serpent_cli.imaging.write import errors_as_sentences
+from serpent_cli.whole_files import replacing
 
 
 def written_by_bands(path: Path) -> bool:
@@ -64,7 +65,6 @@ class BandWriter:
                 picture, or the folder or the disk refuses.
         """
         with errors_as_sentences(self._target), ExitStack() as stack:
-            check_target(self._target, force=self._force)
             self._stream = stack.enter_context(replacing(self._target, force=self._force))
             self._encoding = Encoding(self.head, self._format, self._stream, self._quality)
             self._stack = stack.pop_all()

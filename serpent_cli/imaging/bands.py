@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from serpent_cli.imaging.colour import grey_to_rgb
 from serpent_cli.imaging.damage import CutOffError, one_sentence
 from serpent_cli.imaging.orientation import stored_view
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.imaging.stored_samples import split_channels
 
 _WHOLE_BAND = 64
 
@@ -75,17 +75,13 @@ class BandSource:
         """
         if self.picture is not None:
             return self.picture
-        head, made = self.head, empty_like(self.head)
-        into = stored_view(made.pixels, self.orientation)
-        opacity = None if made.alpha is None else stored_view(made.alpha, self.orientation)
+        made, turn = empty_like(self.head), self.orientation
+        opacity = None if made.alpha is None else stored_view(made.alpha, turn)
+        stored = replace(made, pixels=stored_view(made.pixels, turn), alpha=opacity)
         bottom = 0
         for band in self.begin():
-            rows = slice(bottom, bottom + len(band))
-            into[rows] = band[..., :1] if head.grey else band[..., :3]
-            if opacity is not None:
-                opacity[rows] = band[..., -1]
-            bottom = rows.stop
-        return replace(made, warnings=head.warnings + self.notes())
+            bottom = fill_in(stored, bottom, band)
+        return replace(made, warnings=made.warnings + self.notes())
 
     def upright(self) -> "BandSource":
         """The same in bands that stand upright; what lies on its side is read whole."""
@@ -131,6 +127,15 @@ def empty_like(head: Picture) -> Picture:
     return replace(head, pixels=pixels, alpha=alpha)
 
 
+def fill_in(picture: Picture, top: int, channels: Samples) -> int:
+    """Put rows (h, W, C), C as `Picture.channels` has it, into a picture; returns their end."""
+    rows = slice(top, top + len(channels))
+    picture.pixels[rows] = channels[..., :1] if picture.grey else channels[..., :3]
+    if picture.alpha is not None:
+        picture.alpha[rows] = channels[..., -1]
+    return rows.stop
+
+
 def channel_count(picture: Picture) -> int:
     """Channels that a file holds of a picture, 1 to 4."""
     return (1 if picture.grey else 3) + (picture.alpha is not None)
@@ -168,10 +173,7 @@ class BandReader:
             PictureError: The picture is damaged or truncated.
         """
         with one_sentence(self._name):
-            channels = self._gather(start, stop)
-        colour = channels[..., 0] if self.head.grey else channels[..., :3]
-        pixels = grey_to_rgb(colour) if self.head.grey else np.ascontiguousarray(colour)
-        alpha = None if self.head.alpha is None else np.ascontiguousarray(channels[..., -1])
+            pixels, alpha, _ = split_channels(self._gather(start, stop), 1)
         return replace(self.head, pixels=pixels, alpha=alpha)
 
     def _rewind(self) -> None:

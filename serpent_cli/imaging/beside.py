@@ -12,6 +12,7 @@ GAIN_MAP = "Its HDR gain map was left out: it counts as the plain picture now"
 DEPTH = "Its depth map was left out"
 CLAIMS = "What its XMP says of pictures and videos beside it was left out"
 OTHER_PICTURES = "Only the first picture of the file was read"
+NO_END = "Its end mark is missing: all of the picture was there"
 
 # Prefixes are free in XML, but every program uses those of its name space's document.
 _CLAIMS = rb"(?:\w+:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|HDRGainMap:\w+|xmpNote:HasExtendedXMP)"

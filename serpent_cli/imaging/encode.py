@@ -4,7 +4,7 @@ from typing import Any, BinaryIO
 
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging import profile
-from serpent_cli.imaging.bands import all_channels, empty_like
+from serpent_cli.imaging.bands import all_channels, empty_like, fill_in
 from serpent_cli.imaging.colour import bands
 from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.metadata import Metadata, exif_dpi, fit_exif, fit_xmp, take_orientation
@@ -92,11 +92,7 @@ class Encoding:
             return
         if self.collected is None:
             self.collected = empty_like(self._head)
-        rows = slice(self._done, self._done + len(channels))
-        self.collected.pixels[rows] = channels[..., :1] if self._head.grey else channels[..., :3]
-        if self.collected.alpha is not None:
-            self.collected.alpha[rows] = channels[..., -1]
-        self._done = rows.stop
+        self._done = fill_in(self.collected, self._done, channels)
 
     def write_whole(self, picture: Picture) -> None:
         """Write the picture that the head was of, and end the file."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging.colour import grey_to_rgb
 from serpent_cli.imaging.picture import MAX_VALUES, Picture, Samples
+from serpent_cli.imaging.stored_samples import split_channels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,10 +74,7 @@ def from_array(array: Samples) -> Picture:
         raise PictureError(
             "float samples lie outside 0 to 1", hint="divide by the value of white, and clip"
         )
-    grey = samples.shape[2] < 3
-    pixels = grey_to_rgb(samples[..., 0]) if grey else np.ascontiguousarray(samples[..., :3])
-    alpha = samples[..., -1].copy() if samples.shape[2] in (2, 4) else None
-    return Picture(pixels, alpha, grey=grey)
+    return Picture(*split_channels(samples, 1))
 
 
 def from_image(image: "Image") -> Picture:

@@ -15,6 +15,8 @@ from serpent_cli.imaging import beside, ifd
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 
+METRES_PER_INCH = 0.0254
+
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _RESOLUTION_TAGS, _RESOLUTION_UNIT = (0x011A, 0x011B), 0x0128

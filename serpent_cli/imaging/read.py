@@ -1,5 +1,6 @@
 """Reading: from a file, bytes or a stream to a `Picture`, or one clear sentence why not."""
 
+import errno
 import io
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,6 +19,13 @@ DEFAULT_MAX_PIXELS = 500_000_000
 """Pictures with more pixels than this are refused unless the caller raises the limit."""
 
 Source = str | Path | bytes | BinaryIO
+
+_REASONS = {
+    errno.ENOENT: ("there is no such file", "Check the name and the folder"),
+    errno.EISDIR: ("it is a folder, not a picture", "Name a file inside it"),
+    errno.EACCES: ("permission denied", "Check who may read the file"),
+    errno.EPERM: ("permission denied", "Check who may read the file"),
+}
 
 
 def read_picture(path: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -141,21 +149,10 @@ def opened(source: Source) -> Generator[tuple[BinaryIO, str]]:
 def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
-    except FileNotFoundError:
-        raise PictureError(
-            f"cannot read {path}: there is no such file", "Check the name and the folder"
-        ) from None
-    except IsADirectoryError:
-        raise PictureError(
-            f"cannot read {path}: it is a folder, not a picture", "Name a file inside it"
-        ) from None
-    except PermissionError:
-        raise PictureError(
-            f"cannot read {path}: permission denied", "Check who may read the file"
-        ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PictureError(f"cannot read {path}: {reason}", "Check the name") from None
+        number, said = getattr(error, "errno", 0), getattr(error, "strerror", None)
+        reason, hint = _REASONS.get(number, (said or error, "Check the name"))
+        raise PictureError(f"cannot read {path}: {reason}", hint) from None
 
 
 def read_head(stream: BinaryIO, name: str) -> bytes:

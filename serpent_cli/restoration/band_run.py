@@ -13,7 +13,7 @@ from serpent_cli.restoration.difference import DifferenceMeter
 from serpent_cli.restoration.footprint import FILL_CONTEXT
 from serpent_cli.restoration.forward import Forward
 from serpent_cli.restoration.plan import Plan, plan_spans
-from serpent_cli.restoration.region import Region
+from serpent_cli.restoration.region import Region, cut
 from serpent_cli.tiling.blend import OnTile, blended
 
 
@@ -33,9 +33,7 @@ class RegionReader:
     def rows(self, start: int, stop: int) -> Picture:
         """Rows [start, stop) of the part; the start should not go back."""
         band = self._reader.rows(self._top + start, self._top + stop)
-        columns = slice(self._left, self._left + self.width)
-        alpha = None if band.alpha is None else band.alpha[:, columns]
-        return Picture(band.pixels[:, columns], alpha, band.grey)
+        return cut(band, (self._left, 0, self.width, band.height))
 
     def constant_alpha(self) -> int | float | None:
         """The alpha that all pixels have; None if there is none, or they differ.

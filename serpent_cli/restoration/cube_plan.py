@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 
-from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.errors import SerpentError
 from serpent_cli.restoration.footprint import FRAGMENTS
 from serpent_cli.restoration.plan import (
     BASE_BYTES,
     LADDER,
-    LEAST_TILE,
     Costs,
+    demanded_side,
     gibibytes,
+    on_grid,
     overlap_for,
 )
 from serpent_cli.tiling.grid import Span, spans
+
+CUBE_LADDER = (*LADDER, 96, 64)
+"""As of photographs, and smaller ones: a cube may have hundreds of bands."""
 
 FLOAT = 4
 COPIES = 7
@@ -58,15 +62,12 @@ def plan_cube(
         UsageError: A demanded tile is smaller than the network allows.
         SerpentError: Even the smallest tile exceeds the budget; the hint names one that is enough.
     """
-    least = LEAST_TILE * costs.multiple
     if tile == "whole":
         sides = [max(shape[1:])]
     elif tile == "auto":
-        sides = _ladder(costs)
+        sides = on_grid(CUBE_LADDER, costs)
     else:
-        if int(tile) < least:
-            raise UsageError(f"a tile must have at least {least} pixels", hint=f"use {least}")
-        sides = [int(tile) // costs.multiple * costs.multiple]
+        sides = [demanded_side(int(tile), costs)]
     plans = [_plan(shape, costs, side) for side in sides]
     for plan in plans:
         if budget is None or plan.peak_bytes <= budget:
@@ -86,14 +87,8 @@ def next_cube_plan(plan: CubePlan, shape: tuple[int, int, int], costs: Costs) ->
         costs: The network's needs.
     """
     side = max(plan.rows[0].length, plan.columns[0].length)
-    fitting = [rung for rung in _ladder(costs) if rung <= side // 2]
+    fitting = [rung for rung in on_grid(CUBE_LADDER, costs) if rung <= side // 2]
     return _plan(shape, costs, fitting[0]) if fitting else None
-
-
-def _ladder(costs: Costs) -> list[int]:
-    """Sides of tiles on the network's grid, without those too small to overlap on it."""
-    sides = (side // costs.multiple * costs.multiple for side in (*LADDER, 96, 64))
-    return [side for side in sides if side >= LEAST_TILE * costs.multiple]
 
 
 def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:

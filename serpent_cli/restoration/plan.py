@@ -1,6 +1,7 @@
 """From a picture's size and a memory budget to a plan: whole, or tiles of a fixed ladder."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
@@ -116,7 +117,7 @@ def make_plan(
         return _plan(height, width, side, costs, sample_bytes, channels, streams, apart=apart)
 
     if tile != "auto":
-        demanded = plan(None if isinstance(tile, str) else _demanded(tile, costs))
+        demanded = plan(None if isinstance(tile, str) else demanded_side(tile, costs))
         if excess := _excess([demanded], budget, vram):
             what, option, least = excess
             raise UsageError(
@@ -212,12 +213,21 @@ def _plan(
 
 
 def _ladder(costs: Costs, *, apart: bool) -> list[int]:
-    """The ladder on the network's grid, without tiles too small to overlap on it."""
-    multiple, sides = costs.multiple, DEVICE_LADDER if apart else LADDER
+    return on_grid(DEVICE_LADDER if apart else LADDER, costs)
+
+
+def on_grid(sides: Sequence[int], costs: Costs) -> list[int]:
+    """Sides of tiles on the network's grid, without those too small to overlap on it."""
+    multiple = costs.multiple
     return [side // multiple * multiple for side in sides if side >= LEAST_TILE * multiple]
 
 
-def _demanded(tile: int, costs: Costs) -> int:
+def demanded_side(tile: int, costs: Costs) -> int:
+    """The side of tiles on the network's grid that somebody asks for.
+
+    Raises:
+        UsageError: It is too small.
+    """
     least = LEAST_TILE * costs.multiple
     if tile < least:
         raise UsageError(f"a tile must have at least {least} pixels", hint=f"use --tile {least}")

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -326,3 +327,20 @@ def _finished(picture: Picture, pixels: Samples, alpha: Samples | None) -> Pictu
     """The input with the result in its place."""
     pixels = grey_to_rgb(pixels) if picture.grey else pixels
     return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorerSettings:
+    """Arguments of `Restorer.from_pretrained`, fields as there, to be sent to where it is made."""
+
+    model: str | Located
+    device: str = "auto"
+    precision: str = "auto"
+    max_memory: int | None = None
+    max_vram: int | None = None
+    tile: str | int = "auto"
+    strength: float = 1.0
+
+    def load(self) -> Restorer:
+        """The restorer; errors as of `Restorer.from_pretrained`."""
+        return Restorer.from_pretrained(**vars(self))

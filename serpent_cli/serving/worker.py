@@ -46,7 +46,7 @@ class Restorers:
         """
         from serpent_cli.restoration.arguments import parse_tile
         from serpent_cli.restoration.memory_budget import memory_of
-        from serpent_cli.restoration.restorer_settings import RestorerSettings
+        from serpent_cli.restoration.restorer import RestorerSettings
 
         key = model, tile, strength
         if key not in self._made:

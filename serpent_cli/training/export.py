@@ -2,8 +2,6 @@
 
 import csv
 import dataclasses
-import stat
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from serpent_cli.model.unet import build_model
 from serpent_cli.training.crops import cube_pair
 from serpent_cli.training.loop import Trainer
 from serpent_cli.training.recipe import Recipe
+from serpent_cli.whole_files import new_file
 from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import save_weights
 
@@ -80,12 +79,8 @@ def _history(before: Card | None, name: str) -> list[Any]:
 
 def write_card(card: Card, path: Path) -> None:
     """Write a card, whole or not at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
-    ) as stream:
-        stream.write(card.to_json())
-    Path(stream.name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
-    Path(stream.name).replace(path)
+    with new_file(path, force=True) as stream:
+        stream.write(card.to_json().encode())
 
 
 def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tensor]) -> int:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from serpent_cli.whole_files import new_file
+
 
 def can_draw() -> bool:
     """Whether matplotlib is installed, and loads."""
@@ -41,6 +43,5 @@ def draw_curves(log: Path, target: Path) -> None:
         gains = [line["val_psnr"] for line in measured]
         right.plot([line["step"] for line in measured], gains, "C1o-", markersize=3)
         right.set_ylabel("PSNR gained on held-out crops, dB", color="C1")
-    part = target.with_suffix(".part")
-    figure.savefig(part, format="png", dpi=120)
-    part.replace(target)
+    with new_file(target, force=True) as stream:
+        figure.savefig(stream, format="png", dpi=120)

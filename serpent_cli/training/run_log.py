@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from serpent_cli.ops.clock import Stopwatch
+from serpent_cli.whole_files import new_file
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,5 @@ class RunLog:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         if kept != lines:
-            part = self.path.with_suffix(".part")
-            part.write_text("".join(kept), encoding="utf-8")
-            part.replace(self.path)
+            with new_file(self.path, force=True) as stream:
+                stream.write("".join(kept).encode())

@@ -1,16 +1,16 @@
 """`TrainingState`: all that a killed run needs to go on bit by bit, as one safetensors file."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from serpent_cli.errors import UsageError
+from serpent_cli.whole_files import new_file
 
 SLOTS = ("exp_avg", "exp_avg_sq", "step")
 """What AdamW keeps of each parameter."""
@@ -59,7 +59,7 @@ class TrainingState:
     rival: Moving | None = None
 
     def save(self, path: Path) -> None:
-        """Write the state beside `path`, then rename: a kill at any moment leaves a whole file."""
+        """Write the state whole or not at all, whenever a kill may come."""
         tensors: dict[str, Tensor] = {"generator": self.generator.get_state()}
         if self.field is not self.generator:
             tensors["field"] = self.field.get_state()
@@ -72,11 +72,8 @@ class TrainingState:
             for name, value in self.rival.model.named_buffers():
                 tensors[f"{RIVAL}buffer.{name}"] = value.cpu().contiguous()
         facts = {"step": self.step, "seconds": self.seconds, "recipe": self.recipe}
-        part = path.with_suffix(".part")
-        save_file(tensors, part, metadata={"state": json.dumps(facts)})
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(part, path)
+        with new_file(path, force=True) as stream:
+            stream.write(save(tensors, {"state": json.dumps(facts)}))
 
     def load(self, path: Path) -> None:
         """Go on from a saved state.

@@ -1,24 +1,20 @@
 """Weight files: safetensors whose header carries the network's configuration."""
 
-import contextlib
 import dataclasses
 import math
-import os
-import secrets
-import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.errors import ModelError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
+from serpent_cli.whole_files import new_file
 from serpent_cli.zoo.card import Card, Task
 from serpent_cli.zoo.tensor_file import corrupt, read_json, read_tensor_file, shown
 
@@ -27,25 +23,11 @@ def save_weights(tensors: dict[str, Tensor], config: ModelConfig, path: Path) ->
     """Write weights by parameter name, whole or not at all.
 
     Raises:
-        SerpentError: The file cannot be written.
+        PictureError: The file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        # The library writes for the owner alone; weights are to be shared, unless they are not.
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            part,
-            metadata={"serpent": config.to_json()},
-        )
-        part.chmod(mode)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise SerpentError(
-            f"cannot write the weights {path}: {error}", hint="is there such a folder, and room?"
-        ) from error
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with new_file(path, force=True) as stream:
+        stream.write(save(plain, {"serpent": config.to_json()}))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import DISTRIBUTION, __version__
+from serpent_cli.version import AGENT
 from serpent_cli.zoo.card import CARD_BYTES, Card, sha256
 from serpent_cli.zoo.hub_cache import (
     find_cached,
@@ -93,9 +93,7 @@ def _stated(reference: HubReference) -> tuple[str, int, str]:
     """Commit, size and sha256 of a file as the Hub states them now."""
     from huggingface_hub import get_hf_file_metadata
 
-    said = get_hf_file_metadata(
-        address(reference, reference.file), library_name=DISTRIBUTION, library_version=__version__,
-    )  # fmt: skip
+    said = get_hf_file_metadata(address(reference, reference.file), **AGENT)
     if not _COMMIT.fullmatch(said.commit_hash or ""):
         raise _nonsense(reference, "no commit")
     if not _SHA256.fullmatch(said.etag or ""):

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from serpent_cli.version import DISTRIBUTION
+from serpent_cli.whole_files import replacing
 from serpent_cli.zoo.names import HubReference
 
 
@@ -51,7 +52,8 @@ def place_card(pinned: HubReference, content: bytes) -> Path:
     if shown.is_file() and shown.read_bytes() == content:
         return shown
     blob.parent.mkdir(parents=True, exist_ok=True)
-    _write(blob, content)
+    with replacing(blob, force=True) as stream:
+        stream.write(content)
     return _shown(pinned, pinned.card_file, blob)
 
 
@@ -63,7 +65,8 @@ def note_revision(reference: HubReference, commit: str) -> None:
     if path.is_file() and path.read_text() == commit:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, commit.encode())
+    with replacing(path, force=True) as stream:
+        stream.write(commit.encode())
 
 
 def _snapshot(pinned: HubReference, file: str) -> Path:
@@ -82,12 +85,6 @@ def _shown(pinned: HubReference, file: str, blob: Path) -> Path:
         shutil.copyfile(blob, part)
     os.replace(part, shown)
     return shown
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 def _folder(pinned: HubReference) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from serpent_cli.errors import ModelError
-from serpent_cli.version import DISTRIBUTION, __version__
+from serpent_cli.version import AGENT
 from serpent_cli.zoo.hub_errors import is_of_the_network
 from serpent_cli.zoo.names import HubReference
 
@@ -86,7 +86,7 @@ def _answer(url: str, limit: int, headers: Mapping[str, str], *, last: bool) -> 
     from huggingface_hub import constants
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    sent = build_hf_headers(library_name=DISTRIBUTION, library_version=__version__)
+    sent = build_hf_headers(**AGENT)
     sent |= {**headers, "Accept-Encoding": "identity"}
     for _ in range(_MOST_MOVES):
         session: Any = get_session()

@@ -7,7 +7,7 @@ from typing import Any
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import DISTRIBUTION, __version__
+from serpent_cli.version import AGENT, DISTRIBUTION
 from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.hub_errors import hub_errors
 from serpent_cli.zoo.names import DEFAULT_FILE, HubReference
@@ -36,7 +36,7 @@ def publish(path: Path, card: Card, repo: str, *, private: bool = False, message
         raise ModelError(f"{path} is not the file that its card describes (sha256 differs)")
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    api = HfApi(library_name=DISTRIBUTION, library_version=__version__)
+    api = HfApi(**AGENT)
     try:
         shown = page(card, repo).encode()
     except (LookupError, TypeError, ValueError) as error:

@@ -14,7 +14,6 @@ from PIL import Image
 from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
-from serpent_cli.batch.sweeping import sweep
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.restoration.restorer import Restorer
 
@@ -224,19 +223,6 @@ def test_looking_leaves_no_trace(job: Job) -> None:
     finish(job)
     with manifest(job), manifest(job, read_only=True) as known:
         assert known.find(job, change_mark(job.source)) is not None
-
-
-def test_what_a_killed_run_left_is_swept_away(job: Job) -> None:
-    assert isinstance(job.target, Path)
-    finish(job)
-    folder = job.target.parent
-    stale = folder / ".in.png.0123456789ab.part"
-    others = [folder / name for name in (".else.png.0123456789ab.part", ".in.png.12.part")]
-    for path in (stale, *others):
-        path.write_bytes(b"half")
-    sweep([job])
-    assert not stale.exists()
-    assert all(path.exists() for path in others)
 
 
 def test_a_folder_that_refuses_is_one_sentence(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from serpent_cli.batch.manifest import NAME, Manifest, append
-from serpent_cli.imaging.write import alone_with
+from serpent_cli.whole_files import alone_with
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,12 @@ def test_older_results_are_replaced_whole(
     old = tmp_path / "results.json"
     old.write_text("old")
 
-    def full(path: Path, data: bytes) -> int:
-        path.open("wb").write(data[:10])
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr(Path, "write_bytes", full)
-        with pytest.raises(PictureError, match=r"cannot write .*results.json: No space left"):
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(PictureError, match=r"cannot write .*results.json: no space is left"):
             evaluate(untouched, "gaussian-61", folder, out=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
     assert old.read_text() == "old"

@@ -249,7 +249,7 @@ def test_our_own_bugs_show_as_bugs(photo, monkeypatch, module, name):
 
 
 def test_bugs_show_by_bands_too(photo, monkeypatch, tmp_path):
-    monkeypatch.setattr(bands, "grey_to_rgb", broken)
+    monkeypatch.setattr(bands, "split_channels", broken)
     monkeypatch.setattr(bands.BandReader, "_gather", broken)
     data = bytes(imagecodecs.png_encode(photo))
     with open_bands(data) as reader, pytest.raises(KeyError):

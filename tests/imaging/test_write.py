@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as st_numpy
 from PIL import Image
 
 import serpent_cli.imaging.encode as encode_module
-import serpent_cli.imaging.write as write_module
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.formats import WRITABLE
 from serpent_cli.imaging.picture import Picture
@@ -176,7 +175,7 @@ def test_without_hard_links_the_name_is_still_checked(make_picture, tmp_path, mo
     def no_links(*_):
         raise OSError(errno.EOPNOTSUPP, "no hard links here")
 
-    monkeypatch.setattr(write_module.os, "link", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     write_picture(make_picture("uint8"), tmp_path / "a.png")
     assert_same(read_picture(tmp_path / "a.png"), make_picture("uint8"))
     assert os.listdir(tmp_path) == ["a.png"]

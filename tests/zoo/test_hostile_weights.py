@@ -314,6 +314,6 @@ def test_a_write_that_fails_leaves_nothing(hostile: Hostile, tmp_path: Path) -> 
     tensors, config = read_weights(hostile.path)
     folder = tmp_path / "taken.safetensors"
     (folder / "inside").mkdir(parents=True)
-    with pytest.raises(SerpentError, match="cannot write the weights"):
+    with pytest.raises(SerpentError, match=r"cannot write .*taken.safetensors: it is a folder"):
         checkpoint.save_weights(tensors, config, folder)
-    assert not folder.with_suffix(".part").exists()
+    assert [each.name for each in tmp_path.iterdir() if ".part" in each.name] == []

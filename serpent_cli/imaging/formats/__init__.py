@@ -15,7 +15,11 @@ HEAD_BYTES = 1 << 16
 """How much of a file `sniff` and codecs want to see."""
 
 _CONVERT = "Convert it to PNG or TIFF first"
-_DEVELOP = "Develop it to a 16-bit TIFF or PNG with a raw converter first"
+CAMERA_RAW = (
+    "it is a camera raw file, which must be developed first",
+    "Develop it to a 16-bit TIFF or PNG with a raw converter first",
+)
+"""Why it is not read, and the way out."""
 _DENOISE = "`serpent denoise` takes cubes of many bands: TIFF, ENVI, .npy and .mat"
 _HEIC = "Convert it to PNG, TIFF or JPEG first, for example with the program that made it"
 
@@ -202,7 +206,7 @@ def sniff(head: bytes, name: str) -> Format:
 def _refused(head: bytes, suffix: str) -> tuple[str, str] | None:
     """Name a kind that is known but not read, with the way out."""
     if suffix in _RAW or _is_raw(head):
-        return "it is a camera raw file, which must be developed first", _DEVELOP
+        return CAMERA_RAW
     if head[4:8] == b"ftyp" and not _is_avif(head):
         if head[8:12] in _HEIC_BRANDS:
             return "HEIC and HEIF pictures are not supported", _HEIC

@@ -17,14 +17,13 @@ from serpent_cli.imaging.colour import bands, to_depth
 from serpent_cli.imaging.damage import CutOffError, DamageError
 from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.pillow import by_pillow, write_by_pillow
-from serpent_cli.imaging.metadata import Metadata
+from serpent_cli.imaging.metadata import METRES_PER_INCH, Metadata
 from serpent_cli.imaging.picture import Picture, Samples
 
 _FILE_HEADER = 14
 _V5_BYTES = 124
 _EMBEDDED = b"DEBM"
 _MAX_PROFILE = 16 << 20
-_METRES_PER_INCH = 0.0254
 _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
 _CORE_BYTES, _INFO_BYTES, _V3_BYTES, _OS2_BYTES = 12, 40, 56, 64
 _HEADERS = (_CORE_BYTES, _INFO_BYTES, 52, _V3_BYTES, _OS2_BYTES, 108, _V5_BYTES)
@@ -110,7 +109,7 @@ def masked_header(head: bytes) -> Masked | None:
     if size < _V3_BYTES and coding == _BIT_FIELDS:
         masks = (*masks[:3], 0)
     x, y = struct.unpack_from("<ii", head, _FILE_HEADER + 24)
-    dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH) if x > 0 and y > 0 else None
+    dpi = (x * METRES_PER_INCH, y * METRES_PER_INCH) if x > 0 and y > 0 else None
     return Masked(abs(height), width, height > 0, depth // 8, masks, start, dpi)
 
 
@@ -188,7 +187,7 @@ def _write_rgba(channels: Samples, dpi: tuple[float, float] | None, stream: Bina
         stream: Where to write, from its current position.
     """
     data = bytearray(imagecodecs.bmp_encode(np.ascontiguousarray(channels)))
-    metres = (round(value / _METRES_PER_INCH) for value in dpi or (0, 0))
+    metres = (round(value / METRES_PER_INCH) for value in dpi or (0, 0))
     struct.pack_into("<ii", data, _FILE_HEADER + 24, *metres)
     stream.write(data)
 

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import BandSource, in_memory
 from serpent_cli.imaging.formats.piece_writer import PieceWriter
 from serpent_cli.imaging.metadata import Metadata
@@ -34,6 +35,19 @@ class Opened:
     sample_bytes: int = 1
     channels: int = 4
     by_rows: bool = False
+
+
+def refuse_animated(frames: int, name: str) -> None:
+    """Refuse a file of several frames; `name` is how the user calls it.
+
+    Raises:
+        PictureError: There is more than one.
+    """
+    if frames > 1:
+        raise PictureError(
+            f"cannot read {name}: it is animated ({frames} frames)",
+            "Extract its frames as PNG files first",
+        )
 
 
 def whole(decode: Callable[[], Picture]) -> Callable[[], BandSource]:

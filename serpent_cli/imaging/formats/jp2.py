@@ -20,7 +20,7 @@ from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
 from serpent_cli.imaging.formats.boxes import Box, content, pack, walk
 from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
 from serpent_cli.imaging.formats.pillow import open_by_pillow, read_by_pillow
-from serpent_cli.imaging.metadata import Metadata, take_orientation
+from serpent_cli.imaging.metadata import METRES_PER_INCH, Metadata, take_orientation
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.stored_samples import normalise, unpremultiply
 
@@ -29,7 +29,6 @@ _EXIF_UUID = b"JpgTiffExif->JP2"
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _MAX_METADATA = 64 << 20
 _CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
-_METRES_PER_INCH = 0.0254
 _MOST = 65535
 _COLOUR, _OPACITY, _PREMULTIPLIED = 0, 1, 2
 _COLOURS = {_CMYK: 4, _SRGB: 3, _GREY: 1}
@@ -173,7 +172,7 @@ def _dpi(body: bytes) -> tuple[float, float] | None:
     if not (x_unit and y_unit):
         return None
     across, down = x / x_unit * 10.0**x_power, y / y_unit * 10.0**y_power
-    return (across * _METRES_PER_INCH, down * _METRES_PER_INCH)
+    return (across * METRES_PER_INCH, down * METRES_PER_INCH)
 
 
 def is_direct(header: Header) -> bool:
@@ -302,7 +301,7 @@ def _resolution(dpi: tuple[float, float]) -> bytes:
     numbers: list[int] = []
     powers: list[int] = []
     for value in (dpi[1], dpi[0]):
-        metre, power = value / _METRES_PER_INCH, 0
+        metre, power = value / METRES_PER_INCH, 0
         while metre > _MOST:
             metre, power = metre / 10, power + 1
         fraction = Fraction(metre).limit_denominator(max(1, int(_MOST / max(metre, 1))))

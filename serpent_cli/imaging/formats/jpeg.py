@@ -35,7 +35,6 @@ from serpent_cli.imaging.stored_samples import normalise
 LOSSLESS = 0xC3
 """The process of JPEG's own coding without loss."""
 
-NO_END = "Its end mark is missing: all of the picture was there"
 
 _START, _END, _SCAN, _JFIF, _APP11, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEB, 0xEE
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7})
@@ -248,7 +247,7 @@ def decode_deep(data: bytes, jpeg: Jpeg, name: str) -> tuple[Samples, tuple[str,
             " supported",
             "Convert it to PNG or TIFF first",
         )
-    notes = () if jpeg.ended else (NO_END,)
+    notes = () if jpeg.ended else (beside.NO_END,)
     samples = _decoded(data if jpeg.ended else completed(data, jpeg, _decoded))
     if samples.shape[:2] != (jpeg.height, jpeg.width):
         raise DamageError("JPEG of another size than its header says")
@@ -314,7 +313,7 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
         except CutOffError:
             ended = completed(read_whole(stream), segments, _samples_by_pillow)
         again = open_by_pillow(io.BytesIO(ended), "JPEG", name)
-        noted = replace(metadata, warnings=(*metadata.warnings, NO_END))
+        noted = replace(metadata, warnings=(*metadata.warnings, beside.NO_END))
         return read(again, metadata=noted, lossless=lossless)
 
     return Opened(image.height, image.width, metadata.orientation, whole(decode), channels=3)

@@ -29,10 +29,11 @@ from PIL.ImageFile import ImageFile
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import beside
+from serpent_cli.imaging.bands import fill_in
 from serpent_cli.imaging.cmyk import cmyk_converter
-from serpent_cli.imaging.colour import bands, grey_to_rgb, is_grey, to_depth
+from serpent_cli.imaging.colour import bands, is_grey, to_depth
 from serpent_cli.imaging.damage import decoder, one_sentence
-from serpent_cli.imaging.formats.codec import Codec, Opened, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, refuse_animated, whole
 from serpent_cli.imaging.jpeg_quality import JpegQuality, estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
 from serpent_cli.imaging.orientation import stored_view, upright_size
@@ -80,11 +81,7 @@ def open_by_pillow(stream: BinaryIO, kind: str, name: str) -> ImageFile:
     with _silence(), decoder():
         image = _PLUGINS[kind](stream)
         frames = int(getattr(image, "n_frames", 1))
-    if frames > 1:
-        raise PictureError(
-            f"cannot read {name}: it is animated ({frames} frames)",
-            "Extract its frames as PNG files first",
-        )
+    refuse_animated(frames, name)
     return image
 
 
@@ -215,18 +212,13 @@ def _copy_upright(
     dtype = np.uint16 if image.mode.startswith("I") else np.uint8
     pixels = np.empty((height, width, 3), dtype)
     alpha = np.empty((height, width), dtype) if channels in (2, 4) else None
-    into = stored_view(pixels, orientation)
-    alpha_into = stored_view(alpha, orientation) if alpha is not None else None
+    opacity = None if alpha is None else stored_view(alpha, orientation)
+    stored = Picture(stored_view(pixels, orientation), opacity, grey=channels < 3)
     for band in bands(bottom - top, (right - left) * 4):
         with decoder():
             part = image.crop((left, top + band.start, right, top + band.stop))
             strip = np.asarray(convert(part))
-        if strip.ndim == 2:
-            into[band] = grey_to_rgb(strip)
-            continue
-        into[band] = grey_to_rgb(strip[..., 0]) if channels == 2 else strip[..., :3]
-        if alpha_into is not None:
-            alpha_into[band] = strip[..., -1]
+        fill_in(stored, band.start, strip[..., None] if strip.ndim == 2 else strip)
     return pixels, alpha
 
 

@@ -12,11 +12,11 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.damage import CutOffError, decoder
-from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, whole
+from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, refuse_animated, whole
 from serpent_cli.imaging.formats.png_chunks import (
+    CHANNELS,
     GREY,
     PALETTE,
     SIGNATURE,
@@ -33,7 +33,6 @@ from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _BAND_BYTES = 4 << 20
 
 
@@ -49,11 +48,7 @@ def read_still(stream: BinaryIO, name: str) -> Header:
         DamageError: Its chunks are damaged or cut off.
     """
     header = read_header(stream, WANTED)
-    if header.frames > 1:
-        raise PictureError(
-            f"cannot read {name}: it is animated ({header.frames} frames)",
-            "Extract its frames as PNG files first",
-        )
+    refuse_animated(header.frames, name)
     return header
 
 
@@ -64,7 +59,7 @@ def has_rows(header: Header) -> bool:
     bits: these are decoded whole.
     """
     plain = not header.interlaced and header.bits >= 8 and b"tRNS" not in header.chunks
-    return plain and header.colour_type in _CHANNELS
+    return plain and header.colour_type != PALETTE
 
 
 def rows(stream: BinaryIO, header: Header, metadata: Metadata) -> BandSource:
@@ -79,7 +74,7 @@ def rows(stream: BinaryIO, header: Header, metadata: Metadata) -> BandSource:
         header: As `read_still` gave it.
         metadata: As `png_metadata.gathered` gave it.
     """
-    channels = _CHANNELS[header.colour_type]
+    channels = CHANNELS[header.colour_type]
     dtype = np.dtype(np.uint8 if header.bits == 8 else np.uint16)
     height, width = upright_size(header.height, header.width, metadata.orientation)
     pixels, alpha = blank(height, width, dtype, alpha=channels in (2, 4))

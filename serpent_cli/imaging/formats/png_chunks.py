@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import CutOffError, DamageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel by colour type; of a palette its index."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 TEXTS = (b"iTXt", b"zTXt", b"tEXt")
-NO_END = "Its end mark is missing: all of the picture was there"
 
 _MAX_CHUNK, _MAX_BEHIND = 64 << 20, 64 << 20
 _DECIDING = frozenset({b"PLTE", b"tRNS"})
@@ -98,7 +100,7 @@ def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
             stream.seek(length + 4, 1)
             header.tail = stream.read(_MAX_BEHIND)
         elif kind == b"":
-            header.notes.append(NO_END)
+            header.notes.append(beside.NO_END)
         elif kind in TEXTS:
             _take_text(stream, kind, length, header, wanted, seen)
         elif kind in _KEPT or kind in _DECIDING:

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
-from serpent_cli.imaging.formats.png_chunks import Header, walk
+from serpent_cli.imaging.formats.png_chunks import CHANNELS, Header, walk
 
 _PIECE_BYTES, _MOST_BEYOND = 1 << 20, 4 << 20
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_pixels(stream: BinaryIO, header: Header) -> None:
@@ -26,7 +25,7 @@ def check_pixels(stream: BinaryIO, header: Header) -> None:
     Raises:
         CutOffError, DamageError: They are cut off, or a checksum is wrong.
     """
-    row_bytes = -(-header.width * _CHANNELS.get(header.colour_type, 4) * header.bits // 8)
+    row_bytes = -(-header.width * CHANNELS[header.colour_type] * header.bits // 8)
     inflated, left = Inflated(stream), header.height * (1 + row_bytes)
     while left > 0:
         piece = min(left, _PIECE_BYTES)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from serpent_cli.imaging import beside, profile
 from serpent_cli.imaging.formats.png_chunks import GREY, GREY_ALPHA, Header
-from serpent_cli.imaging.metadata import Metadata, ratio, take_orientation
+from serpent_cli.imaging.metadata import METRES_PER_INCH, Metadata, ratio, take_orientation
 
 _XMP_KEYWORD, _XMP_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
 _EXIF_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
@@ -21,7 +21,6 @@ WANTED = frozenset({_XMP_KEYWORD, _XMP_PROFILE, *_EXIF_PROFILES})
 _OF_PROGRAMS = (b"Software", b"date:")
 _NAMED_TEXTS, _KEYWORD_BYTES = 3, 79
 _MAX_PLAIN, _MAX_DIGITS, _MAX_PROFILE = 64 << 20, 8 << 20, 1 << 20
-_METRES_PER_INCH = 0.0254
 # In hundred thousandths; writers round them in several ways.
 _SRGB_GAMMA, _GAMMA_SLACK, _CORNER_SLACK = 45455, 1500, 300
 _SRGB_CORNERS = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
@@ -51,7 +50,7 @@ def gathered(header: Header) -> Metadata:
     physical = found.chunks.get(b"pHYs")
     if physical:
         x, y, unit = struct.unpack(">IIB", physical)
-        dpi = (x * _METRES_PER_INCH, y * _METRES_PER_INCH) if unit == 1 else None
+        dpi = (x * METRES_PER_INCH, y * METRES_PER_INCH) if unit == 1 else None
         density = ratio(x, y) if unit != 1 else None
     numbers = found.chunks.get(b"cICP")
     cicp = (numbers[0], numbers[1]) if numbers else None
@@ -191,7 +190,7 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     if metadata.icc:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi:
-        x, y = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
+        x, y = (round(value / METRES_PER_INCH) for value in metadata.dpi)
         yield b"pHYs", struct.pack(">IIB", x, y, 1)
     elif metadata.density:
         yield b"pHYs", struct.pack(">IIB", *metadata.density, 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder
+from serpent_cli.imaging.formats import CAMERA_RAW
 from serpent_cli.imaging.formats.lzw import check_lzw, is_old_lzw
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
@@ -120,10 +121,7 @@ def first_page(stream: BinaryIO, tiff: tifffile.TiffFile, name: str) -> Page:
         camera = raw.tags.get(_DNG_VERSION) is not None
         camera = camera or int(raw.photometric or 0) in _RAW_PHOTOMETRICS
     if camera:
-        raise PictureError(
-            f"cannot read {name}: it is a camera raw file, which must be developed first",
-            "Develop it to a 16-bit TIFF or PNG with a raw converter first",
-        )
+        raise PictureError(f"cannot read {name}: {CAMERA_RAW[0]}", CAMERA_RAW[1])
     with decoder():
         _check_tags(stream, tiff, raw)
         # tifffile counts planes for any number but 1, and their tiles only for 2: it would leave

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.errors import PictureError
+from serpent_cli.imaging import beside
 from serpent_cli.imaging.formats import jpeg
 from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
@@ -37,7 +38,7 @@ def test_what_lacks_its_end_mark_alone_is_read(astronaut, camera, form, grey):
     for cut in (1, 2):
         picture = read_picture(data[:-cut])
         np.testing.assert_array_equal(picture.pixels, whole.pixels)
-        assert picture.warnings == (*whole.warnings, jpeg.NO_END)
+        assert picture.warnings == (*whole.warnings, beside.NO_END)
         assert picture.quality == whole.quality
         assert read_size(data[:-cut]) == whole.pixels.shape[:2]
     for cut in (3, 4, 5, 8, 30, len(data) // 2):
@@ -80,7 +81,7 @@ def test_twelve_bits_are_read_as_sixteen(astronaut, camera, tmp_path, colour, lo
     for cut in (1, 2):
         again = read_picture(data[:-cut])
         np.testing.assert_array_equal(again.pixels, picture.pixels)
-        assert again.warnings == (jpeg.NO_END,)
+        assert again.warnings == (beside.NO_END,)
     with pytest.raises(PictureError, match="truncated"):
         read_picture(data[: len(data) // 2])
 
