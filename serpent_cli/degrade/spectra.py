@@ -37,7 +37,7 @@ def spectra_of(
     count = len(photographs)
     if visible:
         weights = _broad_spectra(count, bands, generator)
-        photographs = photographs**2.2  # in linear light, which is darker
+        photographs = photographs**2.2  # in linear light
     else:
         weights = _spectra(count, bands, generator)
         weights *= _light(count, bands, generator).unsqueeze(2)
