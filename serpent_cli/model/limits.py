@@ -61,7 +61,8 @@ def block_macs(config: ModelConfig, level: int, tokens: int) -> int:
 def flops(config: ModelConfig, height: int, width: int) -> int:
     """Multiply-adds of one forward pass on a (height, width) input, in pixels.
 
-    Norms, activations, sums and small Fourier transforms are left out, as the field does.
+    Norms, activations, sums and Fourier transforms are left out, as the field does; so is the
+    Wiener filter before the topology `unfolding`.
     """
     if config.topology == "evssm":
         return evssm_flops(config, height, width)

@@ -6,7 +6,8 @@
 Turns as in GAP-net (Meng, Jalali, Yuan, arXiv 2012.08364): what GAP-TV smooths by total variation,
 a network improves; the same one in every turn. It sees the cube, the snapshot y over the light that
 the mask M lets through, and the mask. Each turn ends with cubes that explain the snapshot; ΦΦᵀ is
-diagonal, see `degrade.cassi`. The first estimate and all sizes are ours.
+diagonal, see `degrade.cassi`. Training is content with the first pass of the filter, which takes
+half as long. The first estimate and all sizes are ours.
 """
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from serpent_cli.degrade.cassi import adjoint, gain, gathered, measure, measurement_of
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.hyperspectral.wiener import wiener
+from serpent_cli.model.hyperspectral.wiener import PASSES, wiener
 
 FAINT = 0.02
 """ε, in units of M²: where hardly any light came through, noise is not blown up."""
@@ -52,7 +53,7 @@ class Unfolding(nn.Module):
         def projected(x: Tensor) -> Tensor:
             return x + adjoint((y - measure(x, mask)) / (whole + FAINT), mask, bands)
 
-        x = wiener(y, mask, bands)
+        x = wiener(y, mask, bands, passes=1 if self.training else PASSES)
         for _ in range(self.config.turns):
             x = projected(self.improved(torch.cat((x, seen), 1)))
         return x

@@ -8,6 +8,8 @@ the power spectrum K(f) = 1 / (f² + f₀²)^{3/2}, which falls a little faster 
 
     S_kl = (1 + exp(−(k − l)² / 2 τ²)) / 2,   half of it brightness alone.
 
+A second pass takes most of S from how the bands of the first one's estimate vary together.
+
 The inverse is found by conjugate gradients. For a random mask of mean m and variance v, Φ C Φᵀ is
 about (m² K(f) + v) Σ_kl S_kl cos(2π f_w d (k − l)) on the sensor, which makes a dozen turns enough.
 """
@@ -33,6 +35,9 @@ ALIKE = 1 / 7
 """τ, in shares of the number of bands."""
 
 TURNS = 15
+PASSES, OWN = 2, 0.8
+"""How often the scene is estimated, and the share of S that is the last estimate's own."""
+
 FORGOTTEN = 1e-3
 """Share of the strongest mixture of bands below which one is left out."""
 
@@ -42,7 +47,13 @@ APART = 16
 
 @torch.no_grad()
 def wiener(
-    measurement: Tensor, mask: Tensor, bands: int, *, step: int = STEP, turns: int = TURNS
+    measurement: Tensor,
+    mask: Tensor,
+    bands: int,
+    *,
+    step: int = STEP,
+    turns: int = TURNS,
+    passes: int = PASSES,
 ) -> Tensor:
     """Estimate cubes.
 
@@ -51,7 +62,8 @@ def wiener(
         mask: (B, H, W), transmission in [0, 1].
         bands: T.
         step: d, pixels from band to band.
-        turns: Of conjugate gradients.
+        turns: Of conjugate gradients, in each pass.
+        passes: How often the scene is estimated.
 
     Returns:
         (B, T, H, W), unclamped.
@@ -59,9 +71,15 @@ def wiener(
     with torch.autocast(measurement.device.type, enabled=False):
         even = measure(mask.new_ones(()).expand(len(mask), bands, *mask.shape[1:]), mask, step)
         grey = _dot(measurement, even) / _dot(even, even).clamp_min(1e-12)
-        varied = _Prior(mask, bands, step)
-        told = _solved(varied, measurement - grey * even, turns)
-        return grey.unsqueeze(1) + varied.spread_out(adjoint(told, mask, bands, step))
+        between = usual = _between_bands(bands).to(mask).expand(len(mask), -1, -1)
+        x = grey.unsqueeze(1)
+        for done in range(passes):
+            if done:
+                between = OWN * _varying_together(x) + (1 - OWN) * usual
+            prior = _Prior(mask, between, step)
+            told = _solved(prior, measurement - grey * even, turns)
+            x = grey.unsqueeze(1) + prior.spread_out(adjoint(told, mask, bands, step))
+        return x
 
 
 def _solved(prior: "_Prior", y: Tensor, turns: int) -> Tensor:
@@ -80,30 +98,29 @@ def _solved(prior: "_Prior", y: Tensor, turns: int) -> Tensor:
 
 
 class _Prior:
-    """C, and Φ C Φᵀ + σ² with what is nearly its inverse; for masks (B, H, W)."""
+    """C, and Φ C Φᵀ + σ² with what is nearly its inverse; for masks (B, H, W), S (B, T, T)."""
 
-    def __init__(self, mask: Tensor, bands: int, step: int) -> None:
-        self.mask, self.bands, self.step = mask, bands, step
+    def __init__(self, mask: Tensor, between: Tensor, step: int) -> None:
+        self.mask, self.bands, self.step = mask, between.shape[-1], step
         height, width = (side + APART for side in mask.shape[1:])
         self.sides, self.power = (height, width), _power(height, width, mask)
-        between = _between_bands(bands).to(mask)
         values, vectors = torch.linalg.eigh(between)
-        kept = values > FORGOTTEN * values[-1]
-        self.mixtures, self.values = vectors[:, kept], VARIANCE * values[kept]
-        wide = width + step * (bands - 1)
-        apart = torch.arange(bands, device=mask.device) * step
+        kept = (values > FORGOTTEN * values[:, -1:]).any(0)
+        self.mixtures, self.values = vectors[..., kept], VARIANCE * values[:, None, kept]
+        wide = width + step * (self.bands - 1)
+        apart = torch.arange(self.bands, device=mask.device) * step
         turned = 2 * math.pi * torch.fft.rfftfreq(wide, device=mask.device)[:, None] * apart
         waves = torch.polar(torch.ones_like(turned), turned).to(torch.complex64)
-        alike = VARIANCE * ((waves @ between.to(waves)) * waves.conj()).real.sum(1)
+        alike = VARIANCE * ((waves @ between.to(waves)) * waves.conj()).real.sum(2)
         variance, mean = torch.var_mean(mask, (1, 2), correction=0, keepdim=True)
         powers = mean.square() * _power(height, wide, mask) + variance
-        self.inverse = 1 / (powers * alike.clamp_min(0) + NOISE**2)
+        self.inverse = 1 / (powers * alike.clamp_min(0).unsqueeze(1) + NOISE**2)
         self.wide = (height, wide)
 
     def spread_out(self, x: Tensor) -> Tensor:
         """C x, for (B, T, H, W)."""
-        mixed = _filtered(torch.einsum("tr,bthw->brhw", self.mixtures, x), self.power, self.sides)
-        return torch.einsum("tr,brhw->bthw", self.mixtures * self.values, mixed)
+        mixed = _filtered(torch.einsum("btr,bthw->brhw", self.mixtures, x), self.power, self.sides)
+        return torch.einsum("btr,brhw->bthw", self.mixtures * self.values, mixed)
 
     def seen(self, y: Tensor) -> Tensor:
         """(Φ C Φᵀ + σ²) y, for (B, H, W + d (T − 1))."""
@@ -120,6 +137,14 @@ def _between_bands(bands: int) -> Tensor:
     k = torch.arange(bands, dtype=torch.float32)
     away = (k[:, None] - k) / max(1.0, ALIKE * bands)
     return (1 + torch.exp(-away.square() / 2)) / 2
+
+
+def _varying_together(x: Tensor) -> Tensor:
+    """S (B, T, T) of cubes (B, T, H, W): their covariance, of mean variance 1."""
+    deviations = x.flatten(2) - x.mean((2, 3)).unsqueeze(2)
+    covariance = deviations @ deviations.transpose(1, 2)
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
+    return covariance / variance.clamp_min(1e-12)[:, None, None]
 
 
 def _power(height: int, width: int, like: Tensor) -> Tensor:
