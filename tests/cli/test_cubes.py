@@ -219,7 +219,7 @@ def test_reconstruct_needs_no_weights(serpent: Serpent, tmp_path: Path) -> None:
     other = (*terms, "-o", tmp_path / "other.hdr")
     serpent(*other, "--step", 4).failed(2, "with 4 pixels between bands")
     outcome = serpent(*other, "--step", 3)
-    assert outcome.code == 0 and "19 bands by wiener in" in outcome.err
+    assert outcome.code == 0 and outcome.err[0].startswith("19 bands by wiener in")
     assert read_cube(tmp_path / "other.hdr").shape == (19, 24, 32)
 
 
