@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 models = Commands(
     "models", "Manage weights: list, inspect, download, check, publish and convert them."
 )
+NETWORKS = {
+    "serpent": " (sizes of our own: the paper publishes none)",
+    "evssm": " in EVSSM's own network",
+    "cst": " of CST",
+    "unfolding": " after a Wiener filter, in turns with the snapshot (ours)",
+}
+
 Name = Annotated[
     str,
     typer.Argument(
@@ -92,8 +99,7 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("margin", f"{card.margin} input pixels: pixels farther than this from a tile edge are not"
                    " affected by it (99.9 % of them change by less than 0.5/255)"),
         ("network", f"{config.mixer}, patch {config.patch_size}, widths {config.widths}"
-                    + (" (sizes of our own: the paper publishes none)"
-                       if config.topology == "serpent" else " in EVSSM's own network")),
+                    + NETWORKS[config.topology]),
         ("licence", card.licence),
         ("sha256", card.sha256),
     ]  # fmt: skip

@@ -15,7 +15,8 @@ from serpent_cli.cli.weights import find_weights
 if TYPE_CHECKING:
     from serpent_cli.cubes.cube import Samples
 
-GAP_TV = "gap-tv"
+WIENER, GAP_TV = "wiener", "gap-tv"
+BUNDLED = "reconstruct"
 
 Measurement = Annotated[Path, typer.Argument(help="Snapshot: a plane as .npy, .mat, .tif or .png.")]
 Mask = Annotated[
@@ -29,11 +30,12 @@ Step = Annotated[
     typer.Option("--step", min=1, metavar="N", help="Pixels by which the prism moves each band."),
 ]
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="gap-tv, which needs no weights; or a name, hf://owner/repo, or path.",
+        help="A name, hf://owner/repo, or path; or wiener or gap-tv, which need no weights. By"
+        " default reconstruct where it fits the snapshot, else wiener.",
         autocompletion=completing.models,
         rich_help_panel=QUALITY,
     ),
@@ -53,7 +55,7 @@ def reconstruct(
     force: options.Force = False,
     step: Step = 2,
     white: White = None,
-    model: Model = GAP_TV,
+    model: Model = None,
     iterations: Turns = 50,
     offline: options.Offline = False,
     device: options.Device = "auto",
@@ -64,8 +66,9 @@ def reconstruct(
     """Reconstruct all bands of a scene from one snapshot with a coded aperture (CASSI).
 
     Band k of the scene is coded by the mask and moved N·k pixels to the right; the snapshot is the
-    sum of all bands. The number of bands follows from the sizes of both. --white is one band's full
-    scale in units of the snapshot; by default 1 for floats, and a guess for whole numbers.
+    sum of all bands. The number of bands follows from the sizes of both; the bundled weights are
+    for 28, two pixels apart. --white is one band's full scale in units of the snapshot; by default
+    1 for floats, and a guess for whole numbers.
     """
     check_white(white)
     goal = result_path(measurement, output, "cube", several=False, suffix=_suffix(measurement))
@@ -84,19 +87,20 @@ def reconstruct(
         torch.set_num_threads(threads)
     values = plane.astype(np.float32)
     floats = plane.dtype.kind == "f"
+    method = GAP_TV if model == GAP_TV else WIENER
     full = white or (1.0 if floats else snapshot.brightness(values, aperture, step))
     with progress_bar(1, "snapshots", quiet=quiet or json, unit="turns") as bar:
         bar.file(str(measurement), values.size)
         made = snapshot.reconstruct(
-            values, aperture, step=step, white=full, turns=iterations, network=network,
-            device=where, progress=lambda turn: bar.tile(turn, iterations),
+            values, aperture, step=step, white=full, method=method, turns=iterations,
+            network=network, device=where, progress=lambda turn: bar.tile(turn, iterations),
         )  # fmt: skip
         _write(goal, made)
         bar.advance()
     record = {
         "input": str(measurement), "output": str(goal), "bands": len(made),
         "height": made.shape[1], "width": made.shape[2], "white": full,
-        "method": network[1].name if network else GAP_TV,
+        "method": network[1].name if network else method,
         "seconds": round(time.perf_counter() - begun, 2),
     }  # fmt: skip
     _show(record, quiet=quiet, json=json)
@@ -137,13 +141,15 @@ def _mask(plane: "Samples") -> "Samples":
 
 
 def _network(
-    model: str, plane: "Samples", mask: "Samples", step: int, offline: bool, device: str
+    model: str | None, plane: "Samples", mask: "Samples", step: int, offline: bool, device: str
 ) -> tuple[Any, Any]:
-    """The weights to use, with their card, or None for GAP-TV; and the device."""
-    from serpent_cli.restoration.snapshot import bands_of
+    """The weights to use, with their card, or None for what needs none; and the device."""
+    from serpent_cli.restoration.snapshot import bands_of, fits
 
-    bands_of(plane, mask, step)  # refuses what does not fit before anything is loaded
-    found = None if model == GAP_TV else find_weights(model, offline=offline)
+    bands = bands_of(plane, mask, step)  # refuses what does not fit before anything is loaded
+    found = None if model in (WIENER, GAP_TV) else find_weights(model or BUNDLED, offline=offline)
+    if found is not None and model is None and not fits(found.card, bands, step):
+        found = None
     from serpent_cli.restoration.device import choose_device
 
     where = choose_device(device)

@@ -8,6 +8,7 @@ bands up. The measurement is as wide as the scene and d (T − 1) pixels more.
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 STEP = 2
 """d, pixels from band to band, of the published simulations (Meng et al., ECCV 2020)."""
@@ -55,8 +56,7 @@ def gathered(measurement: Tensor, bands: int, step: int = STEP) -> Tensor:
     The transpose of moving and adding up.
     """
     width = measurement.shape[-1] - step * (bands - 1)
-    parts = [measurement[..., step * k : step * k + width] for k in range(bands)]
-    return torch.stack(parts, 1)
+    return measurement.unfold(-1, width, step).transpose(1, 2)
 
 
 def measure(cube: Tensor, mask: Tensor, step: int = STEP) -> Tensor:
@@ -64,27 +64,31 @@ def measure(cube: Tensor, mask: Tensor, step: int = STEP) -> Tensor:
 
     Args:
         cube: (B, T, H, W), any range.
-        mask: (H, W), transmission in [0, 1].
+        mask: (H, W), or one for each scene (B, H, W); transmission in [0, 1].
         step: d, pixels from band to band.
 
     Returns:
         (B, H, W + d (T − 1)), without noise.
     """
-    b, t, h, w = cube.shape
-    total = cube.new_zeros(b, h, measured_width(w, t, step))
-    for k in range(t):
-        total[..., step * k : step * k + w] += mask * cube[:, k]
-    return total
+    _, t, _, w = cube.shape
+    # Rows that follow each other, each d numbers longer than the measurement, move by d a row.
+    rows = functional.pad(cube * mask.unsqueeze(-3), (0, step * t)).transpose(1, 2).flatten(2)
+    return rows[..., : -step * t].unflatten(2, (t, measured_width(w, t, step))).sum(2)
 
 
 def adjoint(measurement: Tensor, mask: Tensor, bands: int, step: int = STEP) -> Tensor:
     """The transpose of `measure`: (B, H, W + d (T − 1)) to (B, T, H, W)."""
-    return gathered(measurement, bands, step) * mask
+    return gathered(measurement, bands, step) * mask.unsqueeze(-3)
 
 
 def gain(mask: Tensor, bands: int, step: int = STEP) -> Tensor:
-    """The diagonal of measure ∘ adjoint, Σ_k M²[h, w − d k], which is all it has: (H, W + d …)."""
-    return measure(mask.expand(1, bands, *mask.shape), mask, step)[0]
+    """The diagonal of measure ∘ adjoint, Σ_k M²[h, w − d k], which is all it has.
+
+    (H, W + d (T − 1)) of one mask (H, W), (B, H, W + d (T − 1)) of several.
+    """
+    several = mask if mask.ndim == 3 else mask[None]
+    whole = measure(several.unsqueeze(1).expand(-1, bands, -1, -1), several, step)
+    return whole if mask.ndim == 3 else whole[0]
 
 
 def shift_back(measurement: Tensor, mask: Tensor, bands: int, step: int = STEP) -> Tensor:
@@ -98,3 +102,11 @@ def shift_back(measurement: Tensor, mask: Tensor, bands: int, step: int = STEP) 
 def network_input(measurement: Tensor, bands: int, step: int = STEP) -> Tensor:
     """What published networks take beside the mask: Y · 2 / T, moved back; (B, T, H, W)."""
     return gathered(measurement * (2 / bands), bands, step)
+
+
+def measurement_of(shifted: Tensor, step: int = STEP) -> Tensor:
+    """The measurement (B, H, W + d (T − 1)) that `network_input` moved: the mean of its copies."""
+    _, bands, height, width = shifted.shape
+    everywhere = shifted.new_ones(height, width)
+    copies = gain(everywhere, bands, step).clamp_min(1)
+    return measure(shifted, everywhere, step) / copies * (bands / 2)

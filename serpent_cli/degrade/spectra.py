@@ -7,6 +7,10 @@ each crop gets a few maps that are functions of its colours, and each map a rand
 
 s_k are the bands' places on the spectrum, close together or far apart, with gaps where water would
 take bands away; g_k is the light, smooth but for a few lines. Values are in [0, 1].
+
+Cameras for visible light have evenly spaced bands, and see broad bumps (Parkkinen 1989): their
+cubes have no gaps and no lines, and in each crop spectra are more or less grey. The photograph is
+taken in linear light.
 """
 
 import torch
@@ -16,19 +20,27 @@ MAPS = 12  # f_j: three colours, three of another photograph, and six that rise 
 BUMPS = 12  # of each spectrum, evenly spaced on [0, 1]
 
 
-def spectra_of(photographs: Tensor, bands: int, generator: torch.Generator) -> Tensor:
+def spectra_of(
+    photographs: Tensor, bands: int, generator: torch.Generator, *, visible: bool = False
+) -> Tensor:
     """Make cubes of photographs.
 
     Args:
         photographs: (B, 3, H, W) in [0, 1], on any device.
         bands: T.
         generator: The only source of randomness, on the CPU.
+        visible: Whether all bands are of visible light, evenly spaced.
 
     Returns:
         (B, T, H, W) in [0, 1].
     """
     count = len(photographs)
-    weights = _spectra(count, bands, generator) * _light(count, bands, generator).unsqueeze(2)
+    if visible:
+        weights = _broad_spectra(count, bands, generator)
+        photographs = photographs**2.2  # in linear light
+    else:
+        weights = _spectra(count, bands, generator)
+        weights *= _light(count, bands, generator).unsqueeze(2)
     maps = _maps(photographs, generator)
     cubes = torch.einsum("bkj,bjhw->bkhw", weights.to(photographs), maps)
     most = cubes.amax((1, 2, 3), keepdim=True).clamp_min(1e-3)
@@ -65,6 +77,17 @@ def _spectra(count: int, bands: int, generator: torch.Generator) -> Tensor:
     # A few high bumps each: with many, all spectra would be grey.
     heights = torch.rand(count, BUMPS, MAPS, generator=generator) ** 8
     return bumps @ heights
+
+
+def _broad_spectra(count: int, bands: int, generator: torch.Generator) -> Tensor:
+    """Spectra w_j of visible light, (B, T, 12)."""
+    centres = torch.linspace(0, 1, BUMPS)
+    width = _between(0.06, 0.2, (count, 1, 1), generator)
+    away = torch.linspace(0, 1, bands).unsqueeze(1) - centres
+    heights = torch.rand(count, BUMPS, MAPS, generator=generator) ** 8
+    spectra = torch.exp(-(away**2) / (2 * width**2)) @ heights
+    colour = _between(0.3, 1.0, (count, 1, 1), generator)
+    return spectra.mean(1, keepdim=True) * (1 - colour) + spectra * colour
 
 
 def _places(count: int, bands: int, generator: torch.Generator) -> Tensor:

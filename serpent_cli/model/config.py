@@ -12,7 +12,7 @@ FORMAT_VERSION = 1
 
 # A file from elsewhere names these sizes: within them a network is laid out in a second or two.
 MAX_WIDTH, MAX_DEPTH, MAX_STATE_SIZE, MAX_PATCH_SIZE, MAX_RATIO = 8192, 32, 256, 16, 8
-MAX_CHANNELS = 512
+MAX_CHANNELS, MAX_TURNS = 512, 32
 
 MIN_WINDOW = 64  # patches: 8 tokens at the coarsest of four scales
 EVSSM_FIXED: dict[str, Any] = {
@@ -27,8 +27,14 @@ CST_FIXED: dict[str, Any] = {
 }  # fmt: skip
 """What the topology `cst`, which has mixers and blocks of its own, leaves no choice about."""
 
+UNFOLDING_FIXED: dict[str, Any] = {"scale": 1, "residual": "image"}
+"""What the topology `unfolding` leaves no choice about."""
+
 Mixer = Literal["ss2d", "spatial", "plain", "v2m", "mhs", "evssm"]
-Topology = Literal["serpent", "evssm", "cst"]
+Topology = Literal["serpent", "evssm", "cst", "unfolding"]
+SNAPSHOT_TOPOLOGIES: tuple[Topology, ...] = ("cst", "unfolding")
+"""Those that reconstruct coded snapshots."""
+
 Join = Literal["add", "concat"]
 Residual = Literal["none", "image"]
 FeedForwardKind = Literal["mlp", "frequency"]
@@ -64,12 +70,14 @@ class ModelConfig:
         topology: `serpent`, or EVSSM's own network `evssm`: patches of one pixel, three scales, no
             bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies;
             or `cst`, which reconstructs coded snapshots: C, 2 C and 4 C channels at three scales
-            for C bands, as many blocks on the way up as down.
+            for C bands, as many blocks on the way up as down; or `unfolding`, which does so by a
+            Serpent within a few turns of projection.
         window: Side of the windows in input pixels, at the finest scale, that the evssm mixer scans
             one by one at inference, in as many tokens less at coarser ones; 0: the whole map.
         heads: Of the mixer `mhs`: 3, or 4 to scan along plain rows and columns too.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
         channels: Of the picture: 3, or bands of a cube that are restored at once.
+        turns: Of the topology `unfolding`.
         version: Version of this record's meaning.
     """
 
@@ -93,6 +101,7 @@ class ModelConfig:
     topology: Topology = "serpent"
     window: int = 0
     channels: int = 3
+    turns: int = 1
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -124,10 +133,15 @@ class ModelConfig:
 
     def _check_topology(self) -> None:
         """Refuse what the network around the blocks does not have."""
-        count, number = (4, "four") if self.topology == "serpent" else (3, "three")
+        four = self.topology in ("serpent", "unfolding")
+        count, number = (4, "four") if four else (3, "three")
         if len(self.widths) != count or len(self.depths_down) != 3 or len(self.depths_up) != 3:
             raise ModelError(f"the model needs {number} widths and three depths on either side")
-        fixed: dict[str, Any] = {"evssm": EVSSM_FIXED, "cst": CST_FIXED}.get(self.topology, {})
+        fixed: dict[str, Any] = {
+            "evssm": EVSSM_FIXED, "cst": CST_FIXED, "unfolding": UNFOLDING_FIXED,
+        }.get(self.topology, {})  # fmt: skip
+        if self.topology != "unfolding":
+            fixed = {**fixed, "turns": 1}
         for field, value in fixed.items():
             if getattr(self, field) != value:
                 raise ModelError(
@@ -156,7 +170,7 @@ class ModelConfig:
 
     def _check_sizes(self) -> None:
         depths = (*self.depths_down, *self.depths_up)
-        if self.topology == "serpent":
+        if self.topology in ("serpent", "unfolding"):
             depths += (self.depth_bottleneck,)
         if not 1 <= self.channels <= MAX_CHANNELS or (self.channels != 3 and self.scale != 1):
             raise ModelError(
@@ -173,6 +187,8 @@ class ModelConfig:
             raise ModelError(
                 "the model's expand, feed_forward, patch_size or state_size is out of range"
             )
+        if not 1 <= self.turns <= MAX_TURNS:
+            raise ModelError(f"the model's turns must be 1 to {MAX_TURNS}")
         if self.window < 0 or 0 < self.window < MIN_WINDOW * self.patch_size:
             raise ModelError(
                 f"the model's window must be 0, or at least {MIN_WINDOW} of its patches"
@@ -255,6 +271,7 @@ def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, 
 
 LATER: dict[str, Any] = {
     "border": "zeros", "heads": 4, "topology": "serpent", "window": 0, "channels": 3,
+    "turns": 1,
 }  # fmt: skip
 """Fields that came after the first weights, with the values that mean what was before them."""
 

@@ -6,6 +6,7 @@ from torch import nn
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.hyperspectral import cst
 from serpent_cli.model.hyperspectral.hashed_attention import ROUNDS
+from serpent_cli.model.hyperspectral.unfolding import seen_channels
 
 COARSENING = 8  # three merges: the coarsest token covers 8 x 8 of the finest
 
@@ -16,6 +17,8 @@ def size_multiple(config: ModelConfig) -> int:
         return 4  # two halvings; patches of frequencies complete themselves
     if config.topology == "cst":
         return cst.SIZE_MULTIPLE
+    if config.topology == "unfolding":
+        return 1  # its body pads for itself: the snapshot must stay what it is
     return config.patch_size * COARSENING
 
 
@@ -58,16 +61,24 @@ def block_macs(config: ModelConfig, level: int, tokens: int) -> int:
 def flops(config: ModelConfig, height: int, width: int) -> int:
     """Multiply-adds of one forward pass on a (height, width) input, in pixels.
 
-    Norms, activations, sums and small Fourier transforms are left out, as the field does.
+    Norms, activations, sums and Fourier transforms are left out, as the field does; so is the
+    Wiener filter before the topology `unfolding`.
     """
     if config.topology == "evssm":
         return evssm_flops(config, height, width)
     if config.topology == "cst":
         return cst_flops(config, height, width)
+    if config.topology == "unfolding":
+        return config.turns * serpent_flops(config, height, width, seen_channels(config))
+    return serpent_flops(config, height, width, config.channels)
+
+
+def serpent_flops(config: ModelConfig, height: int, width: int, given: int) -> int:
+    """Multiply-adds of Serpent on an input of `given` channels."""
     patch = config.patch_size
     tokens = [(-(-height // patch) * -(-width // patch)) // 4**level for level in range(4)]
     c = config.widths
-    total = tokens[0] * 9 * config.channels * patch**2 * c[0]
+    total = tokens[0] * 9 * given * patch**2 * c[0]
     total += tokens[0] * 9 * config.channels * (patch * config.scale) ** 2 * c[0]
     for level in range(3):
         total += config.depths_down[level] * block_macs(config, level, tokens[level])

@@ -14,6 +14,7 @@ from serpent_cli.model.block import SBlock
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.evssm import EvssmNet
 from serpent_cli.model.hyperspectral.cst import SnapshotNet
+from serpent_cli.model.hyperspectral.unfolding import Unfolding, seen_channels
 from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, SkipJoin
 
 
@@ -54,13 +55,20 @@ class Serpent(nn.Module):
 
     With `channels` other than 3 it maps so many bands of a cube to the same. H and W must be
     multiples of `limits.size_multiple(config)`; `restore` pads to that.
+
+    Args:
+        config: Sizes of the network.
+        given: Channels of its input, where there are more than those of the picture, which come
+            first.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, given: int | None = None) -> None:
         super().__init__()
         self.config = config
         finest, coarsest = config.widths[0], config.widths[-1]
-        self.patchifier = Patchifier(config.patch_size, finest, config.border, config.channels)
+        self.patchifier = Patchifier(
+            config.patch_size, finest, config.border, given or config.channels
+        )
         self.d1 = Down(config, 0)
         self.d2 = Down(config, 1)
         self.d3 = Down(config, 2)
@@ -86,7 +94,8 @@ class Serpent(nn.Module):
         out = self.depatchifier(self.long_join(x, x0))
         if self.config.residual == "none":
             return out
-        return out.add_(enlarge(image.float(), self.config.scale))
+        picture = image[:, : self.config.channels]
+        return out.add_(enlarge(picture.float(), self.config.scale))
 
     def _initialise(self) -> None:
         """Linear weights N(0, 0.02) truncated, as in HUMUS-Net; a residual net starts as identity.
@@ -114,5 +123,7 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 
 def build_model(config: ModelConfig) -> nn.Module:
     """The network that `config` describes, freshly initialised from torch's global generator."""
+    if config.topology == "unfolding":
+        return Unfolding(config, Serpent(config, seen_channels(config)))
     networks = {"serpent": Serpent, "evssm": EvssmNet, "cst": SnapshotNet}
     return networks[config.topology](config)

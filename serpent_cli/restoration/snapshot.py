@@ -1,6 +1,7 @@
-"""Coded snapshots to cubes: by GAP-TV, which needs no weights, or by trained ones."""
+"""Coded snapshots to cubes: by trained weights, or without by the Wiener filter or GAP-TV."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,9 +11,13 @@ from torch.nn import functional
 from serpent_cli.cubes.cube import Samples
 from serpent_cli.degrade.cassi import STEP, bands_in, gain, network_input
 from serpent_cli.errors import ModelError, PictureError, UsageError
+from serpent_cli.model.hyperspectral.wiener import wiener
 from serpent_cli.model.limits import size_multiple
 from serpent_cli.restoration.gap_tv import TURNS, gap_tv
 from serpent_cli.zoo.card import Card
+
+Method = Literal["wiener", "gap-tv"]
+"""What needs no weights."""
 
 BRIGHT = 0.7
 """What the brightest spectrum's mean is taken for, of full scale, where nothing is said."""
@@ -52,6 +57,7 @@ def reconstruct(
     *,
     step: int = STEP,
     white: float = 1.0,
+    method: Method = "wiener",
     turns: int = TURNS,
     network: tuple[nn.Module, Card] | None = None,
     device: torch.device | None = None,
@@ -64,6 +70,7 @@ def reconstruct(
         mask: (H, W) float32 in [0, 1].
         step: d, pixels from band to band.
         white: One band's full scale, in that unit.
+        method: How, without weights; GAP-TV is slower and less exact.
         turns: Of GAP-TV.
         network: Weights to use instead.
         device: Where to compute.
@@ -80,10 +87,12 @@ def reconstruct(
     bands, where = bands_of(measurement, mask, step), device or torch.device("cpu")
     y = torch.from_numpy(measurement / np.float32(white))[None].to(where)
     open_ = torch.from_numpy(mask).to(where)
-    if network is None:
-        cube = gap_tv(y, open_, bands, step=step, turns=turns, progress=progress)[0]
-    else:
+    if network is not None:
         cube = _by_network(y, open_, bands, step, *network)
+    elif method == "wiener":
+        cube = wiener(y, open_[None], bands, step=step)[0]
+    else:
+        cube = gap_tv(y, open_, bands, step=step, turns=turns, progress=progress)[0]
     if not bool(torch.isfinite(cube).all()):
         raise PictureError(
             "the reconstruction has numbers that are not finite", "Is --white right?"
@@ -91,22 +100,28 @@ def reconstruct(
     return cube.clamp(0, None).cpu().numpy() * np.float32(white)
 
 
+def fits(card: Card, bands: int, step: int) -> bool:
+    """Whether weights are for snapshots of so many bands, so many pixels apart."""
+    return card.task == "reconstruct" and card.config.channels == bands and step == STEP
+
+
 @torch.inference_mode()
 def _by_network(
     y: Tensor, mask: Tensor, bands: int, step: int, model: nn.Module, card: Card
 ) -> Tensor:
-    if card.task != "reconstruct" or card.config.channels != bands or step != STEP:
+    if not fits(card, bands, step):
         made_for = f"snapshots of {card.config.channels} bands, {STEP} pixels apart"
         raise ModelError(
             f"the model {card.name} does not fit this snapshot of {bands} bands, {step} apart",
             hint=f"it is for {made_for if card.task == 'reconstruct' else card.task}; `--model"
-            " gap-tv` needs no weights",
+            " wiener` needs no weights",
         )
     shifted = network_input(y, bands)
     both = torch.cat((shifted, mask.expand_as(shifted)), 1)
     height, width = both.shape[-2:]
     grid = size_multiple(card.config)
-    high, wide = (max(2 * grid, -(-side // grid) * grid) for side in (height, width))
+    least = 2 * grid if grid > 1 else 1
+    high, wide = (max(least, -(-side // grid) * grid) for side in (height, width))
     while high > height or wide > width:  # mirrored, and again where there is too little
         down, right = (min(goal - side, side - 1) for goal, side in ((high, height), (wide, width)))
         both = functional.pad(both, (0, right, 0, down), mode="reflect")

@@ -120,7 +120,7 @@ def cube_pair(
     """
     assert recipe.cubes is not None
     if recipe.degrade.task == "reconstruct":
-        cubes = spectra_of(photographs, recipe.model.channels, generator)
+        cubes = spectra_of(photographs, recipe.model.channels, generator, visible=True)
         return snapshots(cubes, recipe.cubes.noise, generator), cubes
     pairs: list[tuple[Tensor, Tensor]] = []
     for some in photographs.split(ALIKE):

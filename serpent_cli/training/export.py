@@ -88,7 +88,7 @@ def measure_margin(recipe: Recipe, weights: dict[str, Tensor], photos: list[Tens
     model = build_model(recipe.model)
     model.load_state_dict({name: tensor.cpu() for name, tensor in weights.items()})
     scale = recipe.model.scale
-    if recipe.model.topology == "cst":  # snapshots are reconstructed whole
+    if recipe.degrade.task == "reconstruct":  # snapshots are reconstructed whole
         return 0
     # Few photographs are wide enough for a far look at a net that enlarges; take what there is.
     widest = sorted(photos, key=lambda photo: photo.shape[1], reverse=True)[:MARGIN_PICTURES]

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from serpent_cli.degrade.ranges import CUBE_TASKS, DegradeConfig
 from serpent_cli.degrade.sensor import CubeHarm
 from serpent_cli.errors import SerpentError, UsageError
-from serpent_cli.model.config import PRESETS, ModelConfig
+from serpent_cli.model.config import PRESETS, SNAPSHOT_TOPOLOGIES, ModelConfig
 from serpent_cli.model.limits import size_multiple
 
 
@@ -221,8 +221,11 @@ def _check_sizes(recipe: Recipe) -> None:
         raise UsageError("validation.every must not be negative, validation.photos at least 1")
     if (recipe.degrade.task in CUBE_TASKS) != (recipe.model.channels != 3):
         raise UsageError("the tasks of cubes, and only they, need model.channels other than 3")
-    if (recipe.degrade.task == "reconstruct") != (recipe.model.topology == "cst"):
-        raise UsageError("the topology cst is for the task reconstruct, and no other one is")
+    if (recipe.degrade.task == "reconstruct") != (recipe.model.topology in SNAPSHOT_TOPOLOGIES):
+        raise UsageError(
+            f"the topologies {' and '.join(SNAPSHOT_TOPOLOGIES)} are for the task reconstruct, and"
+            " no other one is"
+        )
     crisp = recipe.loss.perceptual or recipe.loss.adversarial or recipe.data.lettering_share
     if recipe.cubes is not None and (crisp or recipe.data.flat_share or recipe.data.frame_share):
         raise UsageError("flat and framed crops, lettering and crisp losses are for photographs")

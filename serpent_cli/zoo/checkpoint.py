@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from serpent_cli.errors import ModelError
-from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.config import SNAPSHOT_TOPOLOGIES, ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.whole_files import new_file
 from serpent_cli.zoo.card import Card, Task
@@ -108,7 +108,7 @@ def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     The blocks of an S-block are alike: one of each is laid out, so that a configuration from
     elsewhere cannot make us build hundreds.
     """
-    if config.topology == "cst":
+    if config.topology in SNAPSHOT_TOPOLOGIES:
         with torch.device("meta"):
             whole: dict[str, Tensor] = build_model(config).state_dict()
         return {name: tuple(parameter.shape) for name, parameter in whole.items()}
@@ -144,7 +144,7 @@ def _misfit(path: Path, why: str) -> ModelError:
 def _task(config: ModelConfig) -> Task:
     """What a network is for, as far as its sizes tell."""
     if config.channels != 3:
-        return "reconstruct" if config.topology == "cst" else "denoise"
+        return "reconstruct" if config.topology in SNAPSHOT_TOPOLOGIES else "denoise"
     return "deblur" if config.scale == 1 else "upscale"
 
 

@@ -11,6 +11,7 @@ from serpent_cli.degrade.cassi import (
     gathered,
     measure,
     measured_width,
+    measurement_of,
     network_input,
     shift_back,
     spread,
@@ -79,6 +80,21 @@ def test_what_networks_take_is_the_mean_of_two_bands(cube, mask):
     x = network_input(measure(cube, mask), 5)
     assert x.shape == SHAPE
     torch.testing.assert_close(x, gathered(measure(cube, mask), 5) * 0.4)
+
+
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_the_measurement_is_found_in_what_networks_take(step, cube, mask):
+    y = measure(cube, mask, step)
+    torch.testing.assert_close(measurement_of(network_input(y, 5, step), step), y)
+
+
+def test_each_scene_may_have_a_mask_of_its_own(cube, mask):
+    masks = torch.stack((mask, 1 - mask))
+    y = measure(cube, masks)
+    for i in range(2):
+        torch.testing.assert_close(y[i], measure(cube[i : i + 1], masks[i])[0])
+        torch.testing.assert_close(gain(masks, 5)[i], gain(masks[i], 5))
+        torch.testing.assert_close(adjoint(y, masks, 5)[i], adjoint(y[i : i + 1], masks[i], 5)[0])
 
 
 def test_sizes_tell_the_number_of_bands():

@@ -40,6 +40,15 @@ def test_bands_are_alike_but_not_the_same():
     assert 3 <= rank <= MAPS
 
 
+def test_visible_spectra_are_broad():
+    """Second differences are less than a quarter of what gaps and lines make."""
+    x = photographs(16)
+    any_, visible = (spectra_of(x, 28, stream(), visible=it) for it in (False, True))
+    assert visible.min() >= 0 and visible.max() <= 1
+    bends = [cubes.diff(n=2, dim=1).square().mean().sqrt() for cubes in (any_, visible)]
+    assert bends[1] < bends[0] / 4
+
+
 def test_a_seed_repeats_them():
     x = photographs(2)
     assert torch.equal(spectra_of(x, 9, stream(1)), spectra_of(x, 9, stream(1)))

@@ -39,6 +39,12 @@ RECONSTRUCT = {
     "validation": {"every": 2, "photos": 1, "crop": 128},
     "cubes": {"noise": [0.0, 3.0]},
 }  # fmt: skip
+UNFOLDING = {
+    **RECONSTRUCT,
+    "model": {"topology": "unfolding", "channels": 4, "widths": [8, 8, 8, 8]},
+    "data": {"crop": 24, "halo": 0, "batch": 2},
+    "validation": {"every": 2, "photos": 1, "crop": 40},
+}
 
 
 def photos():
@@ -46,14 +52,16 @@ def photos():
     return [picture, picture.flip(0)]
 
 
-@pytest.mark.parametrize("record", [DENOISE, RECONSTRUCT], ids=["denoise", "reconstruct"])
+@pytest.mark.parametrize(
+    "record", [DENOISE, RECONSTRUCT, UNFOLDING], ids=["denoise", "reconstruct", "unfolding"]
+)
 def test_a_run_learns_and_is_exported(record, tmp_path):
     recipe, lines = parse_recipe(copy.deepcopy(record)), []
     trainer = Trainer(recipe, photos(), tmp_path, CPU)
     degraded, target = trainer.batch()
     channels = recipe.model.channels
     assert target.shape[1] == channels
-    assert degraded.shape[1] == channels * (2 if record is RECONSTRUCT else 1)
+    assert degraded.shape[1] == channels * (1 if record is DENOISE else 2)
     before = {n: p.detach().clone() for n, p in trainer.state.model.named_parameters()}
     trainer.run(lines.append)
     assert lines[-1].step == 4 and lines[-1].val_psnr is not None
@@ -83,7 +91,7 @@ def test_denoising_is_learnt_along_the_axes_of_each_cube():
     assert torch.equal(again[0], given) and torch.equal(again[1], wanted)
 
 
-@pytest.mark.parametrize("name", ["denoise-cube", "reconstruct"])
+@pytest.mark.parametrize("name", ["denoise-cube", "reconstruct", "reconstruct-cst"])
 def test_bundled_recipes_begin(name, tmp_path):
     recipe = read_recipe(RECIPES / f"{name}.toml")
     size = sum(p.numel() for p in _meta(recipe).parameters())
@@ -103,7 +111,7 @@ def _meta(recipe):
     [
         ({"model": {"channels": 3}}, "need model.channels"),
         ({"degrade": {"task": "deblur"}}, "need model.channels"),
-        ({"degrade": {"task": "reconstruct"}}, "topology cst"),
+        ({"degrade": {"task": "reconstruct"}}, "topologies cst and"),
         ({"degrade": {"task": "denoise", "noise": [0, 3]}}, r"told in \[cubes\]"),
         ({"data": {"flat_share": 0.1, "halo": 0}}, "for photographs"),
         ({"cubes": {"noise": [9.0, 3.0]}}, "malformed|rising"),
