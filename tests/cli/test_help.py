@@ -99,7 +99,8 @@ def complete(*words: str) -> list[str]:
 
 def test_the_shell_completes_models_scales_suites_and_commands() -> None:
     assert complete("deblur", "--model", "deb") == ["deblur", "deblur-even"]
-    assert complete("upscale", "--model", "ups") == ["upscale-x2", "upscale-x4", "upscale-x8"]
+    names = ["upscale-x2", "upscale-x4", "upscale-x4-crisp", "upscale-x8"]
+    assert complete("upscale", "--model", "ups") == names
     assert complete("models", "info", "upscale-x2") == ["upscale-x2"]
     assert complete("upscale", "--scale", "") == ["2", "4", "8"]
     assert complete("eval", "gauss") == ["gaussian", "gaussian-61"]
