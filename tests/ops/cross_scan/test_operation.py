@@ -7,8 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from serpent_cli.errors import DeviceError
+from serpent_cli.ops import flops
 from serpent_cli.ops.backend import use_backend
-from serpent_cli.ops.cross_scan import chunked, cross_scan, flops, operation
+from serpent_cli.ops.cross_scan import chunked, cross_scan, operation
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
