@@ -21,6 +21,7 @@ from serpent_cli.serving.wire import RestoreSettings, as_json
 from serpent_cli.settings import BACKEND, go_offline, own_process, prepare_hub
 
 if TYPE_CHECKING:
+    from serpent_cli.batch.result import FileResult
     from serpent_cli.zoo.card import Card
 
 AT_ONCE = 2
@@ -73,7 +74,9 @@ class Worker:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings, self.restorers = settings, Restorers(settings)
-        self._one = threading.Lock()
+        # One thread, not a lock: torch keeps idle threads for each thread that computes, and they
+        # wait by spinning.
+        self._one = ThreadPoolExecutor(1)
 
     def warm(self) -> None:
         """Load the models that the server was started with; from then on nothing is downloaded."""
@@ -89,8 +92,8 @@ class Worker:
         """The answer to a job: facts of the result, or an error."""
         try:
             if job["kind"] == "compare":
-                with self._one:  # two whole pictures in memory are enough
-                    return _compare(job, self.settings["max_pixels"])
+                # Two whole pictures in memory are enough.
+                return self._one.submit(_compare, job, self.settings["max_pixels"]).result()
             return self._restore(job, RestoreSettings(**job["settings"]))
         except SerpentError as error:
             return as_json(error)
@@ -105,16 +108,22 @@ class Worker:
 
         source, folder = Path(job["source"]), Path(job["folder"])
         target = folder / f"result{_suffix(source, settings)}"
-        with self._one:  # weights are loaded by one thread
+
+        def load() -> File:
             model, options = self._options(source, target, settings)
             restorer = self.restorers.get(model, settings.tile, settings.strength)
-        file = File(Job(source, target), restorer, options)
+            return File(Job(source, target), restorer, options)
+
+        def restore(file: File) -> "FileResult | None":
+            with use_backend(BACKEND.get()):
+                if file.unread:
+                    file.read()
+                file.restore()
+                return file.write() if file.coding_bytes > ROOM else None
+
+        file = self._one.submit(load).result()
         file.read(ROOM)
-        with self._one, use_backend(BACKEND.get()):
-            if file.unread:
-                file.read()
-            file.restore()
-            early = file.write() if file.coding_bytes > ROOM else None
+        early = self._one.submit(restore, file).result()
         result = early or file.write()
         if result.error is not None:
             error = as_json(result.error)
