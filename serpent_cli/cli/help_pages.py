@@ -10,6 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from serpent_cli.cli.wrong_values import as_usage_error
+
 INPUT_OUTPUT = "Input and output"
 QUALITY = "Quality"
 RESOURCES = "Memory and device"
@@ -23,6 +25,19 @@ WIDEST = 76
 
 class Command(TyperCommand):
     """A command whose options are listed by their `rich_help_panel`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line.
+
+        Raises:
+            UsageError: A value that an option does not take.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if error.message:  # what is missing altogether, typer says well
+                raise as_usage_error(error) from error
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, and a section for each group of options."""

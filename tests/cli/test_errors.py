@@ -372,3 +372,27 @@ def test_nobody_types_a_picture(
     outcome = serpent("deblur", *words, *model, "-o", "out.png")
     outcome.failed(2, "standard input is the terminal")
     assert "redirect" in outcome.hint
+
+
+WRONG_VALUES = [
+    (("upscale", "--style", "x"), "--style: 'x' is not one of natural, crisp"),
+    (("deblur", "--engine", "it's"), '--engine: "it\'s" is not one of local, ray'),
+    (("denoise", "--bands", "x"), "--bands: 'x' is not one of auto, first, last"),
+    (("upscale", "-s", "x"), "--scale: 'x' is not a whole number"),
+    (("upscale", "--scale", "0"), "--scale: 0 is less than 1"),
+    (("deblur", "--strength", "x"), "--strength: 'x' is not a number"),
+    (("deblur", "--strength", "1.5"), "--strength: 1.5 is more than 1"),
+    (("deblur", "--strength", "nan"), "--strength: 'nan' is not a number"),
+    (("eval", "--scale", "-2"), "--scale: -2 is less than 1"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), WRONG_VALUES)
+def test_a_value_that_an_option_does_not_take(
+    words: tuple[str, ...], sentence: str, serpent: Serpent, photo_file: Path
+) -> None:
+    """Our own sentence: the library's speaks of an input, and does not say which value it was."""
+    outcome = serpent(*words, photo_file)
+    outcome.failed(2, sentence)
+    assert outcome.err[0] == f"error: {sentence}"
+    assert outcome.hint == f"hint: `serpent {words[0]} --help` lists the options"
