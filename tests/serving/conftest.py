@@ -24,11 +24,14 @@ from serpent_cli.serving.guard import Limits, protocol
 from serpent_cli.serving.server import Where, listening
 from serpent_cli.serving.service import Service
 
-# Copies the picture; what it holds decides on what else happens.
+# Copies the picture; what it holds decides on what else happens. Each answer is written in one
+# piece: two threads that print may mix their lines, and a worker that does is taken for mad.
 WORKER = """
 import json, os, pathlib, sys, threading, time
+def tell(answer):
+    os.write(1, json.dumps(answer).encode() + b"\\n")
 sys.stdin.readline()
-print(json.dumps({"ready": True}), flush=True)
+tell({"ready": True})
 def work(job):
     content = pathlib.Path(job["source"]).read_bytes()
     folder = pathlib.Path(job["folder"])
@@ -45,7 +48,7 @@ def work(job):
              "warnings": [], "difference": None, "id": job["id"], "settings": job.get("settings")}
     if content.startswith(b"bad"):
         facts = {"error": "it is bad", "hint": "no hint", "exit_code": 4, "id": job["id"]}
-    print(json.dumps(facts), flush=True)
+    tell(facts)
 mark = pathlib.Path(sys.argv[1])
 for line in sys.stdin:
     threading.Thread(target=work, args=(json.loads(line),), daemon=True).start()
