@@ -58,7 +58,8 @@ def _show(each: "Forecast", request: Request) -> None:
             facts |= {"error": each.error.message, "hint": each.error.hint}
         console.json_line(facts)
     elif each.action == "restore":
-        size = f"{each.width} x {each.height}, {each.tiles} tiles, " if each.width else ""
+        tiles = "whole" if each.tiles == 1 else f"{each.tiles} tiles"
+        size = f"{each.width} x {each.height}, {tiles}, " if each.width else ""
         console.result(
             f"{each.job.target}: {size}{each.memory / 2**30:.1f}G, {duration(each.seconds)}"
         )

@@ -190,6 +190,9 @@ def test_a_forecast_writes_nothing(
     assert records[0]["memory"] > 10**8
     assert (summary["restored"], summary["skipped"], summary["failed"]) == (3, 0, 1)
     (tree / "broken.png").unlink()
+    outcome = serpent("deblur", "-r", tree, *model, "-o", out, "-n")
+    said = [f"{out / name}: 35 x 21, whole, " for name in names(tree)]
+    assert [line[: len(start)] for line, start in zip(outcome.out, said, strict=True)] == said
     serpent("deblur", "-r", tree, *model, "-o", out)
     outcome = serpent("deblur", "-r", tree, *model, "-o", out, "-n")
     assert outcome.out == [f"{out / name}: done before" for name in names(tree)]
