@@ -171,7 +171,7 @@ def test_training_that_cannot_begin(
     recipe.write_text(RECIPE.replace("[model]\n", "[model]\nfeed_forward = 1.0\n"))
     serpent("train", recipe, "--photos", photos, *out, "--init", model[1]).failed(4, "do not fit")
     recipe.write_text(RECIPE + "steps = 3\n")
-    serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entry 'steps' in [log]")
+    serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entries in [log]: steps")
     assert not (tmp_path / "run").exists(), "no folder for a run that never was"
 
 

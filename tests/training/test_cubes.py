@@ -116,7 +116,7 @@ def _meta(recipe):
         ({"data": {"flat_share": 0.1, "halo": 0}}, "for photographs"),
         ({"cubes": {"noise": [9.0, 3.0]}}, "malformed|rising"),
         ({"cubes": {"bands": [0, 3]}}, "malformed|rising"),
-        ({"cubes": {"fog": 1.0}}, r"unknown entry 'fog' in \[cubes\]"),
+        ({"cubes": {"fog": 1.0}}, r"unknown entries in \[cubes\]: fog"),
     ],
 )
 def test_recipes_do_not_mix_cubes_and_photographs(changes, says):
