@@ -4,11 +4,10 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, cast
 
+from serpent_cli.degrade.draws import Range
 from serpent_cli.degrade.kernels import TRUNCATE
 from serpent_cli.degrade.tables import read_table
 from serpent_cli.errors import UsageError
-
-Range = tuple[float, float]
 
 # What each range may hold; the largest kernel has 61 pixels on a side.
 MOST_REACH = 30
