@@ -23,6 +23,7 @@ from serpent_cli.zoo.locate import (
     upscaler,
     weights_folder,
 )
+from serpent_cli.zoo.names import anywhere
 
 MakeWeights = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -155,6 +156,15 @@ def test_a_name_is_never_taken_for_a_path(
     ]  # fmt: skip
     with pytest.raises(ModelError, match=r"there are no weights at \./deblur\.safetensors"):
         locate("./deblur.safetensors")
+
+
+def test_paths_are_told_in_full_to_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert anywhere("./mine.safetensors") == str(tmp_path / "mine.safetensors")
+    for name in ("deblur", "hf://someone/sharp"):
+        assert anywhere(name) == name
 
 
 def test_missing_weights_of_a_known_name(shelf: Path) -> None:
