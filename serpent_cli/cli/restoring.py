@@ -236,12 +236,10 @@ def _threads() -> int:
 
 def _load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
+    from serpent_cli.restoration.device import use_threads
     from serpent_cli.restoration.plan import share_memory
 
-    if request.threads:
-        import torch
-
-        torch.set_num_threads(request.threads)
+    use_threads(request.threads)
     devices = [name for name in request.devices for _ in range(request.jobs)]
     memory = share_memory(notes.plan.get("memory"), len(devices))
     settings = replace(_restorer_settings(group, request), max_memory=memory)
