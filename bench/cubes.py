@@ -25,7 +25,7 @@ from bench.timing import Row, fastest
 from serpent_cli.cubes.cube import Cube
 from serpent_cli.degrade.aperture import random_masks
 from serpent_cli.degrade.cassi import WAVELENGTHS, measure, shift_back
-from serpent_cli.degrade.noise import generator_for
+from serpent_cli.degrade.draws import generator_for
 from serpent_cli.evaluation.cube_metrics import score_cube
 from serpent_cli.restoration.cube_denoiser import CubeDenoiser
 from serpent_cli.restoration.snapshot import reconstruct

@@ -12,7 +12,8 @@ import torch
 
 from bench.timing import Row, table
 from serpent_cli.degrade.blur import gaussian_blur
-from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.draws import generator_for
+from serpent_cli.degrade.noise import add_gaussian_noise
 from serpent_cli.degrade.resize import bicubic_reduce
 from serpent_cli.errors import NoInputError
 from serpent_cli.evaluation.metrics import psnr

@@ -13,8 +13,9 @@ from PIL import Image
 
 from serpent_cli import restore
 from serpent_cli.degrade.blur import disk_blur
+from serpent_cli.degrade.draws import generator_for
 from serpent_cli.degrade.light import to_linear, to_srgb
-from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.noise import add_gaussian_noise
 
 RADIUS, NOISE = 2.0, 1 / 255  # of the defocus in pixels; of the noise in full scale
 FOCUS = 0.55  # of the width: there the blur is half gone, within a few dozen pixels

@@ -14,7 +14,8 @@ from PIL import Image
 from scene import FINE, draw_scene
 
 from serpent_cli.degrade.blur import gaussian_blur
-from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.draws import generator_for
+from serpent_cli.degrade.noise import add_gaussian_noise
 from serpent_cli.degrade.resize import bicubic_reduce
 
 SIGMA, NOISE, SCALE = 1.6, 1 / 255, 8

@@ -52,7 +52,7 @@ def without_results(
         pairs = zip(sources.pictures, jobs, strict=True)
         out = tuple(each for each, job in pairs if earlier.made(job))
     gone = set(out)
-    left = tuple(each for each in sources.pictures if each not in gone)
+    left = [each for each in sources.pictures if each not in gone]
     return replace(sources, pictures=left), out
 
 

@@ -119,8 +119,7 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
     Raises:
         UsageError: Several inputs for one file, or a target in a format that cannot be written.
     """
-    pictures, first = sources.pictures, next(iter(sources.pictures))
-    several = len(pictures) > 1 or first.folder is not None
+    pictures, several = sources.pictures, sources.several
     if output is None:
         jobs = [Job(each.place, _beside(each, naming)) for each in pictures]
     elif isinstance(output, Standard):
@@ -128,7 +127,7 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
             raise UsageError(
                 "several pictures cannot go to standard output", hint="give a folder to -o"
             )
-        jobs = [Job(first.place, output)]
+        jobs = [Job(pictures[0].place, output)]
     elif several or naming.template is not None or _means_folder(output):
         if isinstance(output, Path) and exists(output) and not is_folder(output):
             raise UsageError(
@@ -144,7 +143,7 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
         ]
     else:
         _check_format(output, naming)
-        jobs = [Job(first.place, output)]
+        jobs = [Job(pictures[0].place, output)]
     return jobs
 
 
@@ -154,16 +153,14 @@ def results_folder(sources: Sources, output: Place | None, naming: Naming) -> Pa
     Without an output it is the one that they lie in, or the next that holds them all if it is
     beside one of them, or in the working folder.
     """
-    pictures, first = sources.pictures, next(iter(sources.pictures))
-    several = len(pictures) > 1 or first.folder is not None
     if output is not None:
-        shared = several or naming.template is not None or _means_folder_of(output)
+        shared = sources.several or naming.template is not None or _means_folder_of(output)
         return output if isinstance(output, Path) and shared else None
-    if not several:
+    if not sources.several:
         return None
     tops: set[Path] = set()
     near: set[Path] = set()
-    for each in pictures:
+    for each in sources.pictures:
         if not isinstance(each.place, Path) or isinstance(each.folder, Remote):
             return None
         top = each.place.parent if each.folder is None else _sister(each.folder, naming)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings, append
@@ -48,10 +47,10 @@ def noting_of(sources: Sources, output: Place | None, naming: Naming) -> Noting:
         naming: How the results are called.
     """
     folder = results_folder(sources, output, naming)
-    if folder is not None or len(sources.pictures) > 1:
+    if folder is not None or sources.several:
         return Noting(folder)
     (job,) = assign_targets(sources, output, naming)
-    if not isinstance(job.target, Path) or next(iter(sources.pictures)).folder is not None:
+    if not isinstance(job.target, Path):
         return Noting()
     beside, named = job.target.parent, output is not None
     if named and not os.path.isfile(beside / NAME):
@@ -151,12 +150,7 @@ class Notes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

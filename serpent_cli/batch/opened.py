@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -112,13 +112,12 @@ def plan_whole(
         SerpentError: Decoding it whole, or restoring it, exceeds the restorer's budget.
         UsageError: The region does not lie in it.
     """
-    budget = restorer.budget
-    sample_bytes, channels = layout.sample_bytes, layout.channels
-    if layout.whole and (sample_bytes, channels) == (2, 4):
-        sample_bytes, channels = 1, 3  # its header tells neither: what it has at least
+    if layout.whole and (layout.sample_bytes, layout.channels) == (2, 4):
+        # Its header tells neither: what it has at least.
+        layout = replace(layout, sample_bytes=1, channels=3)
     height, width = layout.height, layout.width
-    needed = held + decoding_bytes(height, width, sample_bytes, channels)
-    if budget is not None and needed > budget:
+    needed = held + decoding_bytes(layout)
+    if restorer.budget is not None and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(
             f"cannot read the {width} x {height} picture whole: that takes {least} of memory",
@@ -128,5 +127,5 @@ def plan_whole(
         (_, _, width, height), _ = region_part(height, width, region, restorer.costs)
     if size is not None:
         inside = (height, width) if region is None else (region[3], region[2])
-        resampled_size(size, *inside, restorer, sample_bytes * channels)
-    return restorer.plan(height, width, sample_bytes=sample_bytes, channels=channels)
+        resampled_size(size, *inside, restorer, layout.sample_bytes * layout.channels)
+    return restorer.plan(height, width, sample_bytes=layout.sample_bytes, channels=layout.channels)

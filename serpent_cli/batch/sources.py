@@ -53,7 +53,7 @@ class Lost:
     error: SerpentError
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sources:
     """What is to be restored.
 
@@ -65,11 +65,16 @@ class Sources:
         lost: What should have been looked at and cannot be.
     """
 
-    pictures: tuple[Source, ...]
-    strays: tuple[Place, ...] = ()
-    links: tuple[Place, ...] = ()
-    special: tuple[Place, ...] = ()
-    lost: tuple[Lost, ...] = ()
+    pictures: list[Source] = field(default_factory=list[Source])
+    strays: list[Place] = field(default_factory=list[Place])
+    links: list[Place] = field(default_factory=list[Place])
+    special: list[Place] = field(default_factory=list[Place])
+    lost: list[Lost] = field(default_factory=list[Lost])
+
+    @property
+    def several(self) -> bool:
+        """Whether there may be several: all but one picture that was named itself."""
+        return len(self.pictures) > 1 or self.pictures[0].folder is not None
 
 
 def find_sources(
@@ -97,7 +102,7 @@ def find_sources(
             "standard input (-) is one picture, and others are given beside it",
             hint="name files, or give a list of names with @FILE or --from0",
         )
-    found = _Found()
+    found = Sources()
     for place in places:
         try:
             if isinstance(place, Standard) or not is_folder(place):
@@ -113,24 +118,10 @@ def find_sources(
     if not found.pictures:
         raise _nothing(places, found, recursive)
     _refuse_repetition(found.pictures)
-    return Sources(
-        tuple(found.pictures), tuple(found.strays), tuple(found.links), tuple(found.special),
-        tuple(found.lost),
-    )  # fmt: skip
+    return found
 
 
-@dataclass
-class _Found:
-    """`Sources` while they are gathered."""
-
-    pictures: list[Source] = field(default_factory=list[Source])
-    strays: list[Place] = field(default_factory=list[Place])
-    links: list[Place] = field(default_factory=list[Place])
-    special: list[Place] = field(default_factory=list[Place])
-    lost: list[Lost] = field(default_factory=list[Lost])
-
-
-def _nothing(places: Sequence[Place], found: _Found, recursive: bool) -> SerpentError:
+def _nothing(places: Sequence[Place], found: Sources, recursive: bool) -> SerpentError:
     """The error where there is no picture at all."""
     if found.lost:
         return NoInputError(found.lost[0].error.message, hint=found.lost[0].error.hint)
@@ -208,7 +199,9 @@ def _demand(place: Place) -> None:
         raise NoInputError(f"there is no file {place}", hint="check the spelling of the path")
 
 
-def _look_into(folder: Path | Remote, recursive: bool, output: Place | None, found: _Found) -> None:
+def _look_into(
+    folder: Path | Remote, recursive: bool, output: Place | None, found: Sources
+) -> None:
     """Add what a folder holds to what was found."""
     inside = look_inside(folder, recursive=recursive)
     results = None

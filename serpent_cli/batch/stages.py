@@ -81,9 +81,7 @@ def goes_by_bands(job: Job, layout: Layout, restorer: Restorer, options: RunOpti
         return False
     if layout.height * layout.width > options.max_pixels:
         return False
-    return needs_streaming(
-        restorer, layout.height, layout.width, layout.sample_bytes, layout.channels
-    )
+    return needs_streaming(restorer, layout)
 
 
 class File:

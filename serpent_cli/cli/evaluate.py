@@ -153,12 +153,10 @@ def _bundled(suite: str, scale: int | None) -> str:
 
 
 def _load(model: str, device: str, tile: str | int, threads: int | None) -> "Restorer":
-    import torch
-
+    from serpent_cli.restoration.device import use_threads
     from serpent_cli.restoration.restorer import Restorer
 
-    if threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     return Restorer.from_pretrained(model, device=device, tile=tile)
 
 

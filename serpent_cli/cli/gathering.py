@@ -28,7 +28,7 @@ class Gathered:
     """
 
     groups: "list[Group]"
-    lost: "tuple[Lost, ...]"
+    lost: "list[Lost]"
 
 
 def gather(request: Request) -> Gathered:

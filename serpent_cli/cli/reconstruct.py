@@ -79,12 +79,11 @@ def reconstruct(
     plane, aperture = read_plane(measurement), _mask(read_plane(mask))
     network, where = _network(model, plane, aperture, step, offline, device)
     import numpy as np
-    import torch
 
     from serpent_cli.restoration import snapshot
+    from serpent_cli.restoration.device import use_threads
 
-    if threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     values = plane.astype(np.float32)
     floats = plane.dtype.kind == "f"
     method = GAP_TV if model == GAP_TV else WIENER

@@ -165,11 +165,10 @@ def _announcer(
 def _on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[FileResult]":
     from serpent_cli.serving.client import Errand, run_on_server
     from serpent_cli.serving.wire import RestoreSettings
-    from serpent_cli.zoo.names import is_path
+    from serpent_cli.zoo.names import anywhere
 
-    model = request.model_for(group.scale)
     settings = RestoreSettings(
-        task=request.task, model=str(Path(model).absolute()) if is_path(model) else model,
+        task=request.task, model=anywhere(request.model_for(group.scale)),
         strength=request.strength, region=request.region, quality=request.quality,
         size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
         tile=request.tile, max_pixels=request.max_pixels,
@@ -183,11 +182,9 @@ def _on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
         raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
     from serpent_cli.batch.ray_actors import WorkerSettings
     from serpent_cli.batch.ray_engine import run_on_ray
-    from serpent_cli.zoo.names import is_path
+    from serpent_cli.zoo.names import anywhere
 
-    model = request.model_for(group.scale)
-    if is_path(model):  # workers have another working folder
-        model = str(Path(model).absolute())
+    model = anywhere(request.model_for(group.scale))
     settings = replace(_restorer_settings(group, request), model=model)
     return run_on_ray(
         group.jobs, WorkerSettings(settings, _options(group, request, None), BACKEND.get()),
@@ -239,12 +236,10 @@ def _threads() -> int:
 
 def _load(group: "Group", request: Request, notes: "Notes") -> "list[Restorer]":
     """Restorers, `jobs` on each device, which share the memory."""
+    from serpent_cli.restoration.device import use_threads
     from serpent_cli.restoration.plan import share_memory
 
-    if request.threads:
-        import torch
-
-        torch.set_num_threads(request.threads)
+    use_threads(request.threads)
     devices = [name for name in request.devices for _ in range(request.jobs)]
     memory = share_memory(notes.plan.get("memory"), len(devices))
     settings = replace(_restorer_settings(group, request), max_memory=memory)

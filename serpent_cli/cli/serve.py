@@ -102,6 +102,7 @@ def serve(
     from serpent_cli.serving.server import Where
     from serpent_cli.serving.server import serve as run
     from serpent_cli.serving.wire import default_socket
+    from serpent_cli.zoo.names import anywhere
 
     check_device(device)
     check_precision(precision)
@@ -112,7 +113,7 @@ def serve(
     where = Where(path, port, host, TOKEN.get())
     where.check()
     settings = Settings(
-        models=tuple(map(_named, model or ["deblur"])), device=device, precision=precision,
+        models=tuple(map(anywhere, model or ["deblur"])), device=device, precision=precision,
         max_memory=max_memory, max_vram=max_vram, threads=threads, max_pixels=max_pixels,
     )  # fmt: skip
     limits = Limits(body=parse_memory(max_body), queue=queue, idle=timeout)
@@ -144,13 +145,6 @@ def _require_packages() -> None:
             f"serpent serve needs {' and '.join(missing)}",
             hint=f"pip install '{DISTRIBUTION}[serve]', or '.[serve]' in the project's folder",
         )
-
-
-def _named(model: str) -> str:
-    """A model as the worker and the clients name it: paths in full."""
-    from serpent_cli.zoo.names import is_path
-
-    return str(Path(model).absolute()) if is_path(model) else model
 
 
 def _tell(address: str, port: int | None) -> None:

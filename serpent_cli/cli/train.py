@@ -83,9 +83,7 @@ def train(
     check_device(device)
     _check_folders("--photos", photos)
     _check_folders("--val-photos", [val_photos] if val_photos else [])
-    import torch
-
-    from serpent_cli.restoration.device import choose_device
+    from serpent_cli.restoration.device import choose_device, use_threads
     from serpent_cli.training.export import export
     from serpent_cli.training.loop import Trainer
     from serpent_cli.training.processes import join_processes
@@ -94,8 +92,7 @@ def train(
     plan = read_recipe(recipe)
     processes, chosen = join_processes(choose_device(device))
     quiet = quiet or processes.rank > 0
-    if threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     folder = out or Path("runs") / plan.name
     if processes.rank == 0 and folder.exists():  # told before photographs are decoded
         _alone(folder).release()

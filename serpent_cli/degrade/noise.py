@@ -1,7 +1,5 @@
 """Noise, from an explicit generator."""
 
-import hashlib
-
 import torch
 from torch import Tensor
 
@@ -53,12 +51,3 @@ def _grained(noise: Tensor, sigma: Tensor) -> Tensor:
     for axis in (-1, -2):
         noise = (noise + step * (noise.roll(1, axis) + noise.roll(-1, axis))) / scale
     return noise
-
-
-def generator_for(name: str) -> torch.Generator:
-    """A CPU generator seeded by a file name: the same picture gets the same noise anywhere."""
-    seed = (
-        int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big")
-        >> 1
-    )
-    return torch.Generator().manual_seed(seed)

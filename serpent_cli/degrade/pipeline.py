@@ -4,7 +4,7 @@ The order is a camera's: lens and motion, reduction, sensor, processing, codec.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import astuple, fields
 from typing import cast
 
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from serpent_cli.degrade.blur import convolve, unsharp_mask
 from serpent_cli.degrade.compress import jpeg, webp
+from serpent_cli.degrade.draws import Range, chance, choice, uniform, upload
 from serpent_cli.degrade.kernels import (
     STEPS,
     disk_kernels,
@@ -24,9 +25,8 @@ from serpent_cli.degrade.kernels import (
 )
 from serpent_cli.degrade.light import brighten_highlights, to_linear, to_srgb
 from serpent_cli.degrade.noise import sensor_noise
-from serpent_cli.degrade.ranges import Degradation, DegradeConfig, Filters, Kinds, Range
+from serpent_cli.degrade.ranges import Degradation, DegradeConfig, Filters, Kinds
 from serpent_cli.degrade.resize import Filter, resize
-from serpent_cli.degrade.upload import upload
 from serpent_cli.degrade.varying import blend, random_masks, turned
 
 KINDS = tuple(entry.name for entry in fields(Kinds))
@@ -54,7 +54,7 @@ def degrade(
     Returns:
         (B, 3, (H - 2 halo) / scale, (W - 2 halo) / scale) in [0, 1], rounded to 8 bits.
     """
-    way = _choice([way.share for way in config.mixture], len(clean), generator)
+    way = choice([way.share for way in config.mixture], len(clean), generator)
     height, width = ((side - 2 * halo) // config.scale for side in clean.shape[-2:])
     degraded = clean.new_empty(len(clean), 3, height, width)
     for index, each in enumerate(config.mixture):
@@ -103,11 +103,11 @@ class _Crops:
 
     def chance(self, share: float) -> Tensor:
         """Which rows something of that share befalls, (B) bool on the CPU."""
-        return torch.rand(self.count, generator=self.generator) < share
+        return chance(share, self.count, self.generator)
 
     def uniform(self, limits: Range, power: float = 1.0) -> Tensor:
         """A number from a range for each row, on the CPU."""
-        return _uniform(self.count, limits, self.generator, power)
+        return uniform(limits, (self.count,), self.generator, power)
 
     def befall(self, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Change some rows of `x`, never in place: they are the caller's at first."""
@@ -121,7 +121,7 @@ class _Crops:
     def blur(self) -> None:
         """One, two or three blurs in each crop; takes the halo away, but for a reduction's."""
         kept = min(self.halo, MARGIN * self.scale) if self.scale > 1 else 0
-        layers = _choice(self.way.layers, self.count, self.generator) + 1
+        layers = choice(self.way.layers, self.count, self.generator) + 1
         layers[self.sharp] = 1
         masks = [self.mask() for _ in range(int(layers.max()) - 1)]
         moving = (layers == 2) & self.chance(self.way.moving_share)
@@ -142,7 +142,7 @@ class _Crops:
 
     def one_blur(self, wanted: Tensor, cut: int, masks: list[Tensor], moving: Tensor) -> Tensor:
         """One random blur of each wanted row, without `cut` pixels at each border."""
-        kind = _choice(astuple(self.way.kinds), self.count, self.generator)
+        kind = choice(astuple(self.way.kinds), self.count, self.generator)
         kernels = random_kernels(kind, self.way, self.generator, self.device)
         turn = wanted & (kind == KINDS.index("turn"))
         place = upload(torch.rand(self.count, 4, generator=self.generator), self.device)
@@ -169,7 +169,7 @@ class _Crops:
         """To the size of the input, where that is smaller."""
         if self.scale == 1:
             return
-        chosen = _choice(astuple(self.way.filters), self.count, self.generator)
+        chosen = choice(astuple(self.way.filters), self.count, self.generator)
         chosen[self.sharp] = FILTERS.index("bicubic")
         aliased = self.chance(self.way.aliased_share) & ~self.sharp
         height, width = (side // self.scale for side in self.x.shape[-2:])
@@ -263,7 +263,7 @@ def random_kernels(
     device, count, side = device or torch.device("cpu"), len(kind), way.kernel_side
 
     def draw(limits: Range, power: float = 1.0) -> Tensor:
-        return _uniform(count, limits, generator, power)
+        return uniform(limits, (count,), generator, power)
 
     sigma, across = (draw(way.sigma, way.size_power) for _ in range(2))
     across = torch.where(kind == KINDS.index("oval"), across, sigma)
@@ -333,17 +333,6 @@ def _resized_and_back(x: Tensor, size: float, name: Filter) -> Tensor:
     height, width = x.shape[-2:]
     other = (max(1, round(side * size)) for side in (height, width))
     return _rounded(resize(_rounded(resize(x, *other, filter=name)), height, width))
-
-
-def _choice(shares: Iterable[float], count: int, generator: torch.Generator) -> Tensor:
-    """Which of several each row gets, (count) on the CPU."""
-    weights = torch.tensor(tuple(shares), dtype=torch.float32)
-    return torch.multinomial(weights, count, replacement=True, generator=generator)
-
-
-def _uniform(count: int, limits: Range, generator: torch.Generator, power: float) -> Tensor:
-    low, high = limits
-    return torch.rand(count, generator=generator) ** power * (high - low) + low
 
 
 def _rounded(x: Tensor) -> Tensor:

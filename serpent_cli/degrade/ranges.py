@@ -1,14 +1,13 @@
 """What may happen to training crops, as records that a recipe's [degrade] table fills."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Any, Literal, Self, cast
 
+from serpent_cli.degrade.draws import Range
 from serpent_cli.degrade.kernels import TRUNCATE
+from serpent_cli.degrade.tables import read_table
 from serpent_cli.errors import UsageError
-
-Range = tuple[float, float]
 
 # What each range may hold; the largest kernel has 61 pixels on a side.
 MOST_REACH = 30
@@ -206,44 +205,7 @@ class DegradeConfig:
         alone = {(each, 1) for each in ("deblur", *CUBE_TASKS)}
         if (task, scale) not in alone | {("upscale", s) for s in (2, 4, 8)}:
             raise UsageError("[degrade] is for deblur at scale 1, or upscale at scale 2, 4 or 8")
-        mixture = tuple(_record(Degradation, way, "degrade") for way in cast("list[Any]", ways))
+        mixture = tuple(read_table(Degradation, way, "degrade") for way in cast("list[Any]", ways))
         for way in mixture:
             way.check()
         return cls(task, scale, mixture)
-
-
-Record = TypeVar("Record", Degradation, Kinds, Filters)
-
-
-def _record(kind: type[Record], record: object, name: str) -> Record:
-    """A record with its defaults; every value must be of the default's kind."""
-    known = kind()
-    if not isinstance(record, dict):
-        raise UsageError(f"{name} must be a table, not {record!r}")
-    table = cast("dict[str, object]", record)
-    if unknown := sorted(set(table) - {entry.name for entry in fields(kind)}):
-        raise UsageError(f"unknown entries in [{name}]: {', '.join(unknown)}")
-    values: dict[str, Any] = {
-        key: _value(f"{name}.{key}", value, getattr(known, key)) for key, value in table.items()
-    }
-    return kind(**values)
-
-
-def _value(name: str, value: object, default: object) -> object:
-    """A value from TOML, if it is of the default's kind."""
-    if isinstance(default, Kinds):
-        return _record(Kinds, value, name)
-    if isinstance(default, Filters):
-        return _record(Filters, value, name)
-    if isinstance(default, tuple):
-        items = list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else []
-        if len(items) == len(cast("tuple[object, ...]", default)) and all(map(_is_number, items)):
-            return tuple(items)
-        raise UsageError(f"{name} must be a list like {list(default)}, not {value!r}")
-    if not _is_number(value):
-        raise UsageError(f"{name} must be like {default!r}, not {value!r}")
-    return value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from serpent_cli.degrade.upload import upload
+from serpent_cli.degrade.draws import upload
 
 Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
 REACH: dict[Filter, float] = {"box": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}

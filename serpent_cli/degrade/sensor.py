@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Range = tuple[float, float]
+from serpent_cli.degrade.draws import Range, chance, uniform
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def harmed(
         (B, T, H, W).
     """
     count, bands = clean.shape[:2]
-    most = _between(*harm.noise, (count, 1), generator) / 255
-    own = _chance(harm.own_share, count, generator)
+    most = uniform(harm.noise, (count, 1), generator) / 255
+    own = chance(harm.own_share, count, generator)[:, None]
     deviation = most * torch.where(own, torch.rand(count, bands, generator=generator), 1.0)
     stream = field or generator
     noise = torch.randn(clean.shape, generator=stream, device=stream.device).to(clean)
@@ -71,8 +71,8 @@ def harmed(
 def _stripes(shape: torch.Size, share: float, generator: torch.Generator) -> Tensor:
     """Offsets (B, T, H or 1, W or 1, broadcast) of columns, or in every second cube of rows."""
     b, t, h, w = shape
-    striped = _chance(share, b, generator) & (torch.rand(b, t, generator=generator) < 0.3)
-    strength = _between(0.02, 0.15, (b, t, 1), generator) * striped.unsqueeze(2)
+    striped = chance(share, b, generator)[:, None] & (torch.rand(b, t, generator=generator) < 0.3)
+    strength = uniform((0.02, 0.15), (b, t, 1), generator) * striped.unsqueeze(2)
     some = torch.rand(b, t, max(h, w), generator=generator) < 0.3
     offsets = strength * some * torch.randn(b, t, max(h, w), generator=generator)
     across = torch.rand(b, 1, 1, 1, generator=generator) < 0.5
@@ -84,17 +84,9 @@ def _dead(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Which samples (B, T, H, W) are dead, and what they tell: black, white or grey."""
     b, t, h, w = shape
-    having = _chance(share, b, generator)[:, :, None, None]
+    having = chance(share, b, generator)[:, None, None, None]
     rate = 0.01 * torch.rand(b, 1, 1, 1, generator=generator)
     single = torch.rand(shape, generator=generator) < rate
     lines = torch.rand(b, t, 1, w, generator=generator) < 0.3 * rate
     told = (3 * torch.rand(b, t, h, 1, generator=generator)).floor() / 2
     return having & (single | lines), told.expand(shape)
-
-
-def _chance(share: float, count: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, 1, generator=generator) < share
-
-
-def _between(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator)

@@ -16,6 +16,8 @@ taken in linear light.
 import torch
 from torch import Tensor
 
+from serpent_cli.degrade.draws import uniform
+
 MAPS = 12  # f_j: three colours, three of another photograph, and six that rise and fall with them
 BUMPS = 12  # of each spectrum, evenly spaced on [0, 1]
 
@@ -44,7 +46,7 @@ def spectra_of(
     maps = _maps(photographs, generator)
     cubes = torch.einsum("bkj,bjhw->bkhw", weights.to(photographs), maps)
     most = cubes.amax((1, 2, 3), keepdim=True).clamp_min(1e-3)
-    exposure = _between(0.4, 1.0, (count, 1, 1, 1), generator)
+    exposure = uniform((0.4, 1.0), (count, 1, 1, 1), generator)
     return cubes / most * exposure.to(cubes)
 
 
@@ -55,15 +57,15 @@ def _maps(photographs: Tensor, generator: torch.Generator) -> Tensor:
     and fall together more than materials do: in every second crop the next crop shines through.
     """
     count = len(photographs)
-    bend = 4 ** _between(-0.5, 0.7, (count, 3, 1, 1), generator)
+    bend = 4 ** uniform((-0.5, 0.7), (count, 3, 1, 1), generator)
     mixing = 10 * torch.randn(count, MAPS - 6, 3, generator=generator)
     grey = torch.rand(count, MAPS - 6, 1, generator=generator) < 0.5
     mixing -= grey * mixing.mean(2, keepdim=True)
-    middle = _between(0.0, 1.0, (count, 3, 1, 1), generator)
+    middle = uniform((0.0, 1.0), (count, 3, 1, 1), generator)
     lit = photographs - middle.to(photographs)
     mixed = torch.einsum("bjc,bchw->bjhw", mixing.to(photographs), lit)
     bent = photographs ** bend.to(photographs)
-    through = _between(0.0, 1.0, (count, 3, 1, 1), generator)
+    through = uniform((0.0, 1.0), (count, 3, 1, 1), generator)
     through *= torch.rand(count, 1, 1, 1, generator=generator) < 0.5
     return torch.cat((bent, bent.roll(1, 0) * through.to(bent), mixed.sigmoid()), 1)
 
@@ -72,7 +74,7 @@ def _spectra(count: int, bands: int, generator: torch.Generator) -> Tensor:
     """Spectra w_j at the bands' places, (B, T, 12)."""
     places = _places(count, bands, generator)
     centres = torch.linspace(0, 1, BUMPS)
-    width = _between(0.02, 0.15, (count, 1, 1), generator)
+    width = uniform((0.02, 0.15), (count, 1, 1), generator)
     bumps = torch.exp(-((places.unsqueeze(2) - centres) ** 2) / (2 * width**2))
     # A few high bumps each: with many, all spectra would be grey.
     heights = torch.rand(count, BUMPS, MAPS, generator=generator) ** 8
@@ -82,11 +84,11 @@ def _spectra(count: int, bands: int, generator: torch.Generator) -> Tensor:
 def _broad_spectra(count: int, bands: int, generator: torch.Generator) -> Tensor:
     """Spectra w_j of visible light, (B, T, 12)."""
     centres = torch.linspace(0, 1, BUMPS)
-    width = _between(0.06, 0.2, (count, 1, 1), generator)
+    width = uniform((0.06, 0.2), (count, 1, 1), generator)
     away = torch.linspace(0, 1, bands).unsqueeze(1) - centres
     heights = torch.rand(count, BUMPS, MAPS, generator=generator) ** 8
     spectra = torch.exp(-(away**2) / (2 * width**2)) @ heights
-    colour = _between(0.3, 1.0, (count, 1, 1), generator)
+    colour = uniform((0.3, 1.0), (count, 1, 1), generator)
     return spectra.mean(1, keepdim=True) * (1 - colour) + spectra * colour
 
 
@@ -97,7 +99,7 @@ def _places(count: int, bands: int, generator: torch.Generator) -> Tensor:
     gaps &= torch.rand(count, 1, generator=generator) < 0.33
     steps += gaps * 20 * torch.rand(count, bands, generator=generator)
     places = steps.cumsum(1) - steps[:, :1]
-    share = _between(0.3, 1.0, (count, 1), generator)
+    share = uniform((0.3, 1.0), (count, 1), generator)
     places = places / places[:, -1:].clamp_min(1) * share
     return places + (1 - share) * torch.rand(count, 1, generator=generator)
 
@@ -105,12 +107,8 @@ def _places(count: int, bands: int, generator: torch.Generator) -> Tensor:
 def _light(count: int, bands: int, generator: torch.Generator) -> Tensor:
     """The light g_k (B, T), up to 1: a slope, and in every second crop some weaker bands."""
     k = torch.linspace(-1, 1, bands)
-    slope = _between(-0.7, 0.7, (count, 1), generator)
+    slope = uniform((-0.7, 0.7), (count, 1), generator)
     light = (1 + slope * k) / (1 + slope.abs())
     weaker = torch.rand(count, bands, generator=generator) < 0.1
     weaker &= torch.rand(count, 1, generator=generator) < 0.5
-    return light * torch.where(weaker, _between(0.1, 1.0, (count, bands), generator), 1.0)
-
-
-def _between(low: float, high: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator)
+    return light * torch.where(weaker, uniform((0.1, 1.0), (count, bands), generator), 1.0)

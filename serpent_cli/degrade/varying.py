@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from serpent_cli.degrade.upload import upload
+from serpent_cli.degrade.draws import upload
 
 FIELD = 12  # knots on a side of a random field
 MOMENTS = 13  # of a turn or zoom during the exposure

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from serpent_cli.degrade import blur, kernels
 from serpent_cli.degrade.compress import jpeg
+from serpent_cli.degrade.draws import generator_for
 from serpent_cli.degrade.light import to_linear, to_srgb
-from serpent_cli.degrade.noise import add_gaussian_noise, generator_for
+from serpent_cli.degrade.noise import add_gaussian_noise
 from serpent_cli.degrade.resize import Filter, resize
 from serpent_cli.evaluation import trained
 from serpent_cli.evaluation.parts import PARTS, Mask

@@ -91,11 +91,6 @@ class Picture:
         """Bytes of all samples."""
         return self.height * self.width * self.samples_per_pixel * self.pixels.itemsize
 
-    @property
-    def max_value(self) -> float:
-        """Full white: 255, 65535 or 1.0."""
-        return MAX_VALUES[self.pixels.dtype.name]
-
     def rows(self, start: int, stop: int) -> "Picture":
         """Rows [start, stop) with all that lies beside them; the samples are views."""
         alpha = None if self.alpha is None else self.alpha[start:stop]

@@ -60,6 +60,12 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
+def use_threads(count: int | None) -> None:
+    """Let torch compute in so many threads of the CPU; None: in as many as it chooses."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
 @functools.cache
 def cpu_is_faster_in_bf16() -> bool:
     """Whether this CPU has instructions for products of bf16, and they save a fifth of the time.

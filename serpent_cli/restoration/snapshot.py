@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from serpent_cli.cubes.cube import Samples
 from serpent_cli.degrade.cassi import STEP, bands_in, gain, network_input
@@ -14,6 +13,7 @@ from serpent_cli.errors import ModelError, PictureError, UsageError
 from serpent_cli.model.hyperspectral.wiener import wiener
 from serpent_cli.model.limits import size_multiple
 from serpent_cli.restoration.gap_tv import TURNS, gap_tv
+from serpent_cli.restoration.tensors import pad_to
 from serpent_cli.zoo.card import Card
 
 Method = Literal["wiener", "gap-tv"]
@@ -118,12 +118,7 @@ def _by_network(
         )
     shifted = network_input(y, bands)
     both = torch.cat((shifted, mask.expand_as(shifted)), 1)
-    height, width = both.shape[-2:]
     grid = size_multiple(card.config)
     least = 2 * grid if grid > 1 else 1
-    high, wide = (max(least, -(-side // grid) * grid) for side in (height, width))
-    while high > height or wide > width:  # mirrored, and again where there is too little
-        down, right = (min(goal - side, side - 1) for goal, side in ((high, height), (wide, width)))
-        both = functional.pad(both, (0, right, 0, down), mode="reflect")
-        height, width = height + down, width + right
-    return model(both)[0, :, : y.shape[1], : mask.shape[1]].float()
+    high, wide = (max(least, -(-side // grid) * grid) for side in both.shape[-2:])
+    return model(pad_to(both, high, wide))[0, :, : y.shape[1], : mask.shape[1]].float()

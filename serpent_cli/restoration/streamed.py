@@ -75,32 +75,27 @@ class StreamOptions:
     on_ready: Callable[[BinaryIO, tuple[str, ...]], None] | None = None
 
 
-def needs_streaming(
-    restorer: Restorer, height: int, width: int, sample_bytes: int = 1, channels: int = 3
-) -> bool:
+def needs_streaming(restorer: Restorer, layout: Layout) -> bool:
     """Whether a picture fits the memory by bands, but not whole.
 
     Args:
         restorer: What is to restore it, with its budget; without one, the machine's counts.
-        height: Input rows.
-        width: Input columns.
-        sample_bytes: Bytes of one sample of the picture.
-        channels: Channels held, alpha included; see `imaging.bands.read_layout`.
+        layout: Of the picture.
     """
     budget = budget_or_default(restorer.budget)
 
     def fits(streams: Streams | None) -> bool:
         try:
             make_plan(
-                height, width, restorer.costs, budget, restorer.tile, vram=restorer.vram,
-                sample_bytes=sample_bytes, channels=channels, streams=streams,
+                layout.height, layout.width, restorer.costs, budget, restorer.tile,
+                vram=restorer.vram, sample_bytes=layout.sample_bytes, channels=layout.channels,
+                streams=streams,
             )  # fmt: skip
         except SerpentError:
             return False
         return True
 
-    decoding = decoding_bytes(height, width, sample_bytes, channels)
-    return (decoding > budget or not fits(None)) and fits(Streams())
+    return (decoding_bytes(layout) > budget or not fits(None)) and fits(Streams())
 
 
 def restore_file(
@@ -216,9 +211,10 @@ def _restore(
     return StreamedResult(width, height, plan.tiles, plan.peak_bytes, said, difference)
 
 
-def decoding_bytes(height: int, width: int, sample_bytes: int, channels: int) -> int:
+def decoding_bytes(layout: Layout) -> int:
     """Peak of the process's resident memory while a picture is decoded whole."""
-    return BASE_BYTES + int(DECODING * height * width * sample_bytes * channels)
+    pixel_bytes = layout.sample_bytes * layout.channels
+    return BASE_BYTES + int(DECODING * layout.height * layout.width * pixel_bytes)
 
 
 def check_decoding(source: Path, layout: Layout, restorer: Restorer) -> None:
@@ -227,7 +223,7 @@ def check_decoding(source: Path, layout: Layout, restorer: Restorer) -> None:
     Raises:
         PictureError: It is.
     """
-    needed = decoding_bytes(layout.height, layout.width, layout.sample_bytes, layout.channels)
+    needed = decoding_bytes(layout)
     if layout.whole and restorer.budget is not None and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(

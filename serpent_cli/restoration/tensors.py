@@ -48,18 +48,24 @@ def to_samples(output: Tensor, depth: np.dtype[np.generic]) -> Samples:
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Continue (1, C, H, W) by reflection, right and below, to multiples of `multiple`.
+    """Continue (1, C, H, W) by `pad_to`, to multiples of `multiple`."""
+    height, width = (-(-side // multiple) * multiple for side in x.shape[-2:])
+    return pad_to(x, height, width)
+
+
+def pad_to(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Continue (1, C, H, W) by reflection, right and below, to (1, C, rows, columns).
 
     Reflection without the edge pixel where the picture is large enough, again and again where it
     is not; a single row or column is repeated.
     """
     height, width = x.shape[-2:]
-    down, right = -height % multiple, -width % multiple
+    down, right = rows - height, columns - width
     if down < height and right < width:
         return functional.pad(x, (0, right, 0, down), mode="reflect") if down or right else x
-    rows = _reflected(height, height + down, x.device)
-    columns = _reflected(width, width + right, x.device)
-    return x[..., rows, :][..., columns]
+    from_rows = _reflected(height, rows, x.device)
+    from_columns = _reflected(width, columns, x.device)
+    return x[..., from_rows, :][..., from_columns]
 
 
 def _reflected(length: int, padded: int, device: torch.device) -> Tensor:

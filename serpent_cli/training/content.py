@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from serpent_cli.degrade.draws import below
+
 AREAS = 4  # flat areas in one crop, at most
 
 
@@ -26,7 +28,7 @@ def with_flat_parts(
     for crop, chance in zip(crops, draw, strict=True):
         if chance < flat_share:
             crop[:] = _colour(generator).to(crop.device)
-            for _ in range(_below(AREAS, generator)):
+            for _ in range(below(AREAS, generator)):
                 _box(crop, generator)[:] = _colour(generator).to(crop.device)
         elif chance < flat_share + frame_share:
             kept = _box(crop, generator)
@@ -41,8 +43,8 @@ def _box(crop: Tensor, generator: torch.Generator) -> Tensor:
     for axis in (1, 2):
         side = crop.shape[axis]
         # A frame leaves out one border or two, seldom all four.
-        first = 0 if _below(2, generator) else _below(side, generator)
-        last = side if _below(2, generator) else first + 1 + _below(side - first, generator)
+        first = 0 if below(2, generator) else below(side, generator)
+        last = side if below(2, generator) else first + 1 + below(side - first, generator)
         crop = crop.narrow(axis, first, last - first)
     return crop
 
@@ -50,8 +52,4 @@ def _box(crop: Tensor, generator: torch.Generator) -> Tensor:
 def _colour(generator: torch.Generator) -> Tensor:
     """A colour (3, 1, 1): half of the time each primary is all or nothing, else anything."""
     levels = torch.randint(256, (3, 1, 1), generator=generator, dtype=torch.uint8)
-    return (levels // 128) * 255 if _below(2, generator) else levels
-
-
-def _below(limit: int, generator: torch.Generator) -> int:
-    return int(torch.randint(limit, (), generator=generator))
+    return (levels // 128) * 255 if below(2, generator) else levels

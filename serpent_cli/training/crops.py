@@ -8,10 +8,10 @@ from torch import Tensor
 
 from serpent_cli.cubes.axes import axes_of
 from serpent_cli.degrade.aperture import snapshots
+from serpent_cli.degrade.draws import below, upload
 from serpent_cli.degrade.pipeline import degrade
 from serpent_cli.degrade.sensor import harmed
 from serpent_cli.degrade.spectra import spectra_of
-from serpent_cli.degrade.upload import upload
 from serpent_cli.errors import UsageError
 from serpent_cli.training.content import with_flat_parts
 from serpent_cli.training.lettering import with_lettering
@@ -65,14 +65,11 @@ class CropSampler:
         chosen = torch.multinomial(self.weights, count, True, generator=self.generator).tolist()
         squares: list[Tensor] = []
         for photo in (self.photos[index] for index in chosen):
-            top = self._below(photo.shape[0] - self.side + 1)
-            left = self._below(photo.shape[1] - self.side + 1)
+            top = below(photo.shape[0] - self.side + 1, self.generator)
+            left = below(photo.shape[1] - self.side + 1, self.generator)
             square = photo[top : top + self.side, left : left + self.side]
-            squares.append(_turned(square, self._below(8)))
+            squares.append(_turned(square, below(8, self.generator)))
         return upload(torch.stack(squares), self.device).permute(0, 3, 1, 2).contiguous()
-
-    def _below(self, limit: int) -> int:
-        return int(torch.randint(limit, (), generator=self.generator))
 
 
 def _turned(square: Tensor, symmetry: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from serpent_cli.degrade.noise import generator_for
+from serpent_cli.degrade.draws import generator_for
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.unet import build_model
 from serpent_cli.ops.clock import scan_clock

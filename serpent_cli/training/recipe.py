@@ -4,10 +4,11 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from serpent_cli.degrade.ranges import CUBE_TASKS, DegradeConfig
 from serpent_cli.degrade.sensor import CubeHarm
+from serpent_cli.degrade.tables import read_table
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.config import PRESETS, SNAPSHOT_TOPOLOGIES, ModelConfig
 from serpent_cli.model.limits import size_multiple
@@ -182,11 +183,11 @@ def parse_recipe(record: dict[str, Any]) -> Recipe:
         limits=tuple(record.pop("limits", ())),
         model=config,
         degrade=DegradeConfig.from_dict(record.pop("degrade")),
-        data=_section(DataSection, record.pop("data", {})),
-        optim=_section(OptimSection, record.pop("optim", {})),
-        loss=_section(LossSection, record.pop("loss", {})),
-        validation=_section(ValidationSection, record.pop("validation", {})),
-        log=_section(LogSection, record.pop("log", {})),
+        data=read_table(DataSection, record.pop("data", {}), "data"),
+        optim=read_table(OptimSection, record.pop("optim", {}), "optim"),
+        loss=read_table(LossSection, record.pop("loss", {}), "loss"),
+        validation=read_table(ValidationSection, record.pop("validation", {}), "validation"),
+        log=read_table(LogSection, record.pop("log", {}), "log"),
         cubes=_cubes(record.pop("cubes", None), config),
     )
     if record:
@@ -233,30 +234,10 @@ def _check_sizes(recipe: Recipe) -> None:
         raise UsageError("degrade.scale and model.scale must be equal")
 
 
-def _cubes(record: dict[str, Any] | None, config: ModelConfig) -> CubeHarm | None:
+def _cubes(record: object, config: ModelConfig) -> CubeHarm | None:
     """What happens to cubes; None in a recipe for photographs."""
     if record is None:
         return None if config.channels == 3 else CubeHarm()
-    harm = _section(CubeHarm, record)
+    harm = read_table(CubeHarm, record, "cubes")
     harm.check()
     return harm
-
-
-Section = TypeVar("Section", DataSection, OptimSection, LossSection, ValidationSection, LogSection,
-                  CubeHarm)  # fmt: skip
-
-
-def _section(kind: type[Section], record: dict[str, Any]) -> Section:
-    """A section with its defaults; every value must have the type of its default."""
-    for key, value in record.items():
-        if key not in kind.__dataclass_fields__:
-            name = "cubes" if kind is CubeHarm else kind.__name__[:-7].lower()
-            raise UsageError(f"unknown entry {key!r} in [{name}]")
-        default = kind.__dataclass_fields__[key].default
-        wanted = (int, float) if isinstance(default, float) else type(default)
-        if isinstance(default, tuple):
-            wanted = list
-        if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
-            raise UsageError(f"{key} must be {type(default).__name__}, not {value!r}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-    return kind(**values)

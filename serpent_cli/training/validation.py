@@ -6,8 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from serpent_cli.degrade.noise import generator_for
-from serpent_cli.degrade.upload import upload
+from serpent_cli.degrade.draws import generator_for, upload
 from serpent_cli.errors import UsageError
 from serpent_cli.model.unet import enlarge
 from serpent_cli.training.crops import CropSampler, degraded_pair

@@ -95,12 +95,6 @@ class Weights:
         )
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], ModelConfig]:
-    """Tensors and configuration of a file; see `Weights.read`."""
-    weights = Weights.read(path)
-    return weights.tensors, weights.config
-
-
 @lru_cache(maxsize=4)
 def shapes_of(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a network's parameters.

@@ -66,7 +66,7 @@ def fetch(
             f"{reference} is not on this machine, and serpent is offline",
             hint=fetching_hint(str(reference)),
         )
-    with hub_errors(reference) as known:
+    with hub_errors(reference) as part:
         commit, size, digest = _stated(reference)
         pinned = replace(reference, revision=commit)
         card = _fetch_card(pinned)
@@ -78,8 +78,8 @@ def fetch(
             )
         path = find_cached(pinned)
         if path is None or sha256(path) != wanted:
-            known.partial = partial_path(wanted)
-            path = _fetch_weights(pinned, known.partial, wanted, size, on_bytes)
+            part.path = partial_path(wanted)
+            path = _fetch_weights(pinned, part.path, wanted, size, on_bytes)
         note_revision(reference, pinned.revision)
     return path
 

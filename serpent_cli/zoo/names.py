@@ -6,6 +6,7 @@ Bundled weights that enlarge have their scale and style in their name.
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self, get_args
 
 from serpent_cli.errors import ModelError, UsageError
@@ -109,6 +110,11 @@ def check_style(style: str | None, task: str, model: str | None) -> None:
             f"a style and the model {model} do not go together",
             hint="leave one of them out: a style stands for bundled weights",
         )
+
+
+def anywhere(text: str) -> str:
+    """A name as a process with another working folder must be told it: paths in full."""
+    return str(Path(text).absolute()) if is_path(text) else text
 
 
 def is_hub(text: str) -> bool:

@@ -21,7 +21,7 @@ def targets(
 def files(*names: str, folder: Path | None = None) -> Sources:
     paths = [Path(name) for name in names]
     below = [path.name if folder is None else str(path.relative_to(folder)) for path in paths]
-    return Sources(tuple(Source(p, b, folder) for p, b in zip(paths, below, strict=True)))
+    return Sources([Source(p, b, folder) for p, b in zip(paths, below, strict=True)])
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_format_decides_the_suffix() -> None:
 
 
 def test_standard_streams_and_urls() -> None:
-    piped = Sources((Source(Standard(), "-"),))
+    piped = Sources([Source(Standard(), "-")])
     assert targets(piped, None) == ["-"]
     assert targets(piped, Path("out")) == ["out/stdin.png"]
     assert name_targets(files("a.png"), Standard(), Naming("x"))[0].target == Standard()
     with pytest.raises(UsageError, match="several pictures cannot go"):
         name_targets(files("a.png", "b.png"), Standard(), Naming("x"))
-    remote = Sources((Source(Remote("s3://b/x/a.png"), "x/a.png", Remote("s3://b")),))
+    remote = Sources([Source(Remote("s3://b/x/a.png"), "x/a.png", Remote("s3://b"))])
     with pytest.raises(UsageError, match=r"-o is needed for s3://b/x/a.png"):
         name_targets(remote, None, Naming("x"))
     (job,) = name_targets(remote, Remote("s3://c/new"), Naming("x"))

@@ -85,6 +85,33 @@ def serpent_process() -> Serpent:
     return run
 
 
+RECIPE = """
+name = "mini"
+description = "Only for tests."
+[model]
+widths = [8, 8, 8, 8]
+[degrade]
+task = "deblur"
+[data]
+crop = 16
+halo = 8
+batch = 2
+[optim]
+steps = 3
+warmup = 1
+[log]
+every = 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe that trains for three steps."""
+    path = tmp_path / "mini.toml"
+    path.write_text(RECIPE)
+    return path
+
+
 @pytest.fixture
 def photos(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
     """A folder with one small photograph."""

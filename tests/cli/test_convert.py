@@ -11,7 +11,7 @@ import typer
 
 from serpent_cli.cli.convert import convert
 from serpent_cli.errors import ModelError, SerpentError, UsageError
-from serpent_cli.zoo.checkpoint import read_weights
+from serpent_cli.zoo.checkpoint import Weights
 
 MakeWeights = Callable[..., Path]
 Serpent = Callable[..., object]
@@ -47,7 +47,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Converted]:
 @pytest.fixture
 def foreign(make_weights: MakeWeights, tmp_path: Path) -> Path:
     """A pickle that holds a network of ours beside other things; its sizes lie beside it."""
-    tensors, config = read_weights(make_weights(card=False))
+    found = Weights.read(make_weights(card=False))
+    tensors, config = found.tensors, found.config
     (tmp_path / "sizes.json").write_text(config.to_json())
     path = tmp_path / "theirs.pth"
     torch.save({"state_dict": tensors, "epoch": 3}, path)
@@ -77,14 +78,15 @@ def test_json_tells_the_sizes(
     record = json.loads("\n".join(done.out))
     assert record["output"] == str(out)
     assert record["config"]["widths"] == [8, 16, 16, 16]
-    assert record["tensors"] == len(read_weights(out)[0])
+    assert record["tensors"] == len(Weights.read(out).tensors)
     assert record["notes"] == done.err == []
 
 
 def test_what_does_not_match_is_a_table(
     run: Callable[..., Converted], make_weights: MakeWeights, tmp_path: Path
 ) -> None:
-    tensors, config = read_weights(make_weights(card=False))
+    found = Weights.read(make_weights(card=False))
+    tensors, config = found.tensors, found.config
     tensors["b.0.extra"] = torch.ones(2, 3)
     del tensors["d1.merge.reduce.weight"]
     from safetensors.torch import save_file
@@ -114,16 +116,18 @@ def test_existing_weights_stay_unless_forced(
     assert "--force" in str(error.hint)
     assert out.read_bytes() == b"precious"
     assert run(source, "-o", out, "--force").error is None
-    assert read_weights(out)[1].scale == 2
+    assert Weights.read(out).config.scale == 2
 
 
 def test_weights_may_be_converted_in_place(
     run: Callable[..., Converted], make_weights: MakeWeights
 ) -> None:
     path = make_weights(card=False)
-    before = read_weights(path)[0]
+    before = Weights.read(path).tensors
     assert run(path, "-o", path, "-f", "-q").error is None
-    assert all(torch.equal(before[name], tensor) for name, tensor in read_weights(path)[0].items())
+    assert all(
+        torch.equal(before[name], tensor) for name, tensor in Weights.read(path).tensors.items()
+    )
 
 
 @pytest.mark.parametrize(

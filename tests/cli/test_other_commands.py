@@ -12,35 +12,11 @@ import pytest
 import torch
 
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.checkpoint import read_weights
+from serpent_cli.zoo.checkpoint import Weights
 from serpent_cli.zoo.locate import list_cards
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]
-RECIPE = """
-name = "mini"
-description = "Only for tests."
-[model]
-widths = [8, 8, 8, 8]
-[degrade]
-task = "deblur"
-[data]
-crop = 16
-halo = 8
-batch = 2
-[optim]
-steps = 3
-warmup = 1
-[log]
-every = 1
-"""
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    path = tmp_path / "mini.toml"
-    path.write_text(RECIPE)
-    return path
 
 
 def test_models_are_listed(serpent: Serpent) -> None:
@@ -54,7 +30,8 @@ def test_models_are_listed(serpent: Serpent) -> None:
 def test_models_are_described(serpent: Serpent, model: Model) -> None:
     outcome = serpent("models", "info", model[1], "--json")
     (facts,) = (json.loads(line) for line in outcome.out)
-    tensors, config = read_weights(model[1])
+    found = Weights.read(model[1])
+    tensors, config = found.tensors, found.config
     assert facts["parameters"] == sum(tensor.numel() for tensor in tensors.values())
     assert facts["config"]["widths"] == list(config.widths)
     text = "\n".join(serpent("models", "info", model[1]).out)
@@ -168,10 +145,11 @@ def test_training_that_cannot_begin(
     serpent("train", tmp_path / "none.toml", "--photos", photos, *out).failed(2, "none.toml")
     serpent("train", recipe, "--photos", tmp_path / "nowhere", *out).failed(3, "nowhere")
     serpent("train", recipe, "--photos", photos, *out, "--init", "debler").failed(4, "debler")
-    recipe.write_text(RECIPE.replace("[model]\n", "[model]\nfeed_forward = 1.0\n"))
+    sound = recipe.read_text()
+    recipe.write_text(sound.replace("[model]\n", "[model]\nfeed_forward = 1.0\n"))
     serpent("train", recipe, "--photos", photos, *out, "--init", model[1]).failed(4, "do not fit")
-    recipe.write_text(RECIPE + "steps = 3\n")
-    serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entry 'steps' in [log]")
+    recipe.write_text(sound + "steps = 3\n")
+    serpent("train", recipe, "--photos", photos, *out).failed(2, "unknown entries in [log]: steps")
     assert not (tmp_path / "run").exists(), "no folder for a run that never was"
 
 

@@ -14,30 +14,11 @@ from serpent_cli.zoo.locate import list_cards
 
 Serpent = Callable[..., Any]
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-RECIPE = """
-name = "mini"
-description = "Only for tests."
-[model]
-widths = [8, 8, 8, 8]
-[degrade]
-task = "deblur"
-[data]
-crop = 16
-halo = 8
-batch = 2
-[optim]
-steps = 3
-warmup = 1
-[log]
-every = 1
-"""
 
 
 @pytest.fixture
-def training(tmp_path: Path, photos: Path) -> tuple[str | Path, ...]:
+def training(tmp_path: Path, photos: Path, recipe: Path) -> tuple[str | Path, ...]:
     """The words of a command that trains for three steps."""
-    recipe = tmp_path / "mini.toml"
-    recipe.write_text(RECIPE)
     return "train", recipe, "--photos", photos, "--out", tmp_path / "run"
 
 

@@ -10,7 +10,7 @@ from serpent_cli.imaging.picture import MAX_VALUES
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_opaque_and_empty_pictures_cost_nothing(make_picture, dtype):
     picture = make_picture(dtype, alpha=True)
-    opaque = np.full_like(picture.alpha, picture.max_value)
+    opaque = np.full_like(picture.alpha, MAX_VALUES[picture.pixels.dtype.name])
     assert fill_transparent(picture.pixels, opaque) is picture.pixels
     assert fill_transparent(picture.pixels, np.zeros_like(opaque)) is picture.pixels
 

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from serpent_cli.imaging.picture import Picture
+from serpent_cli.imaging.picture import MAX_VALUES, Picture
 
 
 def test_sizes_and_white(make_picture):
     for dtype, white in (("uint8", 255), ("uint16", 65535), ("float32", 1.0)):
         picture = make_picture(dtype)
-        assert (picture.height, picture.width, picture.max_value) == (160, 181, white)
+        assert (picture.height, picture.width) == (160, 181)
+        assert MAX_VALUES[dtype] == white
 
 
 @pytest.mark.parametrize(

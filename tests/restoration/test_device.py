@@ -10,6 +10,7 @@ from serpent_cli.restoration.device import (
     choose_precision,
     cpu_is_faster_in_bf16,
     device_memory,
+    use_threads,
 )
 
 CPU = torch.device("cpu")
@@ -18,6 +19,17 @@ CPU = torch.device("cpu")
 def test_the_cpu_is_always_there() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type in {"cpu", "cuda", "mps", "xpu"}
+
+
+def test_threads_are_as_demanded_or_left_alone() -> None:
+    before = torch.get_num_threads()
+    try:
+        use_threads(before + 1)
+        assert torch.get_num_threads() == before + 1
+        use_threads(None)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_auto_falls_back_to_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from serpent_cli.settings import own_process
 own_process()  # as a command does
 from pathlib import Path
 import numpy as np, torch
-from serpent_cli.imaging.read import open_bands
+from serpent_cli.imaging.read import open_bands, read_layout
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
@@ -35,7 +35,7 @@ write_picture(Picture(pixels), folder / "in.tif")
 config = ModelConfig(widths=(16, 16, 16, 16), scale=8)
 card = Card("t", "upscale", 8, "t", "", "MIT", "", config, 8)
 restorer = Restorer(Repeat().eval(), card, max_memory=2 * 2**30)
-assert needs_streaming(restorer, side, side)
+assert needs_streaming(restorer, read_layout(folder / "in.tif"))
 result = restore_file(folder / "in.tif", folder / "out.tif", restorer)
 restoring = peak()
 wrong = 0

@@ -65,7 +65,7 @@ def test_sizes_tell_the_bands():
 
 
 @pytest.mark.parametrize("config", [CONFIG, UNFOLDING], ids=["cst", "unfolding"])
-@pytest.mark.parametrize("size", [(20, 24), (64, 64), (130, 70)])
+@pytest.mark.parametrize("size", [(1, 24), (3, 5), (20, 24), (64, 64), (130, 70)])
 def test_a_network_takes_any_size(size, config):
     torch.manual_seed(0)
     _, mask, y = snapshot(4, *size)

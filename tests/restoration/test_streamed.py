@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serpent_cli.errors import PictureError, SerpentError, UsageError
+from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.picture import MAX_VALUES, Picture
 from serpent_cli.imaging.read import open_bands, read_picture
 from serpent_cli.imaging.write import write_picture
@@ -239,18 +240,24 @@ def test_rows_are_read_and_given_away_band_by_band(
     assert len(rows) > 10
 
 
+def layout(height: int, width: int, sample_bytes: int = 1) -> Layout:
+    return Layout(height, width, sample_bytes, channels=3, whole=False, step=256)
+
+
 def test_streaming_is_for_what_fits_no_other_way(
     restorer_with: Make, blur_network: Network
 ) -> None:
     restorer = restorer_with(blur_network(8), 8, max_memory=2 * 2**30)
-    assert not needs_streaming(restorer, 500, 500)
-    assert needs_streaming(restorer, 4000, 4000), "a gigapixel"
-    assert not needs_streaming(restorer, 40, 4_000_000), "no row of tiles fits: the usual error"
+    assert not needs_streaming(restorer, layout(500, 500))
+    assert needs_streaming(restorer, layout(4000, 4000)), "a gigapixel"
+    assert not needs_streaming(restorer, layout(40, 4_000_000)), (
+        "no row of tiles fits: the usual error"
+    )
     with pytest.raises(SerpentError, match="needs at least"):
         restorer.plan(4000, 4000)
     restorer = restorer_with(blur_network(), max_memory=2 * 2**30)
-    assert not needs_streaming(restorer, 10_000, 10_000)
-    assert needs_streaming(restorer, 10_000, 10_000, sample_bytes=2)
+    assert not needs_streaming(restorer, layout(10_000, 10_000))
+    assert needs_streaming(restorer, layout(10_000, 10_000, sample_bytes=2))
 
 
 def test_a_format_without_bands_is_refused_with_a_way_out(
@@ -259,7 +266,7 @@ def test_a_format_without_bands_is_refused_with_a_way_out(
     source = tmp_path / "in.tif"
     write_picture(Picture(np.tile(photo, (20, 20, 1))), source)
     restorer = restorer_with(blur_network(4), 4, max_memory=1000 * 2**20)
-    assert needs_streaming(restorer, 1920, 2400)
+    assert needs_streaming(restorer, layout(1920, 2400))
     with pytest.raises(PictureError, match="encoded as a whole") as caught:
         restore_file(source, tmp_path / "out.jpg", restorer)
     assert ".tif or .png" in str(caught.value.hint)

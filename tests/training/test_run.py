@@ -19,7 +19,7 @@ from serpent_cli.training.loop import Trainer, digest
 from serpent_cli.training.photos import load_photos
 from serpent_cli.training.recipe import Recipe, parse_recipe, read_recipe
 from serpent_cli.training.run_log import StepReport
-from serpent_cli.zoo.checkpoint import read_weights
+from serpent_cli.zoo.checkpoint import Weights
 
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
 CPU = torch.device("cpu")
@@ -169,7 +169,7 @@ def test_weights_can_start_a_run(tmp_path: Path, photos: list[Tensor]) -> None:
     first = Trainer(recipe(), photos, tmp_path / "first", CPU)
     first.run(ignore)
     card = export(first, [tmp_path], "serpent train small.toml --photos DIR")
-    weights, _ = read_weights(tmp_path / "first" / card.file)
+    weights = Weights.read(tmp_path / "first" / card.file).tensors
     second = Trainer(recipe(), photos, tmp_path / "second", CPU, weights)
     for name, parameter in second.state.model.named_parameters():
         assert torch.equal(parameter, first.state.average[name].half().float()), "stored in halves"

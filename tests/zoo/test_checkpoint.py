@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from serpent_cli.errors import ModelError
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.zoo.card import sha256
-from serpent_cli.zoo.checkpoint import Weights, read_weights, save_weights
+from serpent_cli.zoo.checkpoint import Weights, save_weights
 
 MakeWeights = Callable[..., Path]
 CONFIG = ModelConfig(widths=(8, 16, 16, 16), scale=4)
@@ -21,7 +21,8 @@ def test_what_is_saved_is_read(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     tensors = {"a": torch.randn(3, 4), "b.c": torch.randn(5).bfloat16(), "d": torch.randn(4, 3).T}
     save_weights(tensors, CONFIG, path)
-    read, config = read_weights(path)
+    found = Weights.read(path)
+    read, config = found.tensors, found.config
     assert config == CONFIG
     assert read.keys() == tensors.keys()
     for name, tensor in tensors.items():
@@ -52,7 +53,7 @@ def test_corrupt_files_are_refused(how: str, make_weights: MakeWeights) -> None:
     path = make_weights()
     path.write_bytes(SPOILS[how](path.read_bytes()))
     with pytest.raises(ModelError, match=r"are corrupt|do not fit") as caught:
-        read_weights(path)
+        Weights.read(path)
     assert str(path) in caught.value.message
     assert caught.value.exit_code == 4
     assert caught.value.hint
@@ -63,7 +64,7 @@ def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
     path = tmp_path / "w.safetensors"
     save_weights({"fine": torch.ones(2), "bad": torch.tensor([1.0, value])}, CONFIG, path)
     with pytest.raises(ModelError, match="bad is not finite"):
-        read_weights(path)
+        Weights.read(path)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +84,13 @@ def test_files_of_others_are_refused(
     path = tmp_path / "theirs.safetensors"
     save_file({"a": torch.ones(2)}, path, metadata=metadata)
     with pytest.raises(ModelError, match=words) as caught:
-        read_weights(path)
+        Weights.read(path)
     assert str(path) in caught.value.message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"absent\.safetensors"):
-        read_weights(tmp_path / "absent.safetensors")
+        Weights.read(tmp_path / "absent.safetensors")
 
 
 def test_a_file_alone_tells_its_task(make_weights: MakeWeights) -> None:

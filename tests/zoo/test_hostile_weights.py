@@ -15,7 +15,7 @@ from serpent_cli.model.block import Block
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.zoo import checkpoint, tensor_file
-from serpent_cli.zoo.checkpoint import read_weights, shapes_of
+from serpent_cli.zoo.checkpoint import Weights, shapes_of
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import locate
 
@@ -311,7 +311,8 @@ def test_a_network_is_what_its_digest_was_taken_of(hostile: Hostile) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(hostile: Hostile, tmp_path: Path) -> None:
-    tensors, config = read_weights(hostile.path)
+    found = Weights.read(hostile.path)
+    tensors, config = found.tensors, found.config
     folder = tmp_path / "taken.safetensors"
     (folder / "inside").mkdir(parents=True)
     with pytest.raises(SerpentError, match=r"cannot write .*taken.safetensors: it is a folder"):

@@ -28,8 +28,8 @@ HERE = HubReference("someone/sharp")
 def test_errors_become_sentences(error: Exception, message: str, hint: str, tmp_path: Path) -> None:
     partial = tmp_path / "weights.part"
     partial.write_bytes(b"12345")
-    with pytest.raises(ModelError) as caught, hub_errors(HERE) as known:
-        known.partial = partial
+    with pytest.raises(ModelError) as caught, hub_errors(HERE) as part:
+        part.path = partial
         raise error
     assert message in caught.value.message
     assert hint in str(caught.value.hint)
@@ -41,7 +41,7 @@ def test_what_is_no_failure_of_the_hub_passes(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with pytest.raises(UsageError), hub_errors(HERE):
         raise UsageError("ours")
-    with pytest.raises(ModelError) as caught, hub_errors(HERE) as known:
-        known.partial = tmp_path / "nothing.part"
+    with pytest.raises(ModelError) as caught, hub_errors(HERE) as part:
+        part.path = tmp_path / "nothing.part"
         raise ConnectionError("gone")
     assert str(caught.value.hint).endswith("run it again")

@@ -13,7 +13,7 @@ from serpent_cli.errors import ModelError, UsageError
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo import locate as locating
 from serpent_cli.zoo.card import Card, sha256
-from serpent_cli.zoo.checkpoint import read_weights, save_weights
+from serpent_cli.zoo.checkpoint import Weights, save_weights
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import (
     is_path,
@@ -23,6 +23,7 @@ from serpent_cli.zoo.locate import (
     upscaler,
     weights_folder,
 )
+from serpent_cli.zoo.names import anywhere
 
 MakeWeights = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -64,7 +65,8 @@ def test_bundled_weights_are_whole(card: Card) -> None:
 def test_a_network_is_ready_and_holds_the_file_s_numbers(make_weights: MakeWeights) -> None:
     path = make_weights(scale=2)
     model, card = load_model(str(path), CPU)
-    tensors, config = read_weights(path)
+    found = Weights.read(path)
+    tensors, config = found.tensors, found.config
     assert model.config == config == card.config
     assert not model.training
     parameters = dict(model.named_parameters())
@@ -77,7 +79,8 @@ def test_a_network_is_ready_and_holds_the_file_s_numbers(make_weights: MakeWeigh
 
 def test_half_precision_files_are_loaded_as_fp32(make_weights: MakeWeights) -> None:
     path = make_weights(card=False)
-    tensors, config = read_weights(path)
+    found = Weights.read(path)
+    tensors, config = found.tensors, found.config
     save_weights({name: tensor.half() for name, tensor in tensors.items()}, config, path)
     model, _ = load_model(str(path), CPU)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
@@ -103,7 +106,8 @@ def test_a_card_of_another_network_is_refused(make_weights: MakeWeights) -> None
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])
 def test_tensors_that_do_not_fit_are_refused(change: str, make_weights: MakeWeights) -> None:
     path = make_weights(card=False)
-    tensors, config = read_weights(path)
+    found = Weights.read(path)
+    tensors, config = found.tensors, found.config
     name = next(iter(tensors))
     if change == "missing":
         del tensors[name]
@@ -155,6 +159,15 @@ def test_a_name_is_never_taken_for_a_path(
     ]  # fmt: skip
     with pytest.raises(ModelError, match=r"there are no weights at \./deblur\.safetensors"):
         locate("./deblur.safetensors")
+
+
+def test_paths_are_told_in_full_to_other_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert anywhere("./mine.safetensors") == str(tmp_path / "mine.safetensors")
+    for name in ("deblur", "hf://someone/sharp"):
+        assert anywhere(name) == name
 
 
 def test_missing_weights_of_a_known_name(shelf: Path) -> None:

@@ -5,10 +5,9 @@ AV1 Image File Format 1.2 (gain maps), ITU-T H.273 (numbers of colours).
 """
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import DamageError
@@ -18,8 +17,6 @@ from serpent_cli.imaging.metadata import ratio
 
 _IDENTITY = 0
 _UNSPECIFIED = 2
-
-Found = TypeVar("Found")
 
 
 @dataclass
@@ -91,17 +88,13 @@ def _read_meta(stream: BinaryIO, meta: Box, facts: Facts) -> None:
     exif = [number for number, kind in items.kinds.items() if kind == b"Exif"]
     if exif:
         idat = parts[b"idat"].body if b"idat" in parts else 0
-        places = _attempt(lambda: _places(part(b"iloc"), exif[0], idat), [])
+        try:
+            places = _places(part(b"iloc"), exif[0], idat)
+        except (struct.error, IndexError):
+            places = []
         data = b"".join(_read(stream, *place) for place in places)
         start = 4 + int.from_bytes(data[:4], "big")
         facts.exif = data[start:] or None
-
-
-def _attempt(read: Callable[[], Found], otherwise: Found) -> Found:
-    try:
-        return read()
-    except (struct.error, IndexError):
-        return otherwise
 
 
 def _read(stream: BinaryIO, offset: int, length: int) -> bytes:
