@@ -17,6 +17,8 @@ from PIL import Image
 
 import serpent_cli
 from serpent_cli.cli.app import main
+from serpent_cli.cubes.cube import Cube
+from serpent_cli.cubes.files import written
 from serpent_cli.evaluation.metrics import psnr
 from serpent_cli.zoo.locate import list_cards
 
@@ -134,6 +136,10 @@ def readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cup.crop(box).save(path)
+    for name in ("scene.hdr", "scene_denoised.hdr"):
+        cube = Cube(np.random.default_rng(0).random((9, 20, 24), np.float32))
+        with written(tmp_path / name, cube) as planes:
+            planes[:] = cube.planes
     recipe = tmp_path / "recipes" / "deblur.toml"
     text = recipe.read_text(encoding="utf-8")
     assert "every = 50" in text

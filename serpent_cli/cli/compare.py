@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serpent_cli.cli import console, options
+from serpent_cli.cli import console, cube_files, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError
 
 if TYPE_CHECKING:
+    from serpent_cli.compare.cube_pair import CubeFigures, CubeReading
     from serpent_cli.compare.page_writer import Shown
     from serpent_cli.compare.pairs import Pair, Pairing
 
@@ -40,7 +41,7 @@ Lossless = Annotated[
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(help="A picture, or a folder of pictures.")],
+    before: Annotated[Path, typer.Argument(help="A picture, a cube, or a folder of pictures.")],
     after: Annotated[
         Path, typer.Argument(help="The restored picture or folder: any size, same shape.")
     ],
@@ -49,6 +50,9 @@ def compare(
     lossless: Lossless = 64,
     force: options.Force = False,
     max_pixels: options.MaxPixels = options.DEFAULT_MAX_PIXELS,
+    variable: cube_files.Variable = None,
+    bands: cube_files.Bands = "auto",
+    white: cube_files.White = None,
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     quiet: options.Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object about the page.")] = False,
@@ -58,10 +62,17 @@ def compare(
     Two folders give one page with all pictures that have the same name in both; with -r, the same
     name in the same subfolder. The page holds
     copies of the pictures: without their EXIF data, such as places, but with their names.
+
+    Two cubes of many bands, of one shape, are shown in the colours of three bands, both stretched
+    alike, with the spectra of both at the cursor. --variable, --bands and --white are for them.
     """
+    from serpent_cli.compare.cube_pair import CubeReading
     from serpent_cli.compare.page_writer import PairCallbacks, write_page
 
+    cube_files.check_white(white)
     found = _pairs(before, after, recursive=recursive)
+    reading = CubeReading(variable, cube_files.bands_first(bands), white)
+    _refuse_cube_options(reading, found)
     failures: list[tuple[Pair, SerpentError]] = []
 
     def failed(pair: "Pair", error: SerpentError) -> None:
@@ -76,7 +87,7 @@ def compare(
 
         shown = write_page(
             found.pairs, output, force=force, lossless_pixels=round(lossless * 1e6),
-            max_pixels=max_pixels, callbacks=PairCallbacks(begun, failed),
+            max_pixels=max_pixels, callbacks=PairCallbacks(begun, failed), reading=reading,
         )  # fmt: skip
     if json:
         console.json_line(_record(output, shown, found, failures))
@@ -96,7 +107,22 @@ show_examples(
     ("serpent compare small.jpg small_x4.jpg -o report.html", "of different sizes"),
     ("serpent compare holiday/ holiday_deblurred/ -o report.html", "two folders, paired by name"),
     ("serpent compare -r photos/ sharp/ -o report.html", "with their subfolders"),
+    ("serpent compare scene.hdr scene_denoised.hdr -o report.html", "two cubes of many bands"),
 )
+
+
+def _refuse_cube_options(reading: "CubeReading", found: "Pairing") -> None:
+    """Refuse options that do not belong to photographs.
+
+    Raises:
+        UsageError: One of them is given, and no pair is one of cubes.
+    """
+    from serpent_cli.compare.cube_pair import are_cubes
+
+    given = {"variable": reading.variable, "bands": reading.bands_first, "white": reading.white}
+    names = [name for name, value in given.items() if value is not None]
+    if names and not any(are_cubes(pair) for pair in found.pairs):
+        raise UsageError(f"--{names[0]} is for cubes, not for photographs", "leave it out")
 
 
 def _pairs(before: Path, after: Path, *, recursive: bool) -> "Pairing":
@@ -157,13 +183,33 @@ def _record(
 
 
 def _pair(entry: "Shown") -> dict[str, Any]:
-    finite = entry.psnr is not None and math.isfinite(entry.psnr)
-    return {
+    record: dict[str, Any] = {
         "before": str(entry.pair.before),
         "after": str(entry.pair.after),
         "width": entry.view.width,
         "height": entry.view.height,
-        "psnr_db": round(entry.psnr, 4) if finite and entry.psnr is not None else None,
+    }
+    if entry.cubes is not None:
+        return record | _of_cubes(entry.cubes) | {"notes": list(entry.notes)}
+    return record | {
+        "psnr_db": None if entry.psnr is None else _finite(entry.psnr),
         "identical": entry.psnr == math.inf,
         "notes": list(entry.notes),
     }
+
+
+def _of_cubes(figures: "CubeFigures") -> dict[str, Any]:
+    alike = figures.likeness
+    return {
+        "bands": figures.bands,
+        "mpsnr_db": None if alike.same else _finite(alike.mpsnr),
+        "ssim": _finite(alike.mssim),
+        "sam_degrees": _finite(alike.sam),
+        "full_scale": figures.full,
+        "identical": alike.same,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no other numbers."""
+    return round(value, 4) if math.isfinite(value) else None

@@ -42,10 +42,11 @@ def convert(
 
     Blocks may have our names or VMamba's (self_attention.in_proj, A_logs, ...). The parts around
     them must have ours (patchifier, d1 .. d3, b, u3 .. u1, depatchifier): the
-    paper publishes no names for them. EVSSM's published network is converted by its own names, for
-    `serpent deblur --model`. Its file tells the sizes; for others, give --config. What does not
-    match is listed, and nothing is written. A pickle is opened in a separate process,
-    with limits of memory and time, and only plain tensors are read.
+    paper publishes no names for them. Published networks are converted by their own names: EVSSM,
+    for `serpent deblur --model`, CST and CFSDCN for `serpent reconstruct --model`. Their files tell
+    the sizes; for others, give --config. What does not match is listed, and nothing is written. A
+    pickle is opened in a separate process, with limits of memory and time, and only plain tensors
+    are read.
     """
     _check_place(output, force=force)
     from serpent_cli.zoo.checkpoint import save_weights
@@ -71,6 +72,7 @@ def convert(
 show_examples(
     convert,
     ("serpent models convert evssm.pth -o evssm.safetensors", "EVSSM's network for motion blur"),
+    ("serpent models convert cst_s.pth -o cst-s.safetensors", "CST, for coded snapshots"),
     ("serpent models convert a.ckpt -o b.safetensors --config sizes.json", "blocks of VMamba"),
 )
 

@@ -1,7 +1,7 @@
 """What the commands for cubes share: options, names of results, and words about files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,6 +29,14 @@ Variable = Annotated[
         "--variable",
         metavar="NAME",
         help="Variable of a .mat file, where it has several.",
+        rich_help_panel=INPUT_OUTPUT,
+    ),
+]
+Bands = Annotated[
+    Literal["auto", "first", "last"],
+    typer.Option(
+        "--bands",
+        help="Which axis of a .npy or .mat is the bands; auto: the last, or a far shorter first.",
         rich_help_panel=INPUT_OUTPUT,
     ),
 ]
@@ -83,6 +91,11 @@ def check_result(path: Path, sources: list[Path], *, force: bool) -> None:
         raise UsageError(f"{taken[0]} is there already", hint="give --force to replace it")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", hint="make it, or give another -o")
+
+
+def bands_first(bands: str) -> bool | None:
+    """Where --bands says the bands are; None where the shapes tell."""
+    return None if bands == "auto" else bands == "first"
 
 
 def check_white(white: float | None) -> None:

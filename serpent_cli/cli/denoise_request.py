@@ -1,23 +1,12 @@
 """The command line of `serpent denoise`: a photograph's options, and those of cubes."""
 
 from dataclasses import dataclass, fields
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-import typer
-
-from serpent_cli.cli.cube_files import Variable, White
-from serpent_cli.cli.help_pages import INPUT_OUTPUT
+from serpent_cli.cli.cube_files import Bands, Variable, White
 from serpent_cli.cli.request import Request
 from serpent_cli.errors import UsageError
 
-Bands = Annotated[
-    Literal["auto", "first", "last"],
-    typer.Option(
-        "--bands",
-        help="Which axis of a .npy or .mat is the bands; auto: the last, or a far shorter first.",
-        rich_help_panel=INPUT_OUTPUT,
-    ),
-]
 FOR_BOTH = frozenset({"inputs", "output", "force", "model", "offline", "device", "max_memory",
                       "tile", "threads", "quiet", "json"})  # fmt: skip
 """Options that a cube has as well as a photograph."""

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serpent_cli.cli import console
-from serpent_cli.cli.cube_files import check_result, check_white, result_path, say_notes
+from serpent_cli.cli.cube_files import (
+    bands_first,
+    check_result,
+    check_white,
+    result_path,
+    say_notes,
+)
 from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import UsageError
@@ -37,8 +43,7 @@ def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
         raise UsageError("two results would have one name", hint="give them different -o")
     for goal in goals:
         check_result(goal, sources, force=request.force)
-    first = None if request.bands == "auto" else request.bands == "first"
-    reading = {"variable": request.variable, "bands_first": first}
+    reading = {"variable": request.variable, "bands_first": bands_first(request.bands)}
     chosen = _loaded(model, side, request)
     with progress_bar(len(sources), "cubes", quiet=request.quiet or request.json) as bar:
         for source, goal in zip(sources, goals, strict=True):
@@ -73,7 +78,7 @@ def _one(
 ) -> dict[str, Any]:
     """Denoise one cube; what was done, for --json."""
     from serpent_cli.cubes.files import read_cube, written
-    from serpent_cli.restoration.cube_denoiser import full_scale
+    from serpent_cli.cubes.scale import full_scale
 
     begun = time.perf_counter()
     cube = read_cube(source, **reading)

@@ -22,6 +22,7 @@ NETWORKS = {
     "serpent": " (sizes of our own: the paper publishes none)",
     "evssm": " in EVSSM's own network",
     "cst": " of CST",
+    "cfsdcn": " of CFSDCN",
     "unfolding": " after a Wiener filter, in turns with the snapshot (ours)",
 }
 

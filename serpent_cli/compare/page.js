@@ -42,6 +42,7 @@ function tell() {
   for (const [id, text] of Object.entries(texts)) element(id).textContent = text;
   element("notes").textContent = notes.map((note) => `${note}.`).join(" ");
   element("nearest").hidden = !element(`raw-${chosen}`);
+  tellSpectra();
   for (const [number, button] of [...element("strip").children].entries()) {
     button.setAttribute("aria-current", number === chosen);
     if (number === chosen) button.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -77,6 +78,7 @@ function onStage(event) {
 
 function pointerDown(event) {
   if (chosen < 0 || (event.pointerType === "mouse" && event.button !== 0)) return;
+  pointSpectra(onStage(event)); // a finger is not seen before it touches
   stage.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, onStage(event));
   if (pointers.size > 1) return;
@@ -89,6 +91,7 @@ function pointerDown(event) {
 }
 
 function pointerMove(event) {
+  pointSpectra(onStage(event));
   const before = pointers.get(event.pointerId);
   if (!before) return;
   const now = onStage(event);
@@ -146,6 +149,7 @@ const KEYS = {
   "+": () => step(1), "=": () => step(1), "-": () => step(-1),
   0: () => zoomTo(0), 1: () => zoomTo(1 / dots()),
   d: () => toggle("difference"), b: () => element("nearest").hidden || toggle("nearest"),
+  s: () => element("spectra").hidden || toggle("spectra"),
   n: () => choose(Math.min(wanted + 1, pairs.length - 1)),
   p: () => choose(Math.max(wanted - 1, 0)),
 };
@@ -170,12 +174,13 @@ function listen() {
   stage.addEventListener("mousedown", (event) => event.preventDefault());
   stage.addEventListener("wheel", wheel, { passive: false });
   slider.addEventListener("keydown", slide);
+  element("panel").addEventListener("keydown", moveSpectra);
   const hold = element("hold");
   hold.addEventListener("pointerdown", () => toggle("holding", true));
   for (const end of ["pointerup", "pointercancel", "pointerleave"])
     hold.addEventListener(end, () => toggle("holding", false));
   hold.addEventListener("contextmenu", (event) => event.preventDefault());
-  const clicks = { difference: KEYS.d, nearest: KEYS.b, in: KEYS["+"], out: KEYS["-"], fit: KEYS[0], level: KEYS[1] };
+  const clicks = { difference: KEYS.d, nearest: KEYS.b, spectra: KEYS.s, in: KEYS["+"], out: KEYS["-"], fit: KEYS[0], level: KEYS[1] };
   for (const [id, act] of Object.entries(clicks)) element(id).addEventListener("click", act);
   element("gain").addEventListener("input", draw);
   document.addEventListener("keydown", keyDown);
@@ -193,4 +198,5 @@ new ResizeObserver(() => {
   view.y += (room.height - old.height) / 2;
   draw();
 }).observe(stage);
+new ResizeObserver(drawSpectra).observe(element("chart"));
 choose(0);

@@ -56,15 +56,16 @@ def copy_block(kind: str, number: int, address: str) -> bytes:
     """A picture as a block of text, which costs the browser nothing until it is chosen.
 
     Args:
-        kind: "before", "after", or "raw" for the smaller picture of a pair in its own size.
+        kind: "before", "after", "raw" for the smaller picture of a pair in its own size, or
+            "spectra" for what `spectra` gave of two cubes.
         number: The pair's, from 0.
-        address: As `data_address` gave it.
+        address: As `data_address` gave it, or the codes of spectra.
     """
     return f'<script type="text/plain" id="{kind}-{number}">{address}</script>\n'.encode("ascii")
 
 
 def _script() -> str:
-    return _own("stage.js") + _own("page.js")
+    return _own("stage.js") + _own("spectra.js") + _own("page.js")
 
 
 def _style() -> str:

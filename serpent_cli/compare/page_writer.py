@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serpent_cli.compare import page
+from serpent_cli.compare.cube_pair import (
+    CubeFigures,
+    CubeReading,
+    are_cubes,
+    plan_cubes,
+    prepare_cubes,
+)
 from serpent_cli.compare.embed import as_uint8, data_address, on_grid, thumbnail
-from serpent_cli.compare.facts import facts, remarks
+from serpent_cli.compare.facts import describe, distance, facts, remarks
 from serpent_cli.compare.measure import psnr
 from serpent_cli.compare.pairs import Pair
+from serpent_cli.compare.spectra import SAMPLES
 from serpent_cli.compare.view import View, plan_view, unrelated
 from serpent_cli.errors import PictureError, SerpentError, UsageError
 from serpent_cli.imaging.picture import Picture
@@ -27,14 +35,17 @@ class Shown:
     Attributes:
         pair: The two files.
         view: How large they are shown.
-        psnr: Between the two, in dB, inf for the same pixels; None where their sizes differ.
+        psnr: Between the two, in dB, inf for the same pixels; None where their sizes differ, and
+            for cubes.
         notes: In which ways the page's copies differ from the files.
+        cubes: Of two cubes, how alike they are.
     """
 
     pair: Pair
     view: View
     psnr: float | None
     notes: tuple[str, ...]
+    cubes: CubeFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,9 @@ def write_page(
     lossless_pixels: int = LOSSLESS_PIXELS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     callbacks: PairCallbacks | None = None,
+    reading: CubeReading | None = None,
 ) -> list[Shown]:
-    """Write one page that shows pairs of pictures before and after.
+    """Write one page that shows pairs of pictures, or of cubes, before and after.
 
     Of several pairs, those that cannot be shown are left out; of one, its error is raised.
 
@@ -70,12 +82,13 @@ def write_page(
         lossless_pixels: With more pixels than this in all, copies are JPEG instead of PNG.
         max_pixels: Larger pictures are refused before they are decoded.
         callbacks: Who is told how it goes.
+        reading: How cubes are read; None: there are none, and a cube is refused.
 
     Returns:
         The pairs in the page, in its order.
 
     Raises:
-        UsageError: The target is not named as a page, or the pair has unrelated shapes.
+        UsageError: The target is not named as a page, or the pair has unrelated shapes or kinds.
         PictureError: The target exists or cannot be written, or no pair can be shown.
     """
     callbacks = callbacks or PairCallbacks()
@@ -85,12 +98,14 @@ def write_page(
     shown: list[Shown] = []
     with new_file(target, force=force) as stream:
         stream.write(top)
-        views = _views(pairs, callbacks)
-        lossless = sum(2 * view.pixels for view in views.values()) <= lossless_pixels
-        for pair, view in views.items():
+        plans = _plans(pairs, callbacks, reading)
+        lossless = sum(2 * plan.view.pixels for plan in plans.values()) <= lossless_pixels
+        cubes = sum(plan.reading is not None for plan in plans.values())
+        limits = _Limits(lossless, SAMPLES // max(cubes, 1), max_pixels)
+        for pair, plan in plans.items():
             callbacks.begun(pair)
             try:
-                blocks, entry = _prepare(pair, view, len(shown), lossless, max_pixels)
+                blocks, entry = _prepare(pair, plan, len(shown), limits)
             except SerpentError as error:
                 _leave_out(pair, error, pairs, callbacks)
                 continue
@@ -110,19 +125,44 @@ def _title(pairs: Sequence[Pair]) -> str:
     return " and ".join(path.resolve().parents[depth].name for path in (first.before, first.after))
 
 
-def _views(pairs: Sequence[Pair], callbacks: PairCallbacks) -> dict[Pair, View]:
+@dataclass(frozen=True)
+class _Plan:
+    """How a pair is shown, and if it is one of cubes, how they are read."""
+
+    view: View
+    reading: CubeReading | None = None
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Exact copies or not, how many samples of spectra a pair has, how many pixels a picture."""
+
+    lossless: bool
+    samples: int
+    max_pixels: int
+
+
+def _plans(
+    pairs: Sequence[Pair], callbacks: PairCallbacks, reading: CubeReading | None
+) -> dict[Pair, _Plan]:
     """Plan from the files' headers alone."""
-    views: dict[Pair, View] = {}
+    plans: dict[Pair, _Plan] = {}
     for pair in pairs:
         try:
-            sizes = read_size(pair.before), read_size(pair.after)
-            view = plan_view(*sizes)
-            if view is None:
-                raise unrelated(pair.before, pair.after, sizes)
-            views[pair] = view
+            plans[pair] = _plan(pair, reading)
         except SerpentError as error:
             _leave_out(pair, error, pairs, callbacks)
-    return views
+    return plans
+
+
+def _plan(pair: Pair, reading: CubeReading | None) -> _Plan:
+    if reading is not None and are_cubes(pair):
+        return _Plan(plan_cubes(pair, reading), reading)
+    sizes = read_size(pair.before), read_size(pair.after)
+    view = plan_view(*sizes)
+    if view is None:
+        raise unrelated(pair.before, pair.after, sizes)
+    return _Plan(view)
 
 
 def _leave_out(
@@ -133,16 +173,23 @@ def _leave_out(
     callbacks.failed(pair, error)
 
 
-def _prepare(
-    pair: Pair, view: View, number: int, lossless: bool, max_pixels: int
-) -> tuple[list[bytes], Shown]:
+def _prepare(pair: Pair, plan: _Plan, number: int, limits: _Limits) -> tuple[list[bytes], Shown]:
     """Read a pair, and make its blocks of the page."""
+    view, lossless = plan.view, limits.lossless
+    if plan.reading is not None:
+        blocks, figures, notes = prepare_cubes(
+            pair, view, number, plan.reading, lossless=lossless, samples=limits.samples,
+            max_pixels=limits.max_pixels,
+        )  # fmt: skip
+        return blocks, Shown(pair, view, None, tuple(notes), figures)
     before, after = (
-        read_picture(path, max_pixels=max_pixels) for path in (pair.before, pair.after)
+        read_picture(path, max_pixels=limits.max_pixels) for path in (pair.before, pair.after)
     )
     apart = psnr(before, after) if view.enlarged is None else None
     notes = remarks(before, after, view, lossless=lossless)
-    about = facts(pair, before, after, view, apart, notes)
+    described = describe(before, pair.before), describe(after, pair.after)
+    alpha = before.alpha is not None or after.alpha is not None
+    about = facts(pair, view, described, distance(apart), notes, alpha=alpha)
     before, after = as_uint8(before), as_uint8(after)
     blocks = [
         page.copy_block(kind, number, data_address(on_grid(picture, view), lossless=lossless))

@@ -18,7 +18,7 @@ const CANVAS_SIDE = 8192;
 // scale: screen units per pixel of the picture; x, y: its corner on the stage;
 // split: share of the visible part of the picture that shows before.
 const view = { scale: 1, x: 0, y: 0, split: 0.5, fitted: true };
-const shows = { holding: false, difference: false, nearest: false };
+const shows = { holding: false, difference: false, nearest: false, spectra: true };
 let chosen = -1; // the pair that is shown
 let wanted = -1; // the pair that is being decoded
 let room = { width: 1, height: 1 };
@@ -105,6 +105,7 @@ function draw() {
   element("tag-before").classList.toggle("covered", split - left < 90 && !shows.holding);
   element("tag-after").classList.toggle("covered", right - split < 90);
   drawControls();
+  drawSpectra();
 }
 
 function drawControls() {
@@ -116,6 +117,7 @@ function drawControls() {
   element("hold").setAttribute("aria-pressed", shows.holding);
   element("difference").setAttribute("aria-pressed", shows.difference);
   element("nearest").setAttribute("aria-pressed", shows.nearest);
+  element("spectra").setAttribute("aria-pressed", shows.spectra);
   element("gain").hidden = !shows.difference;
   element("gain").querySelector("output").textContent = `× ${gain()}`;
 }

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from serpent_cli.cubes.likeness import BEST, angles
 from serpent_cli.evaluation.metrics import WINDOW, Array, psnr, ssim
-
-BEST = 100.0  # dB, of a band without an error: an infinite one would leave no mean
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,5 @@ def spectral_angle(cube: Array, truth: Array) -> float:
     >>> spectral_angle(np.array([[[1.0]], [[0.0]]]), np.array([[[1.0]], [[1.0]]]))
     45.0
     """
-    a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (cube, truth))
-    norms = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
-    lit = norms > 0
-    if not lit.any():
-        return math.nan
-    cosine = (a * b).sum(0)[lit] / norms[lit]
-    return round(float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()), 12)
+    between = angles(cube, truth)
+    return round(float(between.mean()), 12) if len(between) else math.nan

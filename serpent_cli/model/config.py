@@ -22,17 +22,20 @@ EVSSM_FIXED: dict[str, Any] = {
 }  # fmt: skip
 """What the topology `evssm` leaves no choice about."""
 
-CST_FIXED: dict[str, Any] = {
+SNAPSHOT_FIXED: dict[str, Any] = {
     "mixer": "ss2d", "patch_size": 1, "scale": 1, "depth_bottleneck": 0, "residual": "image",
 }  # fmt: skip
-"""What the topology `cst`, which has mixers and blocks of its own, leaves no choice about."""
+"""What the topologies `cst` and `cfsdcn`, which have blocks of their own, leave no choice about."""
+
+CFSDCN_GROUPS = 7
+"""Of channels that one deformable convolution moves together, which divide all widths."""
 
 UNFOLDING_FIXED: dict[str, Any] = {"scale": 1, "residual": "image"}
 """What the topology `unfolding` leaves no choice about."""
 
 Mixer = Literal["ss2d", "spatial", "plain", "v2m", "mhs", "evssm"]
-Topology = Literal["serpent", "evssm", "cst", "unfolding"]
-SNAPSHOT_TOPOLOGIES: tuple[Topology, ...] = ("cst", "unfolding")
+Topology = Literal["serpent", "evssm", "cst", "cfsdcn", "unfolding"]
+SNAPSHOT_TOPOLOGIES: tuple[Topology, ...] = ("cst", "cfsdcn", "unfolding")
 """Those that reconstruct coded snapshots."""
 
 Join = Literal["add", "concat"]
@@ -70,14 +73,16 @@ class ModelConfig:
         topology: `serpent`, or EVSSM's own network `evssm`: patches of one pixel, three scales, no
             bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies;
             or `cst`, which reconstructs coded snapshots: C, 2 C and 4 C channels at three scales
-            for C bands, as many blocks on the way up as down; or `unfolding`, which does so by a
-            Serpent within a few turns of projection.
+            for C bands, as many blocks on the way up as down; or `cfsdcn`, which does so by
+            deformable convolutions, for any number of bands; or `unfolding`, by a Serpent within a
+            few turns of projection.
         window: Side of the windows in input pixels, at the finest scale, that the evssm mixer scans
             one by one at inference, in as many tokens less at coarser ones; 0: the whole map.
         heads: Of the mixer `mhs`: 3, or 4 to scan along plain rows and columns too.
         scale: Output pixels per input pixel and axis: 1, 2, 4 or 8.
         channels: Of the picture: 3, or bands of a cube that are restored at once.
         turns: Of the topology `unfolding`.
+        estimators: Of the topology `cst`: networks in a row that look for detail; 2 in CST-L.
         version: Version of this record's meaning.
     """
 
@@ -102,6 +107,7 @@ class ModelConfig:
     window: int = 0
     channels: int = 3
     turns: int = 1
+    estimators: int = 1
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -138,10 +144,13 @@ class ModelConfig:
         if len(self.widths) != count or len(self.depths_down) != 3 or len(self.depths_up) != 3:
             raise ModelError(f"the model needs {number} widths and three depths on either side")
         fixed: dict[str, Any] = {
-            "evssm": EVSSM_FIXED, "cst": CST_FIXED, "unfolding": UNFOLDING_FIXED,
+            "evssm": EVSSM_FIXED, "cst": SNAPSHOT_FIXED, "cfsdcn": SNAPSHOT_FIXED,
+            "unfolding": UNFOLDING_FIXED,
         }.get(self.topology, {})  # fmt: skip
         if self.topology != "unfolding":
             fixed = {**fixed, "turns": 1}
+        if self.topology != "cst":
+            fixed = {**fixed, "estimators": 1}
         for field, value in fixed.items():
             if getattr(self, field) != value:
                 raise ModelError(
@@ -149,14 +158,20 @@ class ModelConfig:
                 )
         if self.topology == "evssm" and self.feed_forward <= 0:
             raise ModelError("the topology evssm needs a feed_forward")
-        c = self.channels
-        if self.topology == "cst" and (
-            self.widths != (c, 2 * c, 4 * c) or self.depths_up != self.depths_down
-        ):
+        if self.topology in ("cst", "cfsdcn"):
+            self._check_doubling()
+
+    def _check_doubling(self) -> None:
+        """Refuse what the U-Nets of two steps do not have."""
+        c = self.channels if self.topology == "cst" else self.widths[0]
+        if self.widths != (c, 2 * c, 4 * c) or self.depths_up != self.depths_down:
+            of = "its channels" if self.topology == "cst" else "the first of them"
             raise ModelError(
-                "the topology cst needs 1, 2 and 4 times its channels as widths, and depths_up like"
-                " depths_down"
+                f"the topology {self.topology} needs 1, 2 and 4 times {of} as widths, and depths_up"
+                " like depths_down"
             )
+        if self.topology == "cfsdcn" and c % CFSDCN_GROUPS:
+            raise ModelError(f"the topology cfsdcn needs widths that {CFSDCN_GROUPS} divides")
 
     def _check_heads(self) -> None:
         if self.heads not in (3, 4):
@@ -187,8 +202,8 @@ class ModelConfig:
             raise ModelError(
                 "the model's expand, feed_forward, patch_size or state_size is out of range"
             )
-        if not 1 <= self.turns <= MAX_TURNS:
-            raise ModelError(f"the model's turns must be 1 to {MAX_TURNS}")
+        if not (1 <= self.turns <= MAX_TURNS and 1 <= self.estimators <= MAX_TURNS):
+            raise ModelError(f"the model's turns and estimators must be 1 to {MAX_TURNS}")
         if self.window < 0 or 0 < self.window < MIN_WINDOW * self.patch_size:
             raise ModelError(
                 f"the model's window must be 0, or at least {MIN_WINDOW} of its patches"
@@ -271,7 +286,7 @@ def _whole_numbers(key: str, values: list[Any] | tuple[Any, ...]) -> tuple[int, 
 
 LATER: dict[str, Any] = {
     "border": "zeros", "heads": 4, "topology": "serpent", "window": 0, "channels": 3,
-    "turns": 1,
+    "turns": 1, "estimators": 1,
 }  # fmt: skip
 """Fields that came after the first weights, with the values that mean what was before them."""
 

@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
-from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.hyperspectral import cst
+from serpent_cli.model.config import CFSDCN_GROUPS, ModelConfig
+from serpent_cli.model.hyperspectral import cfsdcn, cst
+from serpent_cli.model.hyperspectral.deformable import TAPS
 from serpent_cli.model.hyperspectral.hashed_attention import ROUNDS
 from serpent_cli.model.hyperspectral.unfolding import seen_channels
 
@@ -17,6 +18,8 @@ def size_multiple(config: ModelConfig) -> int:
         return 4  # two halvings; patches of frequencies complete themselves
     if config.topology == "cst":
         return cst.SIZE_MULTIPLE
+    if config.topology == "cfsdcn":
+        return cfsdcn.SIZE_MULTIPLE
     if config.topology == "unfolding":
         return 1  # its body pads for itself: the snapshot must stay what it is
     return config.patch_size * COARSENING
@@ -68,6 +71,8 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
         return evssm_flops(config, height, width)
     if config.topology == "cst":
         return cst_flops(config, height, width)
+    if config.topology == "cfsdcn":
+        return cfsdcn_flops(config, height, width)
     if config.topology == "unfolding":
         return config.turns * serpent_flops(config, height, width, seen_channels(config))
     return serpent_flops(config, height, width, config.channels)
@@ -106,7 +111,9 @@ def evssm_flops(config: ModelConfig, height: int, width: int) -> int:
 def cst_flops(config: ModelConfig, height: int, width: int) -> int:
     """Multiply-adds of CST on a cube (height, width): see `hyperspectral.cst`."""
     c, tokens = config.widths, [height * width // 4**level for level in range(3)]
-    total = tokens[0] * (2 * c[0] ** 2 + 9 * c[0] ** 2) + cst_estimator_flops(c[0], tokens)
+    total = tokens[0] * (2 * c[0] ** 2 + 9 * c[0] ** 2)
+    total += config.estimators * cst_estimator_flops(c[0], tokens)
+    total -= (config.estimators - 1) * tokens[0] * 9 * c[0]  # only the last has a map of detail
     bucket = (cst.REGION // 2) ** 2
     for level in range(3):
         attended = 12 * c[level] ** 2 + 2 * ROUNDS * bucket * 3 * c[level]
@@ -129,6 +136,20 @@ def cst_estimator_flops(width: int, tokens: list[int]) -> int:
         total += tokens[level] * fine * coarse + tokens[level + 1] * (9 * coarse + coarse**2)
         total += tokens[level + 1] * 4 * coarse * fine
         total += tokens[level] * (2 * fine * coarse + 9 * coarse)
+    return total
+
+
+def cfsdcn_flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of CFSDCN on a cube (height, width); what sampling takes is left out."""
+    c, tokens = config.widths, [height * width // 4**level for level in range(3)]
+    total = tokens[0] * (2 * config.channels**2 + 18 * config.channels * c[0])
+    for level in range(3):
+        moved = 2 * c[level] ** 2 + 9 * c[level] + 3 * TAPS * CFSDCN_GROUPS * c[level]
+        depth = config.depths_down[level] + (config.depths_up[level] if level < 2 else 0)
+        total += depth * tokens[level] * (moved + 8 * c[level] ** 2 + 36 * c[level])
+    for level in range(2):
+        total += tokens[level + 1] * (16 + 4) * c[level] * c[level + 1]
+        total += tokens[level] * 2 * c[level] ** 2
     return total
 
 

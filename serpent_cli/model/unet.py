@@ -13,6 +13,7 @@ from torch.nn import functional
 from serpent_cli.model.block import SBlock
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.evssm import EvssmNet
+from serpent_cli.model.hyperspectral.cfsdcn import DeformableNet
 from serpent_cli.model.hyperspectral.cst import SnapshotNet
 from serpent_cli.model.hyperspectral.unfolding import Unfolding, seen_channels
 from serpent_cli.model.layers import Depatchifier, Expand, Merge, Patchifier, SkipJoin
@@ -125,5 +126,7 @@ def build_model(config: ModelConfig) -> nn.Module:
     """The network that `config` describes, freshly initialised from torch's global generator."""
     if config.topology == "unfolding":
         return Unfolding(config, Serpent(config, seen_channels(config)))
-    networks = {"serpent": Serpent, "evssm": EvssmNet, "cst": SnapshotNet}
+    networks = {
+        "serpent": Serpent, "evssm": EvssmNet, "cst": SnapshotNet, "cfsdcn": DeformableNet,
+    }  # fmt: skip
     return networks[config.topology](config)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from serpent_cli.cubes.axes import Axes, axes_of
 from serpent_cli.cubes.cube import Cube, Samples, cast, release
+from serpent_cli.cubes.scale import full_scale
 from serpent_cli.errors import ModelError, PictureError
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
@@ -21,12 +22,6 @@ from serpent_cli.tiling.blend import Block, OnTile, blended, in_order
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
-
-QUANTILE = 0.999
-"""Of all samples: what counts as full scale where nothing is said."""
-
-SAMPLED_ROWS, SAMPLED = 64, 1_000_000
-"""Rows, and about how many samples, that it is taken of."""
 
 CHUNK = 16
 """Bands that are read or written at one go: a few columns touch whole pages of a mapped file."""
@@ -218,18 +213,3 @@ def _looked_at(cube: Cube, rows: slice, columns: slice) -> Samples:
         values[bands] = cube.window(rows, columns, bands)
         release(cube.planes)
     return values
-
-
-def full_scale(cube: Cube) -> float:
-    """The sample that counts as full scale: brighter than all but 1 in 1000; 1 if all are dark."""
-    bands, height, width = cube.shape
-    step = -(-height // SAMPLED_ROWS)
-    across = max(1, bands * -(-height // step) * width // SAMPLED)
-    found: list[Samples] = []
-    for row in range(step // 2, height, step):
-        samples = cube.window(slice(row, row + 1), slice(None, None, across))
-        found.append(samples[np.isfinite(samples)])
-        release(cube.planes)
-    values = np.concatenate(found)
-    brightest = float(np.quantile(values, QUANTILE)) if len(values) else 0.0
-    return brightest if brightest > 0 else 1.0

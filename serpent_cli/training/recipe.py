@@ -224,8 +224,8 @@ def _check_sizes(recipe: Recipe) -> None:
         raise UsageError("the tasks of cubes, and only they, need model.channels other than 3")
     if (recipe.degrade.task == "reconstruct") != (recipe.model.topology in SNAPSHOT_TOPOLOGIES):
         raise UsageError(
-            f"the topologies {' and '.join(SNAPSHOT_TOPOLOGIES)} are for the task reconstruct, and"
-            " no other one is"
+            f"the topologies {', '.join(SNAPSHOT_TOPOLOGIES)} are for the task reconstruct, and no"
+            " other one is"
         )
     crisp = recipe.loss.perceptual or recipe.loss.adversarial or recipe.data.lettering_share
     if recipe.cubes is not None and (crisp or recipe.data.flat_share or recipe.data.frame_share):

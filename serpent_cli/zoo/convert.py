@@ -2,7 +2,8 @@
 
 Nobody has published how the weights of Serpent's authors are laid out, so that there is nothing to
 convert them by. What can be converted: networks whose outer parts bear our names, and whose blocks
-bear ours or VMamba's (see `vmamba_names`), and EVSSM's network (see `evssm_names`).
+bear ours or VMamba's (see `vmamba_names`), and, by their authors' names, the networks EVSSM
+(`evssm_names`), CST and CFSDCN (`snapshot_names`).
 
 Nothing is guessed: a name that is not known, a parameter that is missing, a shape that differs, or
 a size of the network that nobody tells, refuses the whole file.
@@ -20,8 +21,9 @@ from serpent_cli.model.config import LATER, ModelConfig
 from serpent_cli.zoo.checkpoint import shapes_of
 from serpent_cli.zoo.evssm_names import is_evssm, translate_evssm
 from serpent_cli.zoo.pickle_reader import Foreign, read_pickle
+from serpent_cli.zoo.snapshot_names import snapshot_kind, translate_snapshot
 from serpent_cli.zoo.tensor_file import read_json, read_tensor_file, shown
-from serpent_cli.zoo.vmamba_names import Row, shape_of, strip_prefixes, translate
+from serpent_cli.zoo.vmamba_names import Row, Translation, shape_of, strip_prefixes, translate
 
 CONFIG_LIMIT = 2**16  # bytes
 
@@ -59,7 +61,7 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
     Args:
         path: A file of torch.save (.pth, .pt, .ckpt, ...), or .safetensors.
         sizes: Entries of its `ModelConfig`; all of them, unless the file is one of ours
-            or of EVSSM's network, which tell their own.
+            or of a published network, which tell their own.
 
     Raises:
         UnmatchedError: It is not one of ours, with a table of all that differs.
@@ -67,8 +69,8 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
     """
     foreign = _read(path)
     stripped, notes = strip_prefixes(foreign.tensors)
-    if is_evssm(stripped):
-        made, own = translate_evssm(stripped)
+    if (published := _published(stripped)) is not None:
+        made, own = published
         if made.wrong:
             raise _unmatched(path, [*_unusable(foreign), *made.wrong])
         config = _config(path, {**own, **(sizes or {})})
@@ -85,6 +87,14 @@ def convert(path: Path, sizes: dict[str, Any] | None = None) -> Converted:
         for name, tensor in made.tensors.items()
     }
     return Converted(own, config, (*foreign.notes, *notes, *_short(made.notes)))
+
+
+def _published(tensors: dict[str, Tensor]) -> tuple[Translation, dict[str, Any]] | None:
+    """The parameters and the sizes of a network that has its authors' names; None: it is none."""
+    if is_evssm(tensors):
+        return translate_evssm(tensors)
+    kind = snapshot_kind(tensors)
+    return None if kind is None else translate_snapshot(kind, tensors)
 
 
 def read_sizes(path: Path) -> dict[str, Any]:

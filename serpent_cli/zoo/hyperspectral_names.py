@@ -135,7 +135,7 @@ def translate_hyperspectral(
         if gate != name and gate in wanted:
             made[name], made[gate] = tensor.chunk(2)
         else:
-            made[name] = _laid_out(name, tensor, wanted.get(name))
+            made[name] = laid_out(name, tensor, wanted.get(name))
     return made
 
 
@@ -146,7 +146,7 @@ def ours(kind: str, name: str) -> str:
     return name
 
 
-def _laid_out(name: str, tensor: Tensor, wanted: Tensor | None) -> Tensor:
+def laid_out(name: str, tensor: Tensor, wanted: Tensor | None) -> Tensor:
     """The same numbers in the shape of ours, where only axes of one or K·D tell them apart."""
     if name.endswith("dt_weight"):
         tensor = tensor.transpose(-1, -2)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from serpent_cli.compare.pairs import Pair
+from serpent_cli.cubes.cube import Cube
+from serpent_cli.cubes.files import written
 
 Pixels = NDArray[np.uint8]
 
@@ -89,4 +91,20 @@ def pair(tmp_path: Path, sharp: Pixels, blurred: Pixels) -> Pair:
     for path, pixels in zip(paths, (blurred, sharp), strict=True):
         path.parent.mkdir()
         Image.fromarray(pixels).save(path)
+    return Pair(*paths)
+
+
+@pytest.fixture
+def cubes(tmp_path: Path) -> Pair:
+    """ENVI cubes of 9 bands, 420 to 660 nm, uint16 (9, 30, 40): noisy before, clean after."""
+    rows, columns = np.mgrid[:30, :40] / 8
+    bands = np.arange(9)[:, None, None]
+    clean = 0.5 + 0.4 * np.sin(rows + bands / 4) * np.cos(columns)
+    noisy = clean + 0.05 * np.random.default_rng(4).standard_normal(clean.shape)
+    paths = tmp_path / "noisy.hdr", tmp_path / "clean.hdr"
+    for path, samples in zip(paths, (noisy, clean), strict=True):
+        planes = np.rint(np.clip(samples, 0, 1) * 4095).astype(np.uint16)
+        cube = Cube(planes, wavelengths=tuple(420.0 + 30 * band for band in range(9)))
+        with written(path, cube) as out:
+            out[:] = planes
     return Pair(*paths)

@@ -8,7 +8,7 @@ from torch import nn
 from serpent_cli.cubes.cube import Cube
 from serpent_cli.errors import ModelError, PictureError, SerpentError, UsageError
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.restoration.cube_denoiser import CubeDenoiser, axes_in, full_scale
+from serpent_cli.restoration.cube_denoiser import CubeDenoiser, axes_in
 from serpent_cli.restoration.cube_plan import plan_cube
 from serpent_cli.restoration.plan import BASE_BYTES, Costs
 from serpent_cli.zoo.card import Card
@@ -146,14 +146,6 @@ def test_places_without_data_stay_so_and_darken_nothing():
 def test_a_cube_without_any_data_is_left_alone():
     result = made(Cube(np.full((3, 9, 9), 7, np.int16), nodata=7), Identity(), white=None)
     assert (result == 7).all()
-
-
-def test_full_scale_is_the_brightest_but_for_a_few():
-    planes = np.linspace(0, 1000, 10 * 100 * 100).reshape(10, 100, 100).astype(np.float32)
-    assert full_scale(Cube(planes)) == pytest.approx(999, abs=3)
-    planes[0, 1, 1] = 1e9
-    assert full_scale(Cube(planes)) == pytest.approx(999, abs=3)
-    assert full_scale(Cube(np.zeros((2, 3, 3), np.uint8))) == 1
 
 
 def test_numbers_that_are_not_finite_are_an_error():

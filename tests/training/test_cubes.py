@@ -111,7 +111,7 @@ def _meta(recipe):
     [
         ({"model": {"channels": 3}}, "need model.channels"),
         ({"degrade": {"task": "deblur"}}, "need model.channels"),
-        ({"degrade": {"task": "reconstruct"}}, "topologies cst and"),
+        ({"degrade": {"task": "reconstruct"}}, "topologies cst, "),
         ({"degrade": {"task": "denoise", "noise": [0, 3]}}, r"told in \[cubes\]"),
         ({"data": {"flat_share": 0.1, "halo": 0}}, "for photographs"),
         ({"cubes": {"noise": [9.0, 3.0]}}, "malformed|rising"),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from serpent_cli.model.config import CFSDCN_GROUPS, ModelConfig
 from serpent_cli.model.hyperspectral.deformable import EPSILON, DeformableConv
 from serpent_cli.model.layers import LayerNorm, channels_last
 
@@ -36,7 +37,7 @@ class CFSDCNConfig:
 
     depths: tuple[int, int, int] = (1, 2, 2)
     width: int = 28
-    groups: int = 7
+    groups: int = CFSDCN_GROUPS
     bands: int = BANDS
 
 
@@ -118,3 +119,18 @@ class CFSDCN(nn.Module):
             f = channels_last(enlarge(f.permute(0, 3, 1, 2)))
             f = blocks(join(torch.cat((f, skips.pop()), -1)))
         return self.output(f.permute(0, 3, 1, 2)) + x
+
+
+class DeformableNet(CFSDCN):
+    """CFSDCN as a weight file describes it: (B, 2 T, H, W), snapshot and mask, to a cube."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        sizes = CFSDCNConfig(config.depths_down, config.widths[0], bands=config.channels)
+        super().__init__(sizes)
+        self.record = config
+
+    def forward(self, shifted: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Reconstruct a batch, from one tensor of both or from two."""
+        if mask is None:
+            shifted, mask = shifted.chunk(2, dim=1)
+        return super().forward(shifted, mask)

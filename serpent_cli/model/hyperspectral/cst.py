@@ -186,7 +186,8 @@ class SnapshotNet(CST):
     """CST as a weight file describes it: (B, 2 T, H, W), shifted snapshot and mask, to a cube."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(CSTConfig(depths=config.depths_down, width=config.channels))
+        depths, width = config.depths_down, config.channels
+        super().__init__(CSTConfig(depths=depths, width=width, estimators=config.estimators))
         self.record = config
 
     def forward(

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from serpent_cli.compare.cube_pair import CubeReading
 from serpent_cli.compare.page_writer import write_page
 from serpent_cli.compare.pairs import Pair
 
@@ -120,7 +121,7 @@ def show(chromium: Any, tmp_path: Path) -> Iterator[Show]:
     target = tmp_path / "report.html"
 
     def open_page(*pairs: Pair, viewport: dict[str, int] = WINDOW, **options: Any) -> Hands:
-        write_page(pairs, target)
+        write_page(pairs, target, reading=CubeReading())
         contexts.append(chromium.new_context(viewport=viewport, **options))
         page = contexts[-1].new_page()
         page.on("request", lambda request: asked.append(request.url))

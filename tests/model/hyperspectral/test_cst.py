@@ -119,9 +119,11 @@ def test_one_tensor_of_snapshot_and_mask_will_do():
     torch.testing.assert_close(network(torch.cat((x, mask), 1)), network(x, mask))
 
 
+@pytest.mark.parametrize("estimators", [1, 2])
 @torch.no_grad()
-def test_its_operations_are_counted_as_torch_counts_them():
-    network, x = build_model(SMALL).eval(), torch.rand(1, 56, 128, 128)
+def test_its_operations_are_counted_as_torch_counts_them(estimators):
+    config = dataclasses.replace(SMALL, estimators=estimators)
+    network, x = build_model(config).eval(), torch.rand(1, 56, 128, 128)
     with FlopCounterMode(display=False) as counter:
         network(x)
-    assert flops(SMALL, 128, 128) == pytest.approx(counter.get_total_flops() / 2, rel=1e-3)
+    assert flops(config, 128, 128) == pytest.approx(counter.get_total_flops() / 2, rel=1e-3)
