@@ -155,7 +155,8 @@ def _beginning(trainer: "Trainer", init: str | None) -> str:
     if step == 0:
         after = f"from the weights {init}" if init else "from nothing"
         return f"training {where} {after}: {steps} steps on {trainer.device}"
-    ignored = "; --init is not used again" if init else ""
+    again = init and not trainer.recipe.optim.start_share
+    ignored = "; --init is not used again" if again else ""
     if step >= steps:
         return f"{where} is finished at step {step}: its weights are only written again{ignored}"
     return (

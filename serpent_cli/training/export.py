@@ -29,7 +29,7 @@ def export(
     """Write `<name>.safetensors` and `<name>.json` into the run's folder.
 
     Args:
-        trainer: The run; its averaged weights are the ones exported.
+        trainer: The run; its `weights` are the ones exported.
         folders: Where its photographs lie; each ATTRIBUTION.tsv there is summed up in the card.
         command: The command line that repeats the run.
         before: Card of the weights that the run began with: if they have the same name, its runs
@@ -38,10 +38,10 @@ def export(
     Returns:
         The card written, without scores: `serpent eval --write-card` adds them.
     """
-    recipe, state = trainer.recipe, trainer.state
+    recipe, state, tensors = trainer.recipe, trainer.state, trainer.weights()
     weights = trainer.out / f"{recipe.name}.safetensors"
     # Half the bytes; what is rounded off is far below what 8 bits show. They compute in fp32.
-    halves = {name: tensor.half() for name, tensor in state.average.items()}
+    halves = {name: tensor.half() for name, tensor in tensors.items()}
     save_weights(halves, recipe.model, weights)
     run = {
         "command": command,
@@ -59,7 +59,7 @@ def export(
         licence="MIT",
         description=recipe.description,
         config=recipe.model,
-        margin=measure_margin(recipe, state.average, trainer.sampler.photos),
+        margin=measure_margin(recipe, tensors, trainer.sampler.photos),
         trained={
             "degradation": dataclasses.asdict(recipe.cubes or recipe.degrade),
             "runs": [*_history(before, recipe.name), run],

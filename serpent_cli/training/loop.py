@@ -37,6 +37,7 @@ LATER = (
     ("loss", "adversarial"),
     ("loss", "low_frequency"),
     ("data", "lettering_share"),
+    ("optim", "start_share"),
 )
 """Entries that came later: where they are 0, a recipe is what it was, and runs begun then go on."""
 
@@ -49,7 +50,8 @@ class Trainer:
         photos: uint8 tensors (H, W, 3).
         out: Folder of the run: `state.safetensors`, `log.jsonl`, `progress.png`.
         device: Where the network and the degradations run.
-        init: Weights by parameter name to start from, instead of fresh ones; see `start_from`.
+        init: Weights by parameter name to start from, instead of fresh ones; see `start_from`. A
+            recipe with `optim.start_share` needs them, also when a run goes on.
         held_out: Photographs to validate on; some of `photos` if absent and the recipe validates.
         processes: The processes that share the run.
 
@@ -68,10 +70,20 @@ class Trainer:
         held_out: list[Tensor] | None = None,
         processes: Processes = ALONE,
     ) -> None:
+        if recipe.optim.start_share and init is None:
+            raise UsageError(
+                "optim.start_share needs the weights that the run began with",
+                hint="name them with --init, also when the run goes on",
+            )
         self.recipe, self.out, self.device, self.processes = recipe, out, device, processes
         self.precision = choose_precision(recipe.optim.precision, device)
         torch.manual_seed(recipe.seed)
         self.state = _begin(recipe, init, device)
+        self.start = (
+            {name: tensor.clone() for name, tensor in self.state.average.items()}
+            if recipe.optim.start_share
+            else {}
+        )
         self.crops = processes.part_of(recipe.data.batch)
         workers = min(torch.get_num_threads() if device.type == "cpu" else 1, self.crops)
         parameters = list(self.state.model.parameters())
@@ -143,6 +155,13 @@ class Trainer:
             self.state.save(self.checkpoint)
             draw_curves(self.log.path, self.out / "progress.png")
 
+    def weights(self) -> dict[str, Tensor]:
+        """What users get: the averaged weights, with the recipe's share of those of the start."""
+        share, average = self.recipe.optim.start_share, self.state.average
+        if not share:
+            return average
+        return {name: tensor.lerp(self.start[name], share) for name, tensor in average.items()}
+
     def batch(self) -> tuple[Tensor, Tensor]:
         """Degraded crops (B, 3, crop / s, crop / s) and the sharp ones (B, 3, crop, crop)."""
         crops = self.sampler.draw(self.crops)
@@ -189,7 +208,8 @@ class Trainer:
         self.state.seconds += means.seconds
         gain = None
         if measured and self.validation:
-            gain = self.validation.measure(lambda x: self.output(x, self.state.average))
+            weights = self.weights()
+            gain = self.validation.measure(lambda x: self.output(x, weights))
         return StepReport(
             step=self.state.step,
             steps=self.recipe.optim.steps,

@@ -49,6 +49,9 @@ class OptimSection:
         weight_decay: AdamW's decoupled decay, on matrices only.
         clip: Largest gradient norm; larger ones are scaled down.
         ema: Decay of the averaged weights, which are the ones exported.
+        start_share: Share of the weights that the run began with in the weights exported; the
+            averaged ones are the rest. A later leg then forgets less of what earlier ones learnt
+            (Wortsman et al., arXiv 2109.01903).
         precision: `fp32`, `bf16` for autocast with fp32 weights, or `auto`: bf16 where the hardware
             multiplies it faster, fp32 elsewhere.
         accumulate: Micro-batches into which a batch is cut, for less memory.
@@ -63,6 +66,7 @@ class OptimSection:
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
+    start_share: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     accumulate: int = 1
     checkpointing: bool = False
@@ -218,6 +222,8 @@ def _check_sizes(recipe: Recipe) -> None:
         )
     if not 1 <= recipe.optim.accumulate <= recipe.data.batch:
         raise UsageError("optim.accumulate must be between 1 and data.batch")
+    if not 0 <= recipe.optim.start_share < 1:
+        raise UsageError("optim.start_share must be at least 0 and below 1")
     if recipe.validation.every < 0 or recipe.validation.photos < 1:
         raise UsageError("validation.every must not be negative, validation.photos at least 1")
     if (recipe.degrade.task in CUBE_TASKS) != (recipe.model.channels != 3):

@@ -129,7 +129,13 @@ def test_entries_that_are_zero_leave_a_recipe_what_it_was(section: str, word: st
 
 @pytest.mark.parametrize(
     "section, word, value",
-    [("data", "lettering_share", 1.5), ("loss", "adversarial", -0.1), ("loss", "perceptual", -1.0)],
+    [
+        ("data", "lettering_share", 1.5),
+        ("loss", "adversarial", -0.1),
+        ("loss", "perceptual", -1.0),
+        ("optim", "start_share", 1.0),
+        ("optim", "start_share", -0.1),
+    ],
 )
 def test_entries_out_of_range_are_refused(section: str, word: str, value: float) -> None:
     record = {"name": "a", "description": "b", "degrade": {"task": "deblur"}}

@@ -175,6 +175,26 @@ def test_weights_can_start_a_run(tmp_path: Path, photos: list[Tensor]) -> None:
         assert torch.equal(parameter, first.state.average[name].half().float()), "stored in halves"
 
 
+def test_a_share_of_the_start_stays(tmp_path: Path, photos: list[Tensor]) -> None:
+    """Exported and validated, of a run that was interrupted too; the steps take no notice."""
+    model = build_model(recipe().model)
+    start = {name: torch.full_like(p, 0.01) for name, p in model.named_parameters()}
+    plain = Trainer(recipe(), photos, tmp_path / "plain", CPU, start)
+    plain.run(ignore)
+    kept = recipe(optim={"start_share": 0.25})
+    Trainer(kept, photos, tmp_path / "kept", CPU, start).run(ignore, minutes=0)
+    again = Trainer(kept, photos, tmp_path / "kept", CPU, start)
+    assert 0 < again.state.step < 6
+    again.run(ignore)
+    card = export(again, [tmp_path], "serpent train small.toml --photos DIR")
+    exported = Weights.read(tmp_path / "kept" / card.file).tensors
+    for name, average in plain.state.average.items():
+        wanted = 0.75 * average + 0.25 * start[name]
+        torch.testing.assert_close(exported[name].float(), wanted, rtol=1e-3, atol=1e-7)
+    with pytest.raises(UsageError, match="the run began with"):
+        Trainer(kept, photos, tmp_path / "kept", CPU)
+
+
 def test_exported_weights_restore(tmp_path: Path, photos: list[Tensor]) -> None:
     trainer = Trainer(recipe(), photos, tmp_path / "run", CPU)
     trainer.run(ignore)
