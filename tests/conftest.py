@@ -7,6 +7,7 @@ from pathlib import Path
 # Before torch loads: workers share the cores, and a thread that waits must not hold one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import hypothesis
 import numpy as np
 import pytest
 import skimage.data
@@ -22,6 +23,10 @@ from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.training.export import write_card
 from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.checkpoint import save_weights
+
+# What a case takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 WIDTHS = (8, 16, 16, 16)
 MakeWeights = Callable[..., Path]

@@ -26,8 +26,8 @@ class StepReport:
         scan_share: Share of the time, of all cores that train, spent in the scans and their
             gradients, 0 to 1.
         seconds: Seconds of training done, over all legs.
-        val_psnr: PSNR gained by the weights that are exported, on held-out crops, in dB; None if not
-            measured at this step.
+        val_psnr: PSNR gained by the weights that are exported, on held-out crops, in dB; None if
+            not measured at this step.
     """
 
     step: int

@@ -15,7 +15,7 @@ def test_opaque_and_empty_pictures_cost_nothing(make_picture, dtype):
     assert fill_transparent(picture.pixels, np.zeros_like(opaque)) is picture.pixels
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(1, 12),
     width=st.integers(1, 12),

@@ -187,7 +187,7 @@ def test_half_a_file_is_called_truncated(kind):
         read_picture(FILES[kind][: len(FILES[kind]) // 2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(KINDS),
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),

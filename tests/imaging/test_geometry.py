@@ -89,7 +89,7 @@ sides = st.integers(1, 5000)
 numbers = st.none() | st.integers(1, 9000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(height=sides, width=sides, down=numbers, across=numbers, sign=st.sampled_from("^<> "))
 def test_what_holds_for_every_picture(height, width, down, across, sign):
     if down is None and across is None:
@@ -115,7 +115,7 @@ def test_what_holds_for_every_picture(height, width, down, across, sign):
         assert abs(new_width * height - new_height * width) <= (width + height) / 2 + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(height=sides, width=sides)
 def test_the_whole_is_the_whole(height, width):
     for text in ("100%", f"{width}x{height}", f"{width}", f"x{height}!", "100%>", "100x100%<"):

@@ -41,7 +41,7 @@ def test_bands_do_not_show(make_picture, monkeypatch, size, dtype):
         assert np.abs(a.astype(np.float64) - b).max() <= within(dtype)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),

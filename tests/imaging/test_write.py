@@ -52,7 +52,7 @@ def test_lossless_formats_give_back_what_was_written(
     assert read.warnings == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_shape_and_any_values_survive(data, tmp_path_factory):
     dtype = data.draw(st.sampled_from([np.uint8, np.uint16, np.float32]))

@@ -71,7 +71,7 @@ def test_sound_data_pass(writer, size, kind):
     np.testing.assert_array_equal(read_picture(stream.getvalue()).pixels[..., 0], row)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     plain=st.binary(min_size=1, max_size=400),
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), max_size=4),

@@ -53,7 +53,7 @@ def test_lines_longer_than_a_chunk_pass_their_state_on_within_the_line_only(
         assert distance(grad, truth) < tolerances[torch.float64].gradient
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     paths=st.lists(st.sampled_from(PATHS), min_size=1, max_size=4),
