@@ -149,8 +149,8 @@ def test_files_tell_what_it_is_for(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"turns": 0}, "turns must be 1 to"),
-        ({"turns": 33}, "turns must be 1 to"),
+        ({"turns": 0}, "turns and estimators must be 1 to"),
+        ({"turns": 33}, "turns and estimators must be 1 to"),
         ({"scale": 2, "channels": 3}, "needs scale = 1"),
         ({"residual": "none"}, 'needs residual = "image"'),
         ({"widths": (8, 12, 16)}, "needs four widths"),
