@@ -165,6 +165,19 @@ class File:
             return self.error is not None or self.done is not None
         return self.options.region is None and self.restorer.fits_in_batch(self.picture)
 
+    def fits_twice(self) -> bool:
+        """Whether memory suffices for two such pictures at once, both whole."""
+        if self.picture is None:
+            return False
+        try:
+            plan = self.restorer.plan(
+                2 * self.picture.height, self.picture.width,
+                sample_bytes=self.picture.pixels.itemsize, channels=self.picture.samples_per_pixel,
+            )  # fmt: skip
+        except SerpentError:
+            return False
+        return plan.tiles == 1
+
     def takes_long(self) -> bool:
         """Whether the result of the file before should not wait for this one."""
         pixels = 0 if self.picture is None else self.picture.height * self.picture.width

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serpent_cli.errors import SerpentError
+from serpent_cli.serving.lanes import Lanes, is_small, same_bits
 from serpent_cli.serving.wire import RestoreSettings, as_json
 from serpent_cli.settings import BACKEND, go_offline, own_process, prepare_hub
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from serpent_cli.zoo.card import Card
 
 AT_ONCE = 2
-"""Jobs under way: one is restored while the other is decoded or encoded."""
+"""Jobs under way: one is restored while the other is decoded or encoded, or two small ones are
+restored at once."""
 ROOM = 64 * 2**20
 """Bytes that decoding or encoding may take beside a picture that is being restored."""
 KEPT = 3
@@ -33,57 +35,72 @@ KEPT = 3
 
 
 class Restorers:
-    """Restorers by what they are made of; those used last are kept."""
+    """Restorers by what they are made of; those used last are kept.
 
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings = settings
-        self._made: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+    Args:
+        settings: The server's, as `crew.Settings`.
+        lanes: Where they are made.
+    """
 
-    def get(self, model: str, tile: str, strength: float) -> Any:
-        """The restorer for a model.
+    def __init__(self, settings: dict[str, Any], lanes: Lanes) -> None:
+        self.settings, self.lanes = settings, lanes
+        self._made: OrderedDict[tuple[Any, ...], tuple[Any, bool]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, model: str, tile: str, strength: float) -> tuple[Any, bool]:
+        """The restorer for a model, and whether one thread gives what all give.
 
         Raises:
             ModelError: It is neither here nor one that the server was started with.
         """
+        key = model, tile, strength
+        return self._known(key) or self.lanes.run(lambda: self._known(key) or self._make(key))
+
+    def _known(self, key: tuple[Any, ...]) -> tuple[Any, bool] | None:
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+            return self._made.get(key)
+
+    def _make(self, key: tuple[Any, ...]) -> tuple[Any, bool]:
         from serpent_cli.restoration.arguments import parse_tile
         from serpent_cli.restoration.memory_budget import memory_of
         from serpent_cli.restoration.restorer import RestorerSettings
 
-        key = model, tile, strength
-        if key not in self._made:
-            memory = memory_of(self.settings["max_memory"])
-            self._made[key] = RestorerSettings(
-                model=model, tile=parse_tile(tile), strength=strength,
-                device=self.settings["device"], precision=self.settings["precision"],
-                # What is coded meanwhile counts too.
-                max_memory=None if memory is None else max(1, memory - AT_ONCE * ROOM),
-                max_vram=memory_of(self.settings["max_vram"]),
-            ).load()  # fmt: skip
-        self._made.move_to_end(key)
-        while len(self._made) > KEPT:
-            self._made.popitem(last=False)
-        return self._made[key]
+        model, tile, strength = key
+        memory = memory_of(self.settings["max_memory"])
+        restorer = RestorerSettings(
+            model=model, tile=parse_tile(tile), strength=strength,
+            device=self.settings["device"], precision=self.settings["precision"],
+            # What is coded meanwhile counts too.
+            max_memory=None if memory is None else max(1, memory - AT_ONCE * ROOM),
+            max_vram=memory_of(self.settings["max_vram"]),
+        ).load()  # fmt: skip
+        made = restorer, self.lanes.may_share and same_bits(restorer)
+        with self._lock:
+            self._made[key] = made
+            while len(self._made) > KEPT:
+                self._made.popitem(last=False)
+        return made
 
 
 class Worker:
-    """Does jobs, one restored at a time.
+    """Does jobs; `lanes` says how many are restored at a time.
 
     Args:
         settings: The server's, as `crew.Settings`.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings, self.restorers = settings, Restorers(settings)
-        # One thread, not a lock: torch keeps idle threads for each thread that computes, and they
-        # wait by spinning.
-        self._one = ThreadPoolExecutor(1)
+        import torch
+
+        if settings["threads"]:
+            torch.set_num_threads(settings["threads"])
+        self.settings, self.lanes = settings, Lanes(torch.get_num_threads())
+        self.restorers = Restorers(settings, self.lanes)
 
     def warm(self) -> None:
         """Load the models that the server was started with; from then on nothing is downloaded."""
-        if self.settings["threads"]:
-            import torch
-
-            torch.set_num_threads(self.settings["threads"])
         for model in self.settings["models"]:
             self.restorers.get(model, "auto", 1.0)
         go_offline()
@@ -91,10 +108,11 @@ class Worker:
     def do(self, job: dict[str, Any]) -> dict[str, Any]:
         """The answer to a job: facts of the result, or an error."""
         try:
-            if job["kind"] == "compare":
-                # Two whole pictures in memory are enough.
-                return self._one.submit(_compare, job, self.settings["max_pixels"]).result()
-            return self._restore(job, RestoreSettings(**job["settings"]))
+            with self.lanes.job():
+                if job["kind"] == "compare":
+                    # Two whole pictures in memory are enough.
+                    return self.lanes.run(lambda: _compare(job, self.settings["max_pixels"]))
+                return self._restore(job, RestoreSettings(**job["settings"]))
         except SerpentError as error:
             return as_json(error)
         except Exception as error:  # noqa: BLE001 (one picture must not end the worker)
@@ -108,22 +126,19 @@ class Worker:
 
         source, folder = Path(job["source"]), Path(job["folder"])
         target = folder / f"result{_suffix(source, settings)}"
+        model, options = self._options(source, target, settings)
+        restorer, sharing = self.restorers.get(model, settings.tile, settings.strength)
+        file = File(Job(source, target), restorer, options)
 
-        def load() -> File:
-            model, options = self._options(source, target, settings)
-            restorer = self.restorers.get(model, settings.tile, settings.strength)
-            return File(Job(source, target), restorer, options)
-
-        def restore(file: File) -> "FileResult | None":
+        def restore() -> "FileResult | None":
             with use_backend(BACKEND.get()):
                 if file.unread:
                     file.read()
                 file.restore()
                 return file.write() if file.coding_bytes > ROOM else None
 
-        file = self._one.submit(load).result()
         file.read(ROOM)
-        early = self._one.submit(restore, file).result()
+        early = self.lanes.run(restore, small=sharing and is_small(file))
         result = early or file.write()
         if result.error is not None:
             error = as_json(result.error)

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from serpent_cli.serving import lanes
 from serpent_cli.serving.crew import Settings
 from serpent_cli.serving.worker import Worker
 
@@ -48,3 +50,33 @@ def test_a_style_that_the_scale_does_not_have(do: Do) -> None:
     assert answer["exit_code"] == 2
     assert answer["error"] == "the style crisp does not enlarge by 8"
     assert do(task="upscale", style="crisp")["width"] == 140
+
+
+def test_beside_another_the_result_is_the_same(
+    make_weights: Callable[..., Path], photo_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """To the last byte, though on one thread; and only where the answer to both is that."""
+    threads, model = torch.get_num_threads(), str(make_weights())
+    used: list[int] = []
+    with_threads = lanes._with_threads
+
+    def spied(threads: int, work: Callable[[], Any]) -> Any:
+        used.append(threads)
+        return with_threads(threads, work)
+
+    monkeypatch.setattr(lanes, "_with_threads", spied)
+    try:
+        for precision, beside in (("bf16", 1), ("fp32", 2)):
+            settings = Settings(models=(model,), threads=2, precision=precision)
+            worker = Worker(dataclasses.asdict(settings))
+            job = {"kind": "restore", "source": str(photo_file), "folder": str(tmp_path)}
+            job |= {"settings": {"model": model}}
+            alone = Path(worker.do(job)["path"]).read_bytes()
+            with worker.lanes.job():
+                together = Path(worker.do(job)["path"]).read_bytes()
+            assert together == alone
+            assert used == [2, 2, beside]  # it is loaded, restored alone, restored beside another
+            used.clear()
+    finally:
+        torch.set_num_threads(threads)
