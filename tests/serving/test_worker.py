@@ -67,7 +67,7 @@ def test_beside_another_the_result_is_the_same(
 
     monkeypatch.setattr(lanes, "_with_threads", spied)
     try:
-        for precision, beside in (("bf16", 1), ("fp32", 2)):
+        for precision in ("bf16", "fp32"):
             settings = Settings(models=(model,), threads=2, precision=precision)
             worker = Worker(dataclasses.asdict(settings))
             job = {"kind": "restore", "source": str(photo_file), "folder": str(tmp_path)}
@@ -76,7 +76,10 @@ def test_beside_another_the_result_is_the_same(
             with worker.lanes.job():
                 together = Path(worker.do(job)["path"]).read_bytes()
             assert together == alone
-            assert used == [2, 2, beside]  # it is loaded, restored alone, restored beside another
+            _, sharing = worker.restorers.get(model, "auto", 1.0)
+            assert not (sharing and precision == "fp32")
+            # It is loaded, restored alone, restored beside another.
+            assert used == [2, 2, 1 if sharing else 2]
             used.clear()
     finally:
         torch.set_num_threads(threads)
