@@ -29,7 +29,7 @@ from serpent_cli.imaging.formats import format_for
 from serpent_cli.serving.wire import FACTS, RestoreSettings, as_error
 
 AHEAD = 3
-"""Pictures under way: one is restored, one too or decoded or encoded, one sent or written."""
+"""Pictures under way: one or two are restored, decoded or encoded, one is sent or written."""
 CHUNK = 2**18
 HELD_BYTES = 2**24  # of a result; larger ones lie in a file
 FETCHED_BYTES = 2**31  # most of a picture that is no file
