@@ -17,7 +17,7 @@ from serpent_cli.cubes.files import is_cube, read_cube
 from serpent_cli.cubes.likeness import Likeness, likeness
 from serpent_cli.cubes.scale import full_scale
 from serpent_cli.errors import PictureError, UsageError
-from serpent_cli.imaging.read import read_size
+from serpent_cli.imaging.read import check_size, read_size
 
 UNLIKE = 4.0
 """Times that the brightest samples of two cubes differ, beyond which they may be of two units."""
@@ -126,12 +126,7 @@ def prepare_cubes(
     """
     before, after = (reading.read(path) for path in (pair.before, pair.after))
     count, height, width = before.shape
-    if height * width > max_pixels:
-        raise PictureError(
-            f"cannot show {pair.before}: {width}x{height} is {height * width / 1e6:.0f} megapixels,"
-            f" more than the limit of {max_pixels / 1e6:g}",
-            f"Raise the limit with --max-pixels {height * width}",
-        )
+    check_size(height, width, str(pair.before), max_pixels)
     scales = [full_scale(cube) for cube in (before, after)]
     full = reading.white or max(scales)
     figures = CubeFigures(count, full, likeness(before, after, full))
