@@ -22,7 +22,7 @@ from serpent_cli.training.gradient import BatchGradient
 from serpent_cli.training.initial import start_from
 from serpent_cli.training.loss import restoration_loss
 from serpent_cli.training.loss_curve import draw_curves
-from serpent_cli.training.optimizer import build_optimizer, follow, learning_rate
+from serpent_cli.training.optimizer import build_optimizers, follow, learning_rate, move
 from serpent_cli.training.processes import ALONE, Processes
 from serpent_cli.training.recipe import Recipe
 from serpent_cli.training.recompute import recompute_blocks
@@ -94,7 +94,7 @@ class Trainer:
         )
         if self.texture is not None and self.texture.rival is not None:
             rival = self.texture.rival
-            self.state.rival = Moving(rival.model, rival.optimizer)
+            self.state.rival = Moving(rival.model, rival.optimizers)
         photos, self.validation = _validation(recipe, photos, held_out, device)
         side = recipe.data.crop + 2 * recipe.data.halo
         self.sampler = CropSampler(place(photos, device), side, self.state.generator, device)
@@ -171,13 +171,11 @@ class Trainer:
         """One optimizer step; the loss, detached."""
         optim, state = self.recipe.optim, self.state
         lr = learning_rate(optim, state.step)
-        for group in state.optimizer.param_groups:
-            group["lr"] = lr
         value = self.gradient(degraded, target)
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         self.processes.average([value, *gradients])
         nn.utils.clip_grad_norm_(state.model.parameters(), optim.clip)
-        state.optimizer.step()
+        move(state.optimizers, lr)
         follow(state.average, state.model, optim.ema, state.step)
         if self.texture is not None and self.texture.rival is not None:
             self.texture.rival.learn(degraded, target, lr, self.processes)
@@ -237,8 +235,8 @@ def _begin(recipe: Recipe, init: dict[str, Tensor] | None, device: torch.device)
     if device.type == "cuda":
         field = torch.Generator(device).manual_seed(recipe.seed)
     average = {name: p.detach().clone() for name, p in model.named_parameters()}
-    optimizer = build_optimizer(model, recipe.optim)
-    return TrainingState(model, average, optimizer, generator, field, digest(recipe))
+    optimizers = build_optimizers(model, recipe.optim)
+    return TrainingState(model, average, optimizers, generator, field, digest(recipe))
 
 
 def _validation(

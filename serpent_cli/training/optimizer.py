@@ -1,6 +1,7 @@
-"""How the weights move: AdamW, its learning rate, and the average that follows them."""
+"""How the weights move: AdamW or Muon, their learning rate, and the average that follows."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +18,43 @@ def learning_rate(optim: OptimSection, step: int) -> float:
     return optim.lr_end + (optim.lr - optim.lr_end) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def build_optimizer(model: nn.Module, optim: OptimSection) -> torch.optim.Optimizer:
-    """AdamW; only matrices and kernels decay, never biases, norms or the scan's dynamics."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan" not in name]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
+def build_optimizers(
+    model: nn.Module, optim: OptimSection
+) -> tuple[torch.optim.Optimizer, ...]:
+    """What moves the parameters, each of them once.
+
+    Only matrices and kernels decay, never biases, norms or the scan's dynamics. Muon moves plain
+    matrices alone; its steps are scaled to AdamW's usual size, so that one rate serves both.
+    """
+    decaying = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan" not in name]
+    orthogonal = [p for p in decaying if p.ndim == 2] if optim.kind == "muon" else []
+    apart = {id(p) for p in decaying}
+    taken = {id(p) for p in orthogonal}
     groups = [
-        {"params": matrices, "weight_decay": optim.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {
+            "params": [p for p in decaying if id(p) not in taken],
+            "weight_decay": optim.weight_decay,
+        },
+        {"params": [p for p in model.parameters() if id(p) not in apart], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
+    adamw = torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
+    if not orthogonal:
+        return (adamw,)
+    muon = torch.optim.Muon(
+        orthogonal,
+        lr=optim.lr,
+        weight_decay=optim.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return (adamw, muon)
+
+
+def move(optimizers: Iterable[torch.optim.Optimizer], lr: float) -> None:
+    """One step of each, at one rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
 
 
 def follow(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:

@@ -38,15 +38,17 @@ class DataSection:
 
 @dataclass(frozen=True)
 class OptimSection:
-    """How the weights move: AdamW, linear warm-up, cosine decay.
+    """How the weights move: linear warm-up, cosine decay.
 
     Attributes:
+        kind: `adamw`, or `muon`: plain matrices move by orthogonalised momentum (Jordan et al.,
+            2024; scaled as in arXiv 2502.16982), everything else by AdamW.
         steps: Optimizer steps of the run.
         lr: Peak learning rate.
         lr_end: Learning rate of the last step.
         warmup: Steps of linear warm-up.
         betas: AdamW's decay rates.
-        weight_decay: AdamW's decoupled decay, on matrices only.
+        weight_decay: Decoupled decay, on matrices and kernels only.
         clip: Largest gradient norm; larger ones are scaled down.
         ema: Decay of the averaged weights, which are the ones exported.
         start_share: Share of the weights that the run began with in the weights exported; the
@@ -58,6 +60,7 @@ class OptimSection:
         checkpointing: Compute blocks anew for their gradients, for less memory.
     """
 
+    kind: Literal["adamw", "muon"] = "adamw"
     steps: int = 20_000
     lr: float = 1.5e-3
     lr_end: float = 1e-6

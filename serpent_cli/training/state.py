@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from serpent_cli.errors import UsageError
 from serpent_cli.whole_files import new_file
 
-SLOTS = ("exp_avg", "exp_avg_sq", "step")
-"""What AdamW keeps of each parameter."""
+SLOTS = ("exp_avg", "exp_avg_sq", "step", "momentum_buffer")
+"""What AdamW (the first three) or Muon (the last) keeps of a parameter."""
 
 RIVAL = "rival."
 """What the names of the discriminator's tensors begin with."""
@@ -25,11 +25,11 @@ class Moving:
 
     Attributes:
         model: Its parameters and buffers are part of a state.
-        optimizer: Over its parameters.
+        optimizers: Over its parameters, each of them in one.
     """
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TrainingState:
     Attributes:
         model: The network in training.
         average: Exponential moving average of its parameters, by name.
-        optimizer: AdamW over `model`.
+        optimizers: Over the parameters of `model`, each of them in one.
         generator: Randomness of crops and degradations, on the CPU.
         field: Randomness of every pixel's noise, on the device; `generator` itself on the CPU.
         step: Optimizer steps done.
@@ -50,7 +50,7 @@ class TrainingState:
 
     model: nn.Module
     average: dict[str, Tensor]
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
     generator: torch.Generator
     field: torch.Generator
     recipe: str
@@ -63,11 +63,11 @@ class TrainingState:
         tensors: dict[str, Tensor] = {"generator": self.generator.get_state()}
         if self.field is not self.generator:
             tensors["field"] = self.field.get_state()
-        tensors |= _saved(self.model, self.optimizer)
+        tensors |= _saved(self.model, self.optimizers)
         for name, value in self.average.items():
             tensors[f"average.{name}"] = value.cpu().contiguous()
         if self.rival is not None:
-            saved = _saved(self.rival.model, self.rival.optimizer)
+            saved = _saved(self.rival.model, self.rival.optimizers)
             tensors |= {f"{RIVAL}{name}": value for name, value in saved.items()}
             for name, value in self.rival.model.named_buffers():
                 tensors[f"{RIVAL}buffer.{name}"] = value.cpu().contiguous()
@@ -102,7 +102,7 @@ class TrainingState:
         # A run may go on elsewhere than it began: then the noise begins a stream of its own.
         if self.field is not self.generator and "field" in tensors:
             self.field.set_state(tensors["field"])
-        _load(self.model, self.optimizer, tensors)
+        _load(self.model, self.optimizers, tensors)
         for name, value in self.average.items():
             value.copy_(tensors[f"average.{name}"])
         if self.rival is not None:
@@ -111,28 +111,39 @@ class TrainingState:
                 for name, value in tensors.items()
                 if name.startswith(RIVAL)
             }
-            _load(self.rival.model, self.rival.optimizer, own)
+            _load(self.rival.model, self.rival.optimizers, own)
             for name, value in self.rival.model.named_buffers():
                 value.copy_(own[f"buffer.{name}"])
 
 
-def _saved(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Parameters as `model.NAME`, and what the optimizer keeps of each."""
+def _saved(
+    model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...]
+) -> dict[str, Tensor]:
+    """Parameters as `model.NAME`, and what its optimizer keeps of each."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         tensors[f"model.{name}"] = parameter.detach().cpu().contiguous()
-        for slot, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{slot}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+        for optimizer in optimizers:
+            for slot, value in optimizer.state.get(parameter, {}).items():
+                tensors[f"{slot}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     return tensors
 
 
 @torch.no_grad()
-def _load(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _load(
+    model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...], tensors: dict[str, Tensor]
+) -> None:
+    moved_by = {
+        id(parameter): optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
     for name, parameter in model.named_parameters():
         parameter.copy_(tensors[f"model.{name}"])
         saved = {slot: tensors[f"{slot}.{name}"] for slot in SLOTS if f"{slot}.{name}" in tensors}
         if saved:
             # The count of steps too: the fused optimizer reads it on the parameter's device.
-            optimizer.state[parameter] = {
+            moved_by[id(parameter)].state[parameter] = {
                 slot: value.to(parameter.device) for slot, value in saved.items()
             }

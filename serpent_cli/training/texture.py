@@ -15,7 +15,7 @@ from serpent_cli.degrade.resize import bicubic_reduce
 from serpent_cli.evaluation.perceptual import distances, features, load_weights
 from serpent_cli.training.discriminator import Discriminator
 from serpent_cli.training.gradient import BatchGradient
-from serpent_cli.training.optimizer import build_optimizer
+from serpent_cli.training.optimizer import build_optimizers, move
 from serpent_cli.training.processes import Processes
 from serpent_cli.training.recipe import LossSection, OptimSection
 
@@ -47,7 +47,7 @@ class Rival:
     ) -> None:
         self.model = Discriminator().to(device).train()
         self.optim, self.restore, self.half = optim, restore, half
-        self.optimizer = build_optimizer(self.model, optim)
+        self.optimizers = build_optimizers(self.model, optim)
         parameters = list(self.model.parameters())
         self.gradient = BatchGradient(self._mistaken, parameters, workers, optim.accumulate)
 
@@ -69,12 +69,10 @@ class Rival:
 
     def learn(self, degraded: Tensor, target: Tensor, lr: float, processes: Processes) -> Tensor:
         """One step of its own, after the network's; its loss, detached."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         value = self.gradient(degraded, target)
         processes.average([value, *(p.grad for p in self.model.parameters() if p.grad is not None)])
         nn.utils.clip_grad_norm_(self.model.parameters(), self.optim.clip)
-        self.optimizer.step()
+        move(self.optimizers, lr)
         self.model.settle()
         return value
 
