@@ -38,8 +38,9 @@ LATER = (
     ("loss", "low_frequency"),
     ("data", "lettering_share"),
     ("optim", "start_share"),
+    ("optim", "muon"),
 )
-"""Entries that came later: where they are 0, a recipe is what it was, and runs begun then go on."""
+"""Entries that came later: where they are 0 or false, a recipe is what it was; its runs go on."""
 
 
 class Trainer:

@@ -18,16 +18,14 @@ def learning_rate(optim: OptimSection, step: int) -> float:
     return optim.lr_end + (optim.lr - optim.lr_end) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def build_optimizers(
-    model: nn.Module, optim: OptimSection
-) -> tuple[torch.optim.Optimizer, ...]:
+def build_optimizers(model: nn.Module, optim: OptimSection) -> tuple[torch.optim.Optimizer, ...]:
     """What moves the parameters, each of them once.
 
     Only matrices and kernels decay, never biases, norms or the scan's dynamics. Muon moves plain
     matrices alone; its steps are scaled to AdamW's usual size, so that one rate serves both.
     """
     decaying = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan" not in name]
-    orthogonal = [p for p in decaying if p.ndim == 2] if optim.kind == "muon" else []
+    orthogonal = [p for p in decaying if p.ndim == 2] if optim.muon else []
     apart = {id(p) for p in decaying}
     taken = {id(p) for p in orthogonal}
     groups = [

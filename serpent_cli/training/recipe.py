@@ -38,15 +38,15 @@ class DataSection:
 
 @dataclass(frozen=True)
 class OptimSection:
-    """How the weights move: linear warm-up, cosine decay.
+    """How the weights move: AdamW or Muon, linear warm-up, cosine decay.
 
     Attributes:
-        kind: `adamw`, or `muon`: plain matrices move by orthogonalised momentum (Jordan et al.,
-            2024; scaled as in arXiv 2502.16982), everything else by AdamW.
         steps: Optimizer steps of the run.
         lr: Peak learning rate.
         lr_end: Learning rate of the last step.
         warmup: Steps of linear warm-up.
+        muon: Move plain matrices by orthogonalised momentum (Jordan et al., 2024; scaled as in
+            arXiv 2502.16982), and the other weights by AdamW, which moves all by default.
         betas: AdamW's decay rates.
         weight_decay: Decoupled decay, on matrices and kernels only.
         clip: Largest gradient norm; larger ones are scaled down.
@@ -60,11 +60,11 @@ class OptimSection:
         checkpointing: Compute blocks anew for their gradients, for less memory.
     """
 
-    kind: Literal["adamw", "muon"] = "adamw"
     steps: int = 20_000
     lr: float = 1.5e-3
     lr_end: float = 1e-6
     warmup: int = 200
+    muon: bool = False
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip: float = 1.0

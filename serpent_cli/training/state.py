@@ -116,9 +116,7 @@ class TrainingState:
                 value.copy_(own[f"buffer.{name}"])
 
 
-def _saved(
-    model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...]
-) -> dict[str, Tensor]:
+def _saved(model: nn.Module, optimizers: tuple[torch.optim.Optimizer, ...]) -> dict[str, Tensor]:
     """Parameters as `model.NAME`, and what its optimizer keeps of each."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():

@@ -123,8 +123,9 @@ def test_the_discriminator_moves_and_moves_the_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize("section, word", LATER)
 def test_entries_that_are_zero_leave_a_recipe_what_it_was(section: str, word: str) -> None:
     record = {"name": "a", "description": "b", "degrade": {"task": "deblur"}}
-    assert digest(parse_recipe({**record, section: {word: 0.0}})) == BEFORE
-    assert digest(parse_recipe({**record, section: {word: 0.1}})) != BEFORE
+    off, on = (False, True) if word == "muon" else (0.0, 0.1)
+    assert digest(parse_recipe({**record, section: {word: off}})) == BEFORE
+    assert digest(parse_recipe({**record, section: {word: on}})) != BEFORE
 
 
 @pytest.mark.parametrize(

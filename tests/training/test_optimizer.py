@@ -1,8 +1,11 @@
 """How the weights move."""
 
 import pytest
+import torch
 
-from serpent_cli.training.optimizer import learning_rate
+from serpent_cli.model.config import ModelConfig
+from serpent_cli.model.unet import build_model
+from serpent_cli.training.optimizer import build_optimizers, learning_rate, move
 from serpent_cli.training.recipe import OptimSection
 
 
@@ -13,3 +16,33 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize("muon", [False, True])
+def test_every_weight_moves_by_one_optimizer(muon: bool) -> None:
+    model = build_model(ModelConfig(widths=(8, 8, 8, 8)))
+    optimizers = build_optimizers(model, OptimSection(muon=muon))
+    moved = [
+        id(parameter)
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]
+    assert sorted(moved) == sorted(id(parameter) for parameter in model.parameters())
+    kinds = [type(optimizer) for optimizer in optimizers]
+    assert kinds == [torch.optim.AdamW, torch.optim.Muon][: 1 + muon]
+
+
+def test_muon_steps_along_orthogonal_matrices_of_adamw_s_size() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(64, 32)
+    optimizers = build_optimizers(model, OptimSection(muon=True))
+    before = model.weight.detach().clone()
+    scale = torch.logspace(-2, 0, 32)[:, None]  # AdamW's and plain steps would keep this spread
+    model.weight.grad, model.bias.grad = torch.randn(32, 64) * scale, torch.randn(32)
+    move(optimizers, 0.01)
+    step = (model.weight - before).detach()
+    singular = torch.linalg.svdvals(step)
+    # Five rounds of Newton and Schulz bring every direction near one length, not exactly to it.
+    assert float(singular.max() / singular.min()) < 3
+    assert float(step.square().mean().sqrt()) == pytest.approx(0.2 * 0.01, rel=0.3)

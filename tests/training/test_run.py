@@ -72,7 +72,10 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "everything"])
+MUON: dict[str, Any] = {"optim": {"muon": True}}
+
+
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, MUON], ids=["plain", "everything", "muon"])
 def test_a_killed_run_goes_on_bit_by_bit(
     tmp_path: Path, photos: list[Tensor], changes: dict[str, Any]
 ) -> None:
