@@ -15,6 +15,7 @@ from serpent_cli.model.frequency import FrequencyFeedForward
 from serpent_cli.model.limits import flops, mixer_macs, scan_macs, size_multiple
 from serpent_cli.model.mixers.evssm import Evssm, window_spans
 from serpent_cli.model.unet import build_model
+from serpent_cli.ops.backend import use_backend
 from serpent_cli.zoo.evssm_names import translate_evssm
 
 NETWORK = Path(__file__).with_name("oracles") / "evssm.npz"
@@ -193,8 +194,10 @@ def test_the_whole_network_gives_its_authors_numbers():
     torch.testing.assert_close(y.flatten()[given["at"]], given["values"], atol=1e-10, rtol=0)
     torch.testing.assert_close(y.mean(), given["mean"], atol=1e-10, rtol=0)
     torch.testing.assert_close(y.std(correction=0), given["std"], atol=1e-10, rtol=0)
-    single = network.float()(x.float()).double().flatten()[given["at"]]
-    torch.testing.assert_close(single, given["values"], atol=1e-4, rtol=0)
+    with use_backend("native"):
+        single = network.float()(x.float()).double().flatten()[given["at"]]
+    size = float(given["values"].abs().max())  # 5.5; the plain loop, too, is 4e-5 off
+    torch.testing.assert_close(single, given["values"], atol=1e-5 * size, rtol=0)
 
 
 def parameters(module):
