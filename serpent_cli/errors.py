@@ -48,3 +48,8 @@ class DeviceError(SerpentError):
     """A device or backend was demanded that this machine does not offer."""
 
     exit_code = 5
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says of a failure, or else the error itself, for a sentence about it."""
+    return getattr(error, "strerror", None) or str(error)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 
 try:
     import fcntl
@@ -57,7 +57,7 @@ def new_file(target: Path, *, force: bool = False) -> Generator[BinaryIO]:
 
 def disk_error(target: Path, error: OSError) -> PictureError:
     """What the system says of a file that cannot be written, in one sentence."""
-    reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), None))
+    reason, hint = _REASONS.get(error.errno or 0, (reason_of(error), None))
     return PictureError(f"cannot write {target}: {reason}", hint)
 
 

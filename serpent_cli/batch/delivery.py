@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from serpent_cli.batch.places import Place, Remote, Standard, exists, remote_errors
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 from serpent_cli.imaging.formats import WRITABLE, Format, format_for
 from serpent_cli.imaging.write import write_picture
 from serpent_cli.whole_files import new_file
@@ -43,7 +43,7 @@ def prepare(target: Place, *, force: bool) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PictureError(
-                f"cannot make the folder {target.parent}: {error.strerror}",
+                f"cannot make the folder {target.parent}: {reason_of(error)}",
                 hint="choose another folder with -o",
             ) from error
 
@@ -130,7 +130,7 @@ def _send(stream: io.BytesIO, target: Remote | Standard, *, force: bool) -> None
         raise
     except OSError as error:
         raise PictureError(
-            f"cannot write to standard output: {error.strerror or error}",
+            f"cannot write to standard output: {reason_of(error)}",
             hint="the disk that it goes to may be full",
         ) from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serpent_cli.batch.places import Remote, remote_errors
+from serpent_cli.errors import reason_of
 
 
 @dataclass
@@ -54,14 +55,14 @@ def _look(top: Path, below: str, found: Inside, recursive: bool) -> list[str]:
     try:
         names = [name for name in os.listdir(top / below) if not name.startswith(".")]
     except OSError as error:
-        found.lost.append((below, error.strerror or str(error)))
+        found.lost.append((below, reason_of(error)))
         return folders
     for name in names:
         path = f"{below}/{name}" if below else name
         try:
             mode = os.stat(top / path).st_mode
         except OSError as error:
-            found.lost.append((path, error.strerror or str(error)))
+            found.lost.append((path, reason_of(error)))
             continue
         if stat.S_ISREG(mode):
             found.files.append(path)

@@ -12,7 +12,6 @@ from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.read import check_size, read_layout
 from serpent_cli.restoration.plan import Plan
-from serpent_cli.restoration.region import region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import check_decoding, plan_by_bands
 
@@ -89,6 +88,4 @@ def _plan(job: Job, layout: Layout, restorer: Restorer, options: RunOptions) -> 
     assert isinstance(job.source, Path)
     assert isinstance(job.target, Path)
     check_decoding(job.source, layout, restorer)
-    region = options.region or (0, 0, layout.width, layout.height)
-    part, _ = region_part(layout.height, layout.width, region, restorer.costs)
-    return plan_by_bands(layout, job.target, part, restorer)
+    return plan_by_bands(layout, job.target, options.region, restorer)[0]

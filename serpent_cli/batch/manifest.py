@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Standard, exists, file_digest, identity, noted
 from serpent_cli.batch.records import Beginning, Odd, Record, is_blank, read_line
-from serpent_cli.errors import PictureError, UsageError
+from serpent_cli.errors import PictureError, UsageError, reason_of
 from serpent_cli.filenames import json_text
 from serpent_cli.version import __version__
 from serpent_cli.whole_files import alone_with
@@ -137,7 +137,7 @@ class Manifest:
         except OSError as error:
             self._lock.release()
             raise PictureError(
-                f"cannot use {self.path}: {error.strerror or error}", hint="choose another folder"
+                f"cannot use {self.path}: {reason_of(error)}", hint="choose another folder"
             ) from error
 
     def __enter__(self) -> Self:
@@ -237,7 +237,7 @@ class Manifest:
                 self._write(line)
             except OSError as error:
                 raise PictureError(
-                    f"cannot note it in {self.path}: {error.strerror or error}",
+                    f"cannot note it in {self.path}: {reason_of(error)}",
                     hint="make room, or choose another place with --manifest",
                 ) from error
 

@@ -12,8 +12,8 @@ from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.read import opened, read_layout
-from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes
+from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
+from serpent_cli.restoration.plan import BASE_BYTES, Plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import decoding_bytes

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from serpent_cli.errors import PictureError, SerpentError, UsageError
+from serpent_cli.errors import PictureError, SerpentError, UsageError, reason_of
 
 _PACKAGES = {
     "http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs",
@@ -219,7 +219,7 @@ def file_digest(place: Path | Remote) -> str:
             return stream_digest(stream)
     except OSError as error:
         raise PictureError(
-            f"cannot read {place}: {error.strerror or error}", hint="check the name and the folder"
+            f"cannot read {place}: {reason_of(error)}", hint="check the name and the folder"
         ) from error
 
 
@@ -263,7 +263,7 @@ def _disk_errors(place: Place) -> Generator[None]:
         yield
     except OSError as error:
         raise PictureError(
-            f"cannot look for {place}: {error.strerror or error}", hint="check the name"
+            f"cannot look for {place}: {reason_of(error)}", hint="check the name"
         ) from error
 
 

@@ -2,8 +2,8 @@
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.geometry import Geometry
-from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
+from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
+from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Restorer
 
 CODING_COPIES = 3

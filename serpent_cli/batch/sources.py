@@ -19,7 +19,7 @@ from serpent_cli.batch.places import (
     join,
     parse_place,
 )
-from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError
+from serpent_cli.errors import NoInputError, PictureError, SerpentError, UsageError, reason_of
 from serpent_cli.imaging.formats import PICTURE_SUFFIXES
 
 _WILD = "*?["
@@ -182,7 +182,7 @@ def _expanded(word: str) -> list[Place]:
             content = Path(word[1:]).read_bytes()
         except OSError as error:
             raise NoInputError(
-                f"cannot read the list {word[1:]}: {error.strerror or error}",
+                f"cannot read the list {word[1:]}: {reason_of(error)}",
                 hint=f"a picture of that name is ./{word}",
             ) from error
         return [parse_place(each) for each in read_list(content, word[1:], separator=b"\n")]

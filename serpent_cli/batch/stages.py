@@ -27,6 +27,7 @@ from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
 from serpent_cli.restoration.difference import Difference, RestoredPicture
 from serpent_cli.restoration.memory_budget import budget_or_default
+from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 from serpent_cli.restoration.written import as_written
@@ -145,18 +146,10 @@ class File:
 
         0 if nothing is known of the picture.
         """
-        if self.picture is None:
+        plan = self._plan_of(count)
+        if plan is None:
             return 0
-        height, width, _ = self.picture.pixels.shape
-        restorer = self.restorer
-        try:
-            plan = restorer.plan(
-                height * count, width, sample_bytes=self.picture.pixels.itemsize,
-                channels=self.picture.samples_per_pixel,
-            )  # fmt: skip
-        except SerpentError:  # restoring will say so, or needs but a region of it
-            return 0
-        budget = budget_or_default(restorer.budget)
+        budget = budget_or_default(self.restorer.budget)
         return max(0, budget - plan.peak_bytes - THREAD_BYTES)
 
     def fits_in_batch(self) -> bool:
@@ -167,16 +160,17 @@ class File:
 
     def fits_twice(self) -> bool:
         """Whether memory suffices for two such pictures at once, both whole."""
+        plan = self._plan_of(2)
+        return plan is not None and plan.tiles == 1
+
+    def _plan_of(self, count: int) -> Plan | None:
+        """The plan of so many such pictures, one below the other; None if there is none."""
         if self.picture is None:
-            return False
+            return None
         try:
-            plan = self.restorer.plan(
-                2 * self.picture.height, self.picture.width,
-                sample_bytes=self.picture.pixels.itemsize, channels=self.picture.samples_per_pixel,
-            )  # fmt: skip
-        except SerpentError:
-            return False
-        return plan.tiles == 1
+            return self.restorer.plan_of(self.picture, count)
+        except SerpentError:  # restoring will say so, or needs but a region of it
+            return None
 
     def takes_long(self) -> bool:
         """Whether the result of the file before should not wait for this one."""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.errors import SerpentError, UsageError, reason_of
 from serpent_cli.filenames import json_text, printable
 
 
@@ -67,7 +67,7 @@ def output() -> Generator[None]:
 def _refused(failure: OSError) -> SerpentError:
     silence()
     return SerpentError(
-        f"cannot write to standard output: {failure.strerror or failure}",
+        f"cannot write to standard output: {reason_of(failure)}",
         hint="the disk that it goes to may be full",
     )
 

@@ -8,6 +8,7 @@ import typer
 from serpent_cli.cli import console
 from serpent_cli.cli.outcome import duration, record_lost
 from serpent_cli.cli.request import Request
+from serpent_cli.restoration.memory_budget import gibibytes
 
 if TYPE_CHECKING:
     from serpent_cli.batch.forecast import Forecast
@@ -41,7 +42,7 @@ def predict(forecasts: "Iterable[Forecast]", lost: "Sequence[Lost]", request: Re
     elif not request.quiet:
         console.note(
             f"{len(restored)} of {files} pictures would be restored, in about"
-            f" {duration(seconds)}, with at most {memory / 2**30:.1f}G of memory"
+            f" {duration(seconds)}, with at most {gibibytes(memory)} of memory"
         )
     raise typer.Exit(1 if failed else 0)
 
@@ -61,7 +62,7 @@ def _show(each: "Forecast", request: Request) -> None:
         tiles = "whole" if each.tiles == 1 else f"{each.tiles} tiles"
         size = f"{each.width} x {each.height}, {tiles}, " if each.width else ""
         console.result(
-            f"{each.job.target}: {size}{each.memory / 2**30:.1f}G, {duration(each.seconds)}"
+            f"{each.job.target}: {size}{gibibytes(each.memory)}, {duration(each.seconds)}"
         )
     elif each.action == "skip":
         console.result(f"{each.job.target}: done before")

@@ -9,7 +9,7 @@ import typer
 from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
-from serpent_cli.errors import NoInputError, SerpentError, UsageError
+from serpent_cli.errors import NoInputError, SerpentError, UsageError, reason_of
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -134,7 +134,7 @@ def _alone(folder: Path) -> "FileLock":
         ) from None
     except OSError as error:
         raise SerpentError(
-            f"cannot use the folder {folder}: {error.strerror or error}", hint="give another --out"
+            f"cannot use the folder {folder}: {reason_of(error)}", hint="give another --out"
         ) from error
     return lock
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from serpent_cli.cubes.cube import Cube, Samples, in_nanometres
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 
 DATA_SUFFIXES = (".img", ".dat", ".raw", ".bin", ".bsq", ".bil", ".bip", "")
 TYPE_CODES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4"}
@@ -92,7 +92,7 @@ def read_fields(header: Path) -> dict[str, str]:
         with header.open("rb") as file:
             text = file.read(HEADER_LIMIT).decode("utf-8", "replace")
     except OSError as error:
-        raise PictureError(f"cannot read {header}: {error.strerror}") from None
+        raise PictureError(f"cannot read {header}: {reason_of(error)}") from None
     if not text.lstrip("\ufeff \t\r\n").startswith("ENVI"):
         raise PictureError(f"cannot read {header}: it is no ENVI header", "It begins with ENVI")
     return {name.lower(): value.strip() for name, value in _FIELD.findall(text)}

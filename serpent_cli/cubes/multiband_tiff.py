@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from serpent_cli.cubes.cube import Cube, Samples, checked_type, in_nanometres
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 
 KEPT_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
@@ -37,8 +37,9 @@ def read(path: Path) -> Cube:
     except PictureError:
         raise
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise PictureError(f"cannot read {path}: {why}", "Is it a whole TIFF?") from None
+        raise PictureError(
+            f"cannot read {path}: {reason_of(error)}", "Is it a whole TIFF?"
+        ) from None
 
 
 def is_cube(path: Path) -> bool:

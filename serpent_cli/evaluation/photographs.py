@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serpent_cli.errors import NoInputError, PictureError, UsageError
+from serpent_cli.errors import NoInputError, PictureError, UsageError, reason_of
 from serpent_cli.imaging.formats import WRITABLE_SUFFIXES
 from serpent_cli.imaging.picture import Samples
 from serpent_cli.imaging.read import read_picture
@@ -25,7 +25,7 @@ def photographs(folder: Path) -> list[Path]:
         )
     except OSError as error:
         raise NoInputError(
-            f"cannot look into {folder}: {error.strerror}", hint="check the name of the folder"
+            f"cannot look into {folder}: {reason_of(error)}", hint="check the name of the folder"
         ) from error
     if not paths:
         raise NoInputError(

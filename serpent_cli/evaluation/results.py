@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 from serpent_cli.evaluation.sheet import Pixels
 from serpent_cli.evaluation.suite import Score
 from serpent_cli.evaluation.summary import CEILING, Mean
@@ -30,7 +30,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PictureError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="choose another --out"
+            f"cannot make the folder {folder}: {reason_of(error)}", hint="choose another --out"
         ) from error
 
 

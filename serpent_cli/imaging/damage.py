@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 
 _DECODERS_RAISE = (
     OSError,
@@ -104,5 +104,5 @@ def one_sentence(name: str) -> Generator[None]:
         if not error.errno:
             raise
         raise PictureError(
-            f"cannot read {name}: {error.strerror or error}", "Check the disk or the network"
+            f"cannot read {name}: {reason_of(error)}", "Check the disk or the network"
         ) from error

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from serpent_cli.errors import PictureError
+from serpent_cli.errors import PictureError, reason_of
 from serpent_cli.imaging import formats
 from serpent_cli.imaging.bands import BandReader, BandSource, Layout
 from serpent_cli.imaging.damage import DamageError, one_sentence
@@ -150,8 +150,8 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except (OSError, ValueError) as error:
-        number, said = getattr(error, "errno", 0), getattr(error, "strerror", None)
-        reason, hint = _REASONS.get(number, (said or error, "Check the name"))
+        known = getattr(error, "errno", 0)
+        reason, hint = _REASONS.get(known, (reason_of(error), "Check the name"))
         raise PictureError(f"cannot read {path}: {reason}", hint) from None
 
 
@@ -166,7 +166,7 @@ def read_head(stream: BinaryIO, name: str) -> bytes:
         head = stream.read(formats.HEAD_BYTES)
     except OSError as error:
         raise PictureError(
-            f"cannot read {name}: {error.strerror or error}", "Check the disk or the network"
+            f"cannot read {name}: {reason_of(error)}", "Check the disk or the network"
         ) from None
     if not head:
         raise PictureError(f"cannot read {name}: the file is empty", "Copy or download it again")

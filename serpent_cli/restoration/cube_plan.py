@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError
 from serpent_cli.restoration.footprint import FRAGMENTS
+from serpent_cli.restoration.memory_budget import gibibytes
 from serpent_cli.restoration.plan import (
     BASE_BYTES,
     LADDER,
     Costs,
     demanded_side,
-    gibibytes,
     on_grid,
     overlap_for,
+    padded_pixels,
 )
-from serpent_cli.tiling.grid import Span, spans
+from serpent_cli.tiling.grid import Span, rounded_up, spans
 
 CUBE_LADDER = (*LADDER, 96, 64)
 """As of photographs, and smaller ones: a cube may have hundreds of bands."""
@@ -93,12 +94,11 @@ def next_cube_plan(plan: CubePlan, shape: tuple[int, int, int], costs: Costs) ->
 
 def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:
     bands, height, width = shape
-    grid = costs.multiple
-    side = -(-side // grid) * grid
+    side = rounded_up(side, costs.multiple)
     overlap = overlap_for(costs, side)
-    rows, columns = (spans(length, side, overlap, grid) for length in (height, width))
-    high, wide = (-(-axis[0].length // grid) * grid for axis in (rows, columns))
-    tile = high * wide * (costs.bytes_per_pixel + COPIES * FLOAT * bands) * FRAGMENTS
+    rows, columns = (spans(length, side, overlap, costs.multiple) for length in (height, width))
+    held = costs.bytes_per_pixel + COPIES * FLOAT * bands
+    tile = padded_pixels(rows, columns, costs) * held * FRAGMENTS
     below = (overlap * FLOAT * bands * width) if len(rows) > 1 else 0
     peak = BASE_BYTES + 2 * costs.weight_bytes + int(tile) + below
     return CubePlan(rows, columns, peak)

@@ -26,6 +26,11 @@ def parse_memory(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def gibibytes(count: int) -> str:
+    """A number of bytes as --max-memory takes it, rounded up."""
+    return f"{-(-count * 10 // 2**30) / 10:.1f}G"
+
+
 def memory_of(budget: int | str | None) -> int | None:
     """Bytes of a budget, whether it is a number of them or text as `parse_memory` takes it.
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.restoration.footprint import FRAGMENTS, Sizes, Streams, streamed_bytes, whole_bytes
-from serpent_cli.tiling.grid import Span, spans
+from serpent_cli.restoration.memory_budget import gibibytes
+from serpent_cli.tiling.grid import Span, rounded_up, spans
 
 LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
 """Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
@@ -78,8 +79,7 @@ class Plan:
 
 def overlap_for(costs: Costs, tile: int) -> int:
     """Overlap of neighbouring tiles: twice the margin up to a limit, on the grid."""
-    wanted = min(2 * costs.margin, MAX_OVERLAP, tile // 2)
-    return -(-wanted // costs.multiple) * costs.multiple
+    return rounded_up(min(2 * costs.margin, MAX_OVERLAP, tile // 2), costs.multiple)
 
 
 def make_plan(
@@ -171,6 +171,12 @@ def next_plan(
     return make_plan(plan.height, plan.width, costs, None, fitting[0], vram=vram, streams=streams)
 
 
+def padded_pixels(rows: tuple[Span, ...], columns: tuple[Span, ...], costs: Costs) -> int:
+    """Input pixels of the largest tile, padded to the network's grid."""
+    high, wide = (rounded_up(axis[0].length, costs.multiple) for axis in (rows, columns))
+    return high * wide
+
+
 def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Spans of a plan's tile rows and tile columns."""
     return _spans(plan.height, plan.width, plan.tile, plan.overlap, multiple)
@@ -198,8 +204,7 @@ def _plan(
     overlap = 0 if tile is None else overlap_for(costs, tile)
     rows, columns = _spans(height, width, tile, overlap, costs.multiple)
     count = len(rows) * len(columns)
-    sides = [-(-axis[0].length // costs.multiple) * costs.multiple for axis in (rows, columns)]
-    padded = sides[0] * sides[1]
+    padded = padded_pixels(rows, columns, costs)
     network = int(padded * costs.bytes_per_pixel * FRAGMENTS)
     sizes = Sizes(height, width, costs.scale, sample_bytes, channels)
     on_machine = 0 if apart else network
@@ -232,11 +237,6 @@ def demanded_side(tile: int, costs: Costs) -> int:
     if tile < least:
         raise UsageError(f"a tile must have at least {least} pixels", hint=f"use --tile {least}")
     return tile // costs.multiple * costs.multiple
-
-
-def gibibytes(count: int) -> str:
-    """A number of bytes as --max-memory takes it, rounded up."""
-    return f"{-(-count * 10 // 2**30) / 10:.1f}G"
 
 
 def share_memory(budget: int | None, workers: int) -> int | None:

@@ -5,6 +5,7 @@ import dataclasses
 from serpent_cli.errors import UsageError
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.restoration.plan import Costs
+from serpent_cli.tiling.grid import rounded_up
 
 Region = tuple[int, int, int, int]
 """(x, y, w, h): left, top, columns and rows, in pixels of the input."""
@@ -37,8 +38,8 @@ def region_part(height: int, width: int, region: Region, costs: Costs) -> tuple[
     multiple, margin = costs.multiple, min(costs.margin, REGION_CONTEXT)
     # The part lies on the network's grid, so that it sees what it would see in the whole.
     left, top = (max(0, v - margin) // multiple * multiple for v in (x, y))
-    right = min(width, -(-(x + w + margin) // multiple) * multiple)
-    bottom = min(height, -(-(y + h + margin) // multiple) * multiple)
+    right = min(width, rounded_up(x + w + margin, multiple))
+    bottom = min(height, rounded_up(y + h + margin, multiple))
     return (left, top, right - left, bottom - top), (x - left, y - top, w, h)
 
 

@@ -35,6 +35,7 @@ from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.tensors import visible_samples
 from serpent_cli.tiling.blend import OnTile, blended, in_order
+from serpent_cli.tiling.grid import rounded_up
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
@@ -181,13 +182,20 @@ class Restorer:
             sample_bytes=sample_bytes, channels=channels, streams=streams,
         )  # fmt: skip
 
+    def plan_of(self, picture: Picture, count: int = 1) -> Plan:
+        """How so many such pictures, one below the other, will be restored."""
+        return self.plan(
+            picture.height * count, picture.width, sample_bytes=picture.pixels.itemsize,
+            channels=picture.samples_per_pixel,
+        )  # fmt: skip
+
     def smaller_plan(self, plan: Plan, streams: Streams | None = None) -> Plan | None:
         """What follows a plan for which memory did not suffice; None if nothing does."""
         return next_plan(plan, self.costs, apart=self.vram is not None, streams=streams)
 
     def seconds_per_megapixel(self) -> float:
         """Seconds for 2^20 input pixels, measured on a small tile (the second of two runs)."""
-        side = -(-192 // self.costs.multiple) * self.costs.multiple
+        side = rounded_up(192, self.costs.multiple)
         tile = np.random.default_rng(0).random((side, side, 3), np.float32)
         seconds = 0.0
         for _ in range(2):
@@ -253,7 +261,7 @@ class Restorer:
     def grid_size(self, picture: Picture) -> tuple[int, int]:
         """Rows and columns of a whole picture as the network sees it, padded to its grid."""
         multiple = self.costs.multiple
-        return -(-picture.height // multiple) * multiple, -(-picture.width // multiple) * multiple
+        return rounded_up(picture.height, multiple), rounded_up(picture.width, multiple)
 
     def restore_batch(self, pictures: Sequence[Picture]) -> list[RestoredPicture]:
         """Restore at most `BATCH_SIZE` small pictures at once, to the same bits as one by one.
@@ -275,10 +283,7 @@ class Restorer:
         ]
 
     def _restore(self, picture: Picture, on_tile: OnTile | None) -> Picture:
-        plan = self.plan(
-            picture.height, picture.width, sample_bytes=picture.pixels.itemsize,
-            channels=picture.samples_per_pixel,
-        )  # fmt: skip
+        plan = self.plan_of(picture)
         alpha = picture.alpha
         constant = alpha is None or alpha.min() == alpha.max()
         # Large maps make way for the codec; small ones stay mapped for the next picture.

@@ -14,6 +14,7 @@ from serpent_cli.model.hyperspectral.wiener import wiener
 from serpent_cli.model.limits import size_multiple
 from serpent_cli.restoration.gap_tv import TURNS, gap_tv
 from serpent_cli.restoration.tensors import pad_to
+from serpent_cli.tiling.grid import rounded_up
 from serpent_cli.zoo.card import Card
 
 Method = Literal["wiener", "gap-tv"]
@@ -120,5 +121,5 @@ def _by_network(
     both = torch.cat((shifted, mask.expand_as(shifted)), 1)
     grid = size_multiple(card.config)
     least = 2 * grid if grid > 1 else 1
-    high, wide = (max(least, -(-side // grid) * grid) for side in both.shape[-2:])
+    high, wide = (max(least, rounded_up(side, grid)) for side in both.shape[-2:])
     return model(pad_to(both, high, wide))[0, :, : y.shape[1], : mask.shape[1]].float()

@@ -18,8 +18,8 @@ from serpent_cli.restoration.allocator import reused_memory, trim
 from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
-from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, gibibytes, make_plan
+from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
+from serpent_cli.restoration.plan import BASE_BYTES, Plan, make_plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.retry import in_smaller_tiles
@@ -123,9 +123,7 @@ def restore_file(
     with open_bands(source, max_pixels=options.max_pixels) as reader:
         head = reader.head
         options.on_size(head.height, head.width)
-        region = options.region or (0, 0, head.width, head.height)
-        part, place = region_part(head.height, head.width, region, restorer.costs)
-        plan = plan_by_bands(reader.layout, target, part, restorer)
+        plan, part, place = plan_by_bands(reader.layout, target, options.region, restorer)
 
         def run(plan: Plan) -> StreamedResult:
             with reused_memory(hand_back=True):
@@ -134,21 +132,29 @@ def restore_file(
         return in_smaller_tiles(run, plan, lambda plan: restorer.smaller_plan(plan, Streams()))
 
 
-def plan_by_bands(layout: Layout, target: Path, part: Region, restorer: Restorer) -> Plan:
-    """Tiles for a part of a picture; the target's format counts with what it holds whole.
+def plan_by_bands(
+    layout: Layout, target: Path, region: Region | None, restorer: Restorer
+) -> tuple[Plan, Region, Region]:
+    """Tiles for a picture or its region; the target's format counts with what it holds whole.
 
     Args:
         layout: Of the whole picture.
         target: Where the result is to be written.
-        part: What of it is restored, context included.
+        region: The only part to restore.
         restorer: Restores it.
 
+    Returns:
+        The tiles, and as of `region_part` what they cover and the result's place in it.
+
     Raises:
+        UsageError: The region does not lie inside the picture.
         PictureError: There is no memory for the result, whose format is encoded as a whole.
         SerpentError: Even the smallest tile exceeds the memory.
     """
-    _, _, width, height = part
     picture = layout.height, layout.width
+    wanted = region or (0, 0, layout.width, layout.height)
+    part, place = region_part(*picture, wanted, restorer.costs)
+    _, _, width, height = part
 
     def plan(*, whole_output: bool) -> Plan:
         return restorer.plan(
@@ -158,7 +164,7 @@ def plan_by_bands(layout: Layout, target: Path, part: Region, restorer: Restorer
 
     banded = written_by_bands(target)
     try:
-        return plan(whole_output=not banded)
+        return plan(whole_output=not banded), part, place
     except SerpentError as error:
         if banded:
             raise

@@ -8,6 +8,7 @@ from torch.nn import functional
 from serpent_cli.imaging.alpha import fill_transparent
 from serpent_cli.imaging.colour import to_depth, to_unit
 from serpent_cli.imaging.picture import Picture, Samples
+from serpent_cli.tiling.grid import rounded_up
 
 
 def visible_samples(picture: Picture) -> Samples:
@@ -49,8 +50,7 @@ def to_samples(output: Tensor, depth: np.dtype[np.generic]) -> Samples:
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Continue (1, C, H, W) by `pad_to`, to multiples of `multiple`."""
-    height, width = (-(-side // multiple) * multiple for side in x.shape[-2:])
-    return pad_to(x, height, width)
+    return pad_to(x, *(rounded_up(side, multiple) for side in x.shape[-2:]))
 
 
 def pad_to(x: Tensor, rows: int, columns: int) -> Tensor:

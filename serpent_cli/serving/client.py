@@ -24,7 +24,7 @@ from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import Standard, fetch, stream_digest
 from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.standing import skipped, standing
-from serpent_cli.errors import DeviceError, PictureError, SerpentError
+from serpent_cli.errors import DeviceError, PictureError, SerpentError, reason_of
 from serpent_cli.imaging.formats import format_for
 from serpent_cli.serving.wire import FACTS, RestoreSettings, as_error
 
@@ -159,7 +159,7 @@ def _done(job: Job, errand: Errand, talk: _Talk) -> FileResult:
     except SerpentError as error:
         return FileResult(job, error=error, seconds=time.perf_counter() - begun)
     except OSError as error:
-        failure = PictureError(f"cannot read {job.source}: {error.strerror or error}")
+        failure = PictureError(f"cannot read {job.source}: {reason_of(error)}")
         return FileResult(job, error=failure, seconds=time.perf_counter() - begun)
 
 

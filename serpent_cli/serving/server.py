@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
-from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.errors import SerpentError, UsageError, reason_of
 from serpent_cli.serving.crew import Crew, Settings
 from serpent_cli.serving.guard import LOOPBACK, Limits, protocol
 from serpent_cli.serving.service import Service
@@ -129,7 +129,7 @@ def _tcp(host: str, port: int, address: str) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         raise UsageError(
-            f"cannot listen at {address}: {error.strerror or error}",
+            f"cannot listen at {address}: {reason_of(error)}",
             hint="is another server there? name another --port",
         ) from error
     bound.listen(BACKLOG)
@@ -151,7 +151,7 @@ def _unix(path: Path) -> Generator[socket.socket]:
             os.umask(before)
     except OSError as error:
         raise UsageError(
-            f"cannot listen at {path}: {error.strerror or error}",
+            f"cannot listen at {path}: {reason_of(error)}",
             hint=f"name another --socket, and set {SERVER.name} to it",
         ) from error
     bound.listen(BACKLOG)

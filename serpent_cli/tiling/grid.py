@@ -16,6 +16,11 @@ class Span:
         return self.stop - self.start
 
 
+def rounded_up(length: int, multiple: int) -> int:
+    """The least multiple of `multiple` that is no less than a length in pixels."""
+    return -(-length // multiple) * multiple
+
+
 def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span, ...]:
     """Cover one axis by as few equal tiles as possible, each overlapping the next.
 
@@ -40,9 +45,9 @@ def spans(length: int, tile: int, overlap: int, multiple: int = 1) -> tuple[Span
         raise ValueError(f"a tile of {tile} cannot overlap by {overlap} on a grid of {multiple}")
     if length <= tile:
         return (Span(0, length),)
-    overlap = -(-overlap // multiple) * multiple
+    overlap = rounded_up(overlap, multiple)
     count = -(-(length - overlap) // (tile - overlap))
-    tile = -(-(length + (count - 1) * overlap) // (count * multiple)) * multiple
-    last = -(-(length - tile) // multiple) * multiple
+    tile = rounded_up(-(-(length + (count - 1) * overlap) // count), multiple)
+    last = rounded_up(length - tile, multiple)
     starts = [*range(0, last, tile - overlap), last]
     return tuple(Span(start, min(start + tile, length)) for start in starts)

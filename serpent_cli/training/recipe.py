@@ -9,7 +9,7 @@ from typing import Any, Literal
 from serpent_cli.degrade.ranges import CUBE_TASKS, DegradeConfig
 from serpent_cli.degrade.sensor import CubeHarm
 from serpent_cli.degrade.tables import read_table
-from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.errors import SerpentError, UsageError, reason_of
 from serpent_cli.model.config import PRESETS, SNAPSHOT_TOPOLOGIES, ModelConfig
 from serpent_cli.model.limits import size_multiple
 
@@ -162,7 +162,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         record = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the recipe {path}: {reason_of(error)}") from error
     except ValueError as error:
         raise UsageError(f"the recipe {path} is not valid TOML: {error}") from error
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
-from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.errors import ModelError, SerpentError, reason_of
 from serpent_cli.filenames import json_text
 from serpent_cli.model.config import ModelConfig
 
@@ -127,7 +127,7 @@ class Card:
                 )
             return cls.from_json(content.decode("utf-8"))
         except OSError as error:
-            raise ModelError(f"cannot read the model card {path}: {error.strerror}") from error
+            raise ModelError(f"cannot read the model card {path}: {reason_of(error)}") from error
         except UnicodeDecodeError as error:
             raise ModelError(f"the model card {path} is not UTF-8 text") from error
         except SerpentError as error:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, reason_of
 from serpent_cli.model.config import LATER, ModelConfig
 from serpent_cli.zoo.checkpoint import shapes_of
 from serpent_cli.zoo.evssm_names import is_evssm, translate_evssm
@@ -107,7 +107,7 @@ def read_sizes(path: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8") as stream:
             record = read_json(stream.read(CONFIG_LIMIT))
     except OSError as error:
-        raise ModelError(f"cannot read the configuration {path}: {error.strerror}") from error
+        raise ModelError(f"cannot read the configuration {path}: {reason_of(error)}") from error
     except ValueError as error:
         raise ModelError(f"the configuration {path} is no JSON: {error}") from error
     if not isinstance(record, dict):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serpent_cli.errors import ModelError, SerpentError
+from serpent_cli.errors import ModelError, SerpentError, reason_of
 from serpent_cli.zoo.names import HubReference
 
 LOG_IN = "check the spelling; for a private one `hf auth login`, or set HF_TOKEN"
@@ -89,9 +89,7 @@ def _of_the_disk(
     if error.errno == errno.ENOSPC:
         return "the disk that holds the cache is full", f"make room, then {part.again()}"
     return (
-        f"cannot write to the cache {error.filename or ''}: {error.strerror or error}".replace(
-            " :", ":"
-        ),
+        f"cannot write to the cache {error.filename or ''}: {reason_of(error)}".replace(" :", ":"),
         "set HF_HOME to a folder that can be written",
     )
 

@@ -29,7 +29,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, reason_of
 from serpent_cli.zoo.tensor_file import DTYPES, read_tensor_file, shown
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
@@ -98,7 +98,7 @@ def read_pickle(path: Path, budget: int | None = None, seconds: float | None = N
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+        raise ModelError(f"cannot read {path}: {reason_of(error)}") from error
     budget = budget or max(LEAST_BUDGET, BUDGET_PER_BYTE * size)
     seconds = seconds or LEAST_SECONDS + size / BYTES_PER_SECOND
     with tempfile.TemporaryDirectory(prefix="serpent-") as name:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from serpent_cli.errors import ModelError
+from serpent_cli.errors import ModelError, reason_of
 
 HEADER_LIMIT = 2**20  # bytes; the deepest network that ModelConfig allows needs half of it
 
@@ -65,7 +65,7 @@ def read_tensor_file(
             content = head + stream.read()
         return TensorFile(_tensors(content), metadata, hashlib.sha256(content).hexdigest())
     except OSError as error:
-        raise corrupt(shown_path, error.strerror or str(error)) from error
+        raise corrupt(shown_path, reason_of(error)) from error
     except (ValueError, SafetensorError) as error:
         raise corrupt(shown_path, shown(str(error), 200)) from error
     except (MemoryError, RuntimeError) as error:  # torch's, where the allocator has no more

@@ -292,6 +292,8 @@ def test_a_recipe_s_table_is_read() -> None:
         ({"mixture": []}, "mixture must be a list of tables"),
         ({"mixture": [3]}, "degrade must be a table"),
         ({"mixture": [{}], "sigma": [1, 2]}, "sigma belong into it"),
+        ({"task": "denoise", "sigma": [1, 2]}, "not in \\[degrade\\] of denoise"),
+        ({"task": "reconstruct", "mixture": [{}]}, "not in \\[degrade\\] of reconstruct"),
     ],
 )
 def test_nonsense_is_refused(record: dict[str, Any], words: str) -> None:

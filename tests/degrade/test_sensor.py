@@ -56,7 +56,14 @@ def test_a_seed_repeats_it():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dead_share": 1.5}, {"noise": (3.0, 2.0)}, {"noise": (-1.0, 2.0)}]
+    "wrong",
+    [
+        {"dead_share": 1.5},
+        {"noise": (3.0, 2.0)},
+        {"noise": (-1.0, 2.0)},
+        {"bands": (0, 3)},
+        {"bands": (4, 3)},
+    ],
 )
 def test_what_cannot_be_drawn_is_refused(wrong):
     with pytest.raises(ValueError, match="must"):

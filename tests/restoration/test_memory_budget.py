@@ -1,8 +1,15 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serpent_cli.errors import UsageError
 from serpent_cli.restoration import memory_budget
-from serpent_cli.restoration.memory_budget import default_budget, parse_memory, total_memory
+from serpent_cli.restoration.memory_budget import (
+    default_budget,
+    gibibytes,
+    parse_memory,
+    total_memory,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +53,8 @@ def test_a_container_s_limit_counts(tmp_path_factory, monkeypatch) -> None:
     assert default_budget() == 600000
     limit.write_text("max\n")
     assert total_memory() > 2**28, "no limit: the machine's own"
+
+
+@given(st.integers(1, 2**44))
+def test_what_is_asked_for_suffices_when_it_is_given(count: int) -> None:
+    assert count <= parse_memory(gibibytes(count)) < count + 2**30 / 10

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serpent_cli.tiling.grid import Span, spans
+from serpent_cli.tiling.grid import Span, rounded_up, spans
 
 
 @st.composite
@@ -13,6 +13,13 @@ def requests(draw: st.DrawFn) -> tuple[int, int, int, int]:
     steps = draw(st.integers(2, 12))
     overlap = draw(st.integers(0, (steps - 1) * multiple))
     return draw(st.integers(1, 700)), steps * multiple, overlap, multiple
+
+
+@given(st.integers(0, 10**6), st.integers(1, 64))
+def test_rounding_up_goes_to_the_next_multiple(length: int, multiple: int) -> None:
+    result = rounded_up(length, multiple)
+    assert result % multiple == 0
+    assert 0 <= result - length < multiple
 
 
 @given(requests())

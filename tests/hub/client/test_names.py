@@ -8,53 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from serpent_cli.errors import ModelError
 from serpent_cli.zoo.card import Card
-from serpent_cli.zoo.names import HubReference, is_hub, is_path
 
 NAME = "hf://someone/sharp"
 Serpent = Callable[..., Any]
 Files = dict[str, bytes]
-
-
-@pytest.mark.parametrize(
-    ("text", "reference"),
-    [
-        ("hf://a/b", HubReference("a/b")),
-        ("hf://a/b/", HubReference("a/b")),
-        ("hf://a/b@v1.0", HubReference("a/b", "v1.0")),
-        ("hf://a/b@refs/pr/1", HubReference("a/b", "refs/pr/1")),
-        ("hf://a/b@refs/pr/1/d.safetensors", HubReference("a/b", "refs/pr/1", "d.safetensors")),
-        ("hf://a/b/c/d.safetensors", HubReference("a/b", "main", "c/d.safetensors")),
-        ("hf://a/b@0ff/d.safetensors", HubReference("a/b", "0ff", "d.safetensors")),
-    ],
-)
-def test_a_name_on_the_hub(text: str, reference: HubReference) -> None:
-    assert HubReference.parse(text) == reference
-    assert HubReference.parse(str(reference)) == reference
-    assert is_hub(text)
-    assert not is_path(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "hf://",
-        "hf://a",
-        "hf://a/b@",
-        "hf://a/../b",
-        "hf://a/b/x.bin",
-        "hf://a/b/../c.safetensors",
-        "hf://a/b@refs/pr",
-        "hf://a/b@refs/pr/..",
-        "hf://a/b@refs/heads/main",
-    ],
-)
-def test_what_is_no_name_on_the_hub(text: str) -> None:
-    with pytest.raises(ModelError):
-        HubReference.parse(text)
 
 
 def test_both_forms_are_told_for_what_is_neither(serpent: Serpent, photo_file: Path) -> None:
