@@ -3,7 +3,7 @@
 import codecs
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -83,6 +83,7 @@ def find_sources(
     recursive: bool = False,
     output: Place | None = None,
     lenient: bool = False,
+    suffixes: Collection[str] = PICTURE_SUFFIXES,
 ) -> Sources:
     """Find the pictures at places; hidden files in folders are ignored.
 
@@ -92,6 +93,7 @@ def find_sources(
         output: Where results go: a folder of results among the inputs is not restored again.
         lenient: A named file that does not exist is lost, as for long lists, and the others are
             done.
+        suffixes: By which pictures in folders are known, in small letters.
 
     Raises:
         NoInputError: A named file does not exist, or nothing in the folders is a picture.
@@ -110,7 +112,7 @@ def find_sources(
                 found.pictures.append(Source(place, place.name))
             else:
                 assert not isinstance(place, Standard)
-                _look_into(place, recursive, output, found)
+                _look_into(place, recursive, output, found, suffixes)
         except SerpentError as error:
             if not lenient:
                 raise
@@ -200,7 +202,11 @@ def _demand(place: Place) -> None:
 
 
 def _look_into(
-    folder: Path | Remote, recursive: bool, output: Place | None, found: Sources
+    folder: Path | Remote,
+    recursive: bool,
+    output: Place | None,
+    found: Sources,
+    suffixes: Collection[str],
 ) -> None:
     """Add what a folder holds to what was found."""
     inside = look_inside(folder, recursive=recursive)
@@ -214,7 +220,7 @@ def _look_into(
         place = join(folder, below)
         if results is not None and results in identity(Path(str(place))).parents:
             continue
-        if _is_picture(below):
+        if PurePosixPath(below).suffix.lower() in suffixes:
             found.pictures.append(Source(place, below, folder))
         else:
             found.strays.append(place)
@@ -224,10 +230,6 @@ def _look_into(
         place = join(folder, below) if below else folder
         error = PictureError(f"cannot look into {place}: {reason}", hint="check its permissions")
         found.lost.append(Lost(place, error))
-
-
-def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _refuse_repetition(pictures: list[Source]) -> None:

@@ -41,9 +41,9 @@ Lossless = Annotated[
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(help="A picture, a cube, or a folder of pictures.")],
+    before: Annotated[Path, typer.Argument(help="A picture, a cube, or a folder of them.")],
     after: Annotated[
-        Path, typer.Argument(help="The restored picture or folder: any size, same shape.")
+        Path, typer.Argument(help="The restored one, or the folder: any size, same shape.")
     ],
     output: Page,
     recursive: Recursive = False,
@@ -59,9 +59,9 @@ def compare(
 ) -> None:
     """Write a page with a slider between before and after; it opens without a network.
 
-    Two folders give one page with all pictures that have the same name in both; with -r, the same
-    name in the same subfolder. The page holds
-    copies of the pictures: without their EXIF data, such as places, but with their names.
+    Two folders give one page with all pictures and cubes that have the same name in both; with -r,
+    the same name in the same subfolder. The page holds copies of the pictures: without their EXIF
+    data, such as places, but with their names.
 
     Two cubes of many bands, of one shape, are shown in the colours of three bands, both stretched
     alike, with the spectra of both at the cursor. --variable, --bands and --white are for them.
@@ -117,12 +117,20 @@ def _refuse_cube_options(reading: "CubeReading", found: "Pairing") -> None:
     Raises:
         UsageError: One of them is given, and no pair is one of cubes.
     """
-    from serpent_cli.compare.cube_pair import are_cubes
-
     given = {"variable": reading.variable, "bands": reading.bands_first, "white": reading.white}
     names = [name for name, value in given.items() if value is not None]
-    if names and not any(are_cubes(pair) for pair in found.pairs):
+    if names and not any(map(_has_cubes, found.pairs)):
         raise UsageError(f"--{names[0]} is for cubes, not for photographs", "leave it out")
+
+
+def _has_cubes(pair: "Pair") -> bool:
+    """Whether options of cubes are for a pair; what is wrong with it is told when it is read."""
+    from serpent_cli.compare.cube_pair import are_cubes
+
+    try:
+        return are_cubes(pair)
+    except UsageError:
+        return True
 
 
 def _pairs(before: Path, after: Path, *, recursive: bool) -> "Pairing":
@@ -141,7 +149,7 @@ def _pairs(before: Path, after: Path, *, recursive: bool) -> "Pairing":
     found = pair_by_name(first, second, (before, after) if recursive else None)
     if not found.pairs:
         raise NoInputError(
-            f"no picture in {before} has the name of one in {after}",
+            f"no picture or cube in {before} has the name of one in {after}",
             "restore a folder with -o and names are kept",
         )
     if lonely := [str(path) for path in (*found.lonely_before, *found.lonely_after)]:
@@ -151,10 +159,13 @@ def _pairs(before: Path, after: Path, *, recursive: bool) -> "Pairing":
 
 
 def _pictures(place: Path, *, recursive: bool, apart: Path | None = None) -> list[Path]:
-    """A file itself, or the pictures that lie in a folder, those of another one in it left out."""
+    """A file itself, or what a folder holds, pictures and cubes, another folder in it left out."""
     from serpent_cli.batch.sources import find_sources
+    from serpent_cli.cubes.files import NAMES
+    from serpent_cli.imaging.formats import PICTURE_SUFFIXES
 
-    sources = find_sources([place], recursive=recursive, output=apart)
+    suffixes = PICTURE_SUFFIXES.union(NAMES)
+    sources = find_sources([place], recursive=recursive, output=apart, suffixes=suffixes)
     found = (source.place for source in sources.pictures)
     return [path for path in found if isinstance(path, Path)]
 

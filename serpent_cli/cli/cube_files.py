@@ -56,7 +56,15 @@ White = Annotated[
 ]
 
 
-def result_path(source: Path, output: Path | None, tag: str, *, several: bool, suffix: str) -> Path:
+def result_path(
+    source: Path,
+    output: Path | None,
+    tag: str,
+    *,
+    several: bool,
+    suffix: str,
+    kept: bool = False,
+) -> Path:
     """Where a result goes.
 
     Args:
@@ -65,12 +73,13 @@ def result_path(source: Path, output: Path | None, tag: str, *, several: bool, s
         tag: What names of our own say was done.
         several: There are other sources.
         suffix: Of a name of our own.
+        kept: In a folder it is called as its source, as restored photographs are.
     """
     own = f"{source.stem}_{tag}{suffix}"
     if output is None:
         return source.with_name(own)
     if several or output.is_dir():
-        return output / own
+        return output / (f"{source.stem}{suffix}" if kept else own)
     return output
 
 

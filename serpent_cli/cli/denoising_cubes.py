@@ -36,7 +36,9 @@ def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
     side, model = request.side, request.model or MODEL
     output = None if request.output is None else Path(request.output)
     goals = [
-        result_path(each, output, "denoised", several=len(sources) > 1, suffix=each.suffix)
+        result_path(
+            each, output, "denoised", several=len(sources) > 1, suffix=each.suffix, kept=True
+        )
         for each in sources
     ]
     if len(set(goals)) < len(goals):

@@ -23,6 +23,7 @@ NETWORKS = {
     "evssm": " in EVSSM's own network",
     "cst": " of CST",
     "cfsdcn": " of CFSDCN",
+    "asle": " with ASLE-SSM's scans (sizes of our own: the paper publishes none)",
     "unfolding": " after a Wiener filter, in turns with the snapshot (ours)",
 }
 

@@ -13,6 +13,9 @@ from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.whole_files import new_file
 
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".bmp", ".gif", ".ppm", ".heic")
+NAMES = (".npy", ".mat", ".hdr")
+"""Suffixes that say enough: any such file is a cube. ENVI is known by its header."""
+
 ENVI_SUFFIXES = (".hdr", *envi.DATA_SUFFIXES)
 _KEPT_BY = {"ENVI": ("fields", "interleave", "suffix"), "TIFF": ("layout", "tags"),
             "NumPy": ("last",), "MATLAB": ("last", "variable", "others")}  # fmt: skip
@@ -62,7 +65,7 @@ def is_cube(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
         return path.is_file() and multiband_tiff.is_cube(path)
-    if suffix in (".npy", ".mat", ".hdr"):
+    if suffix in NAMES:
         return not path.is_dir()
     return path.is_file() and suffix not in PHOTOGRAPHS and envi.header_of(path) is not None
 

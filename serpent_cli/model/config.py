@@ -30,12 +30,18 @@ SNAPSHOT_FIXED: dict[str, Any] = {
 CFSDCN_GROUPS = 7
 """Of channels that one deformable convolution moves together, which divide all widths."""
 
+ASLE_FIXED: dict[str, Any] = {**SNAPSHOT_FIXED, "expand": 2.0, "gate": True}
+"""What the topology `asle` leaves no choice about."""
+
+ASLE_DEPTH = 4
+"""Bands of its local cubes, which divide twice each width."""
+
 UNFOLDING_FIXED: dict[str, Any] = {"scale": 1, "residual": "image"}
 """What the topology `unfolding` leaves no choice about."""
 
 Mixer = Literal["ss2d", "spatial", "plain", "v2m", "mhs", "evssm"]
-Topology = Literal["serpent", "evssm", "cst", "cfsdcn", "unfolding"]
-SNAPSHOT_TOPOLOGIES: tuple[Topology, ...] = ("cst", "cfsdcn", "unfolding")
+Topology = Literal["serpent", "evssm", "cst", "cfsdcn", "asle", "unfolding"]
+SNAPSHOT_TOPOLOGIES: tuple[Topology, ...] = ("cst", "cfsdcn", "asle", "unfolding")
 """Those that reconstruct coded snapshots."""
 
 Join = Literal["add", "concat"]
@@ -74,8 +80,9 @@ class ModelConfig:
             bottleneck, and in every block the evssm mixer and a feed-forward of local frequencies;
             or `cst`, which reconstructs coded snapshots: C, 2 C and 4 C channels at three scales
             for C bands, as many blocks on the way up as down; or `cfsdcn`, which does so by
-            deformable convolutions, for any number of bands; or `unfolding`, by a Serpent within a
-            few turns of projection.
+            deformable convolutions, for any number of bands; or `asle`, by scans through windows
+            and local cubes, likewise; or `unfolding`, by a Serpent within a few turns of
+            projection.
         window: Side of the windows in input pixels, at the finest scale, that the evssm mixer scans
             one by one at inference, in as many tokens less at coarser ones; 0: the whole map.
         heads: Of the mixer `mhs`: 3, or 4 to scan along plain rows and columns too.
@@ -145,7 +152,7 @@ class ModelConfig:
             raise ModelError(f"the model needs {number} widths and three depths on either side")
         fixed: dict[str, Any] = {
             "evssm": EVSSM_FIXED, "cst": SNAPSHOT_FIXED, "cfsdcn": SNAPSHOT_FIXED,
-            "unfolding": UNFOLDING_FIXED,
+            "asle": ASLE_FIXED, "unfolding": UNFOLDING_FIXED,
         }.get(self.topology, {})  # fmt: skip
         if self.topology != "unfolding":
             fixed = {**fixed, "turns": 1}
@@ -158,7 +165,7 @@ class ModelConfig:
                 )
         if self.topology == "evssm" and self.feed_forward <= 0:
             raise ModelError("the topology evssm needs a feed_forward")
-        if self.topology in ("cst", "cfsdcn"):
+        if self.topology in ("cst", "cfsdcn", "asle"):
             self._check_doubling()
 
     def _check_doubling(self) -> None:
@@ -172,6 +179,8 @@ class ModelConfig:
             )
         if self.topology == "cfsdcn" and c % CFSDCN_GROUPS:
             raise ModelError(f"the topology cfsdcn needs widths that {CFSDCN_GROUPS} divides")
+        if self.topology == "asle" and 2 * c % ASLE_DEPTH:
+            raise ModelError(f"the topology asle needs widths that {ASLE_DEPTH // 2} divides")
 
     def _check_heads(self) -> None:
         if self.heads not in (3, 4):

@@ -1,10 +1,12 @@
 """What planners need to know of a network: size multiple, operations, bytes, margin."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from serpent_cli.model.config import CFSDCN_GROUPS, ModelConfig
-from serpent_cli.model.hyperspectral import cfsdcn, cst
+from serpent_cli.model.hyperspectral import asle, cst, snapshot_unet
 from serpent_cli.model.hyperspectral.deformable import TAPS
 from serpent_cli.model.hyperspectral.hashed_attention import ROUNDS
 from serpent_cli.model.hyperspectral.unfolding import seen_channels
@@ -19,7 +21,9 @@ def size_multiple(config: ModelConfig) -> int:
     if config.topology == "cst":
         return cst.SIZE_MULTIPLE
     if config.topology == "cfsdcn":
-        return cfsdcn.SIZE_MULTIPLE
+        return snapshot_unet.SIZE_MULTIPLE
+    if config.topology == "asle":
+        return asle.SIZE_MULTIPLE
     if config.topology == "unfolding":
         return 1  # its body pads for itself: the snapshot must stay what it is
     return config.patch_size * COARSENING
@@ -73,6 +77,8 @@ def flops(config: ModelConfig, height: int, width: int) -> int:
         return cst_flops(config, height, width)
     if config.topology == "cfsdcn":
         return cfsdcn_flops(config, height, width)
+    if config.topology == "asle":
+        return asle_flops(config, height, width)
     if config.topology == "unfolding":
         return config.turns * serpent_flops(config, height, width, seen_channels(config))
     return serpent_flops(config, height, width, config.channels)
@@ -141,12 +147,48 @@ def cst_estimator_flops(width: int, tokens: list[int]) -> int:
 
 def cfsdcn_flops(config: ModelConfig, height: int, width: int) -> int:
     """Multiply-adds of CFSDCN on a cube (height, width); what sampling takes is left out."""
+
+    def moved(c: int, places: int) -> int:
+        return places * (2 * c**2 + 9 * c + 3 * TAPS * CFSDCN_GROUPS * c)
+
+    return snapshot_unet_flops(config, height, width, moved)
+
+
+def asle_flops(config: ModelConfig, height: int, width: int) -> int:
+    """Multiply-adds of ASLE-SSM on a cube (height, width), the scans included."""
+    n, pixels = config.state_size, asle.CUBE**2
+    paths = 2 * len(asle.PATHS)  # rows and columns of windows
+
+    def scanned(c: int, places: int) -> int:
+        total = 2 * places * (6 * c**2 + 18 * c)  # what is around both scans
+        bands = 2 * c * places // pixels
+        for tokens, inner in ((places, 2 * c), (bands, pixels)):
+            rank = config.delta_rank(inner // 2)
+            total += tokens * inner * paths * (rank + 2 * n)
+            total += scan_macs(tokens, inner, paths, n, rank)
+        return total
+
+    return snapshot_unet_flops(config, height, width, scanned)
+
+
+def snapshot_unet_flops(
+    config: ModelConfig, height: int, width: int, mixing: Callable[[int, int], int]
+) -> int:
+    """Multiply-adds of the U-Net of CFSDCN and ASLE-SSM, and of its blocks.
+
+    Args:
+        config: Sizes of the network.
+        height: Of the cube.
+        width: Of the cube.
+        mixing: Multiply-adds of what stands before a block's feed-forward, of its channels and
+            places.
+    """
     c, tokens = config.widths, [height * width // 4**level for level in range(3)]
     total = tokens[0] * (2 * config.channels**2 + 18 * config.channels * c[0])
     for level in range(3):
-        moved = 2 * c[level] ** 2 + 9 * c[level] + 3 * TAPS * CFSDCN_GROUPS * c[level]
         depth = config.depths_down[level] + (config.depths_up[level] if level < 2 else 0)
-        total += depth * tokens[level] * (moved + 8 * c[level] ** 2 + 36 * c[level])
+        block = mixing(c[level], tokens[level])
+        total += depth * (block + tokens[level] * (8 * c[level] ** 2 + 36 * c[level]))
     for level in range(2):
         total += tokens[level + 1] * (16 + 4) * c[level] * c[level + 1]
         total += tokens[level] * 2 * c[level] ** 2

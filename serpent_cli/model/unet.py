@@ -13,6 +13,7 @@ from torch.nn import functional
 from serpent_cli.model.block import SBlock
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.evssm import EvssmNet
+from serpent_cli.model.hyperspectral.asle import AsleNet
 from serpent_cli.model.hyperspectral.cfsdcn import DeformableNet
 from serpent_cli.model.hyperspectral.cst import SnapshotNet
 from serpent_cli.model.hyperspectral.unfolding import Unfolding, seen_channels
@@ -128,5 +129,6 @@ def build_model(config: ModelConfig) -> nn.Module:
         return Unfolding(config, Serpent(config, seen_channels(config)))
     networks = {
         "serpent": Serpent, "evssm": EvssmNet, "cst": SnapshotNet, "cfsdcn": DeformableNet,
+        "asle": AsleNet,
     }  # fmt: skip
     return networks[config.topology](config)

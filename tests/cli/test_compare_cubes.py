@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
-import tifffile
 from PIL import Image
 
-from serpent_cli.cubes.files import read_cube
+from serpent_cli.cubes.cube import Cube
+from serpent_cli.cubes.files import read_cube, written
 from serpent_cli.cubes.scale import full_scale
 from serpent_cli.evaluation.cube_metrics import score_cube
 
@@ -72,22 +72,92 @@ def test_bands_and_variables_are_chosen(
     assert json.loads(outcome.out[0])["pairs"][0]["identical"]
 
 
-def test_folders_with_multiband_tiff(serpent: Serpent, report: Path, tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).integers(0, 4096, (30, 40, 9), np.uint16)
-    for folder in ("before", "after"):
-        (tmp_path / folder).mkdir()
-        tifffile.imwrite(
-            tmp_path / folder / "c.tif", samples, photometric="minisblack", planarconfig="contig"
-        )
-        Image.new("RGB", (20, 10)).save(tmp_path / folder / "p.png")
-    outcome = serpent("compare", tmp_path / "before", tmp_path / "after", "-o", report, "--json")
+def save(path: Path, planes: Any) -> None:
+    """Planes (T, H, W) as the format of a name; a photograph is their first three."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        Image.fromarray((planes[:3] * 255).astype(np.uint8).transpose(1, 2, 0)).save(path)
+        return
+    with written(path, Cube(planes)) as samples:
+        samples[:] = planes
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Cubes of four formats and a photograph in each; one cube more in each; one has a folder."""
+    planes = np.random.default_rng(0).random((9, 30, 40), np.float32)
+    for folder, lonely in (("before", "old"), ("after", "new")):
+        place = tmp_path / folder
+        for name in ("a.npy", "b.mat", "c.hdr", "d.tif", "e.png", f"{lonely}.npy", "deep/a.hdr"):
+            save(place / name, planes if folder == "before" else planes / 2)
+        (place / "notes.txt").write_text("of the flight")
+    return tmp_path / "before", tmp_path / "after"
+
+
+def pairs_of(outcome: Any) -> list[tuple[str, int | None]]:
+    """Names after and numbers of bands, as --json tells."""
+    return [
+        (Path(pair["after"]).name, pair.get("bands"))
+        for pair in json.loads(outcome.out[0])["pairs"]
+    ]
+
+
+def test_folders_of_cubes_and_photographs(
+    serpent: Serpent, folders: tuple[Path, Path], report: Path
+) -> None:
+    outcome = serpent("compare", *folders, "-o", report, "--json", "--white", 1)
     assert outcome.code == 0
-    pairs = json.loads(outcome.out[0])["pairs"]
-    assert [pair.get("bands") for pair in pairs] == [9, None]
-    outcome = serpent(
-        "compare", tmp_path / "before", tmp_path / "after", "-fo", report, "--white", 4095
-    )
-    assert outcome.code == 0, "one of the pairs is cubes"
+    cubes = [(name, 9) for name in ("a.npy", "b.mat", "c.hdr", "d.tif")]
+    assert pairs_of(outcome) == [*cubes, ("e.png", None)], "an ENVI cube is there once"
+    record = json.loads(outcome.out[0])
+    assert record["unpaired"] == [str(folders[0] / "old.npy"), str(folders[1] / "new.npy")]
+    assert {pair.get("full_scale") for pair in record["pairs"]} == {1, None}
+    text = report.read_text(encoding="utf-8")
+    assert [f'id="spectra-{i}"' in text for i in range(5)] == [True] * 4 + [False]
+
+
+def test_trees_of_cubes(serpent: Serpent, folders: tuple[Path, Path], report: Path) -> None:
+    outcome = serpent("compare", "-r", *folders, "-o", report, "--json")
+    assert outcome.code == 0
+    assert pairs_of(outcome).count(("a.hdr", 9)) == 1
+    assert '"name": "deep/a"' in report.read_text(encoding="utf-8")
+
+
+def test_another_format_is_the_same_cube(
+    serpent: Serpent, folders: tuple[Path, Path], report: Path
+) -> None:
+    planes = read_cube(folders[1] / "c.hdr").planes
+    for path in folders[1].glob("c*"):
+        path.unlink()
+    save(folders[1] / "c.npy", planes)
+    outcome = serpent("compare", *folders, "-o", report, "--json")
+    assert ("c.npy", 9) in pairs_of(outcome)
+
+
+def test_in_a_folder_a_cube_beside_a_photograph_is_left_out(
+    serpent: Serpent, folders: tuple[Path, Path], report: Path
+) -> None:
+    (folders[1] / "a.npy").unlink()
+    save(folders[1] / "a.png", read_cube(folders[0] / "a.npy").planes)
+    outcome = serpent("compare", *folders, "-o", report, "--json", "--white", 1)
+    assert outcome.code == 1
+    assert len(pairs_of(outcome)) == 4
+    (failed,) = json.loads(outcome.out[0])["failed"]
+    assert "is a cube of many bands, and" in failed["error"]
+
+
+def test_folders_without_cubes_take_no_options_of_cubes(
+    serpent: Serpent, folders: tuple[Path, Path], report: Path
+) -> None:
+    for folder in folders:
+        for path in folder.iterdir():
+            if path.is_file() and path.suffix != ".png":
+                path.unlink()
+    serpent("compare", *folders, "-o", report, "--white", 1).failed(2, "--white is for cubes")
+    (folders[1] / "e.png").unlink()
+    serpent("compare", *folders, "-o", report).failed(3, "no picture was found in")
+    save(folders[1] / "new.npy", np.zeros((9, 3, 4), np.float32))
+    serpent("compare", *folders, "-o", report).failed(3, "no picture or cube in")
 
 
 def test_what_does_not_go_together(

@@ -81,7 +81,7 @@ def test_several_cubes_go_into_a_folder(
     (tmp_path / "out").mkdir()
     outcome = serpent("denoise", *sources, "-o", tmp_path / "out", "--model", weights, "-q")
     assert outcome.code == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a_denoised.npy", "b_denoised.tif"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.npy", "b.tif"}
 
 
 def test_nothing_is_replaced_without_force(

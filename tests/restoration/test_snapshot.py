@@ -17,6 +17,7 @@ CONFIG = ModelConfig(
 CFSDCN = ModelConfig(
     topology="cfsdcn", channels=4, widths=(7, 14, 28), patch_size=1, depth_bottleneck=0
 )
+ASLE = ModelConfig(topology="asle", channels=4, widths=(4, 8, 16), patch_size=1, depth_bottleneck=0)
 UNFOLDING = ModelConfig(topology="unfolding", channels=4, widths=(8, 8, 8, 8))
 
 
@@ -67,7 +68,9 @@ def test_sizes_tell_the_bands():
     assert bands_of(y, mask, 4) == 3
 
 
-@pytest.mark.parametrize("config", [CONFIG, CFSDCN, UNFOLDING], ids=["cst", "cfsdcn", "unfolding"])
+@pytest.mark.parametrize(
+    "config", [CONFIG, CFSDCN, ASLE, UNFOLDING], ids=["cst", "cfsdcn", "asle", "unfolding"]
+)
 @pytest.mark.parametrize("size", [(1, 24), (3, 5), (20, 24), (64, 64), (130, 70)])
 def test_a_network_takes_any_size(size, config):
     torch.manual_seed(0)

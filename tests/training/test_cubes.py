@@ -39,6 +39,12 @@ RECONSTRUCT = {
     "validation": {"every": 2, "photos": 1, "crop": 128},
     "cubes": {"noise": [0.0, 3.0]},
 }  # fmt: skip
+ASLE = {
+    **RECONSTRUCT,
+    "model": {**RECONSTRUCT["model"], "topology": "asle"},
+    "data": {"crop": 32, "halo": 0, "batch": 2},
+    "validation": {"every": 2, "photos": 1, "crop": 64},
+}
 UNFOLDING = {
     **RECONSTRUCT,
     "model": {"topology": "unfolding", "channels": 4, "widths": [8, 8, 8, 8]},
@@ -53,7 +59,9 @@ def photos():
 
 
 @pytest.mark.parametrize(
-    "record", [DENOISE, RECONSTRUCT, UNFOLDING], ids=["denoise", "reconstruct", "unfolding"]
+    "record",
+    [DENOISE, RECONSTRUCT, ASLE, UNFOLDING],
+    ids=["denoise", "reconstruct", "asle", "unfolding"],
 )
 def test_a_run_learns_and_is_exported(record, tmp_path):
     recipe, lines = parse_recipe(copy.deepcopy(record)), []
@@ -91,7 +99,9 @@ def test_denoising_is_learnt_along_the_axes_of_each_cube():
     assert torch.equal(again[0], given) and torch.equal(again[1], wanted)
 
 
-@pytest.mark.parametrize("name", ["denoise-cube", "reconstruct", "reconstruct-cst"])
+@pytest.mark.parametrize(
+    "name", ["denoise-cube", "reconstruct", "reconstruct-cst", "reconstruct-asle"]
+)
 def test_bundled_recipes_begin(name, tmp_path):
     recipe = read_recipe(RECIPES / f"{name}.toml")
     size = sum(p.numel() for p in _meta(recipe).parameters())

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from serpent_cli.model.config import ModelConfig
-from serpent_cli.model.hyperspectral.cfsdcn import BANDS, ConvFeedForward
 from serpent_cli.model.hyperspectral.hashed_attention import Hash, HashedAttention, draw_hash
+from serpent_cli.model.hyperspectral.snapshot_unet import BANDS, ConvFeedForward
 from serpent_cli.model.hyperspectral.sparsity import SparsityEstimator
+from serpent_cli.model.hyperspectral.windows import cut, joined
 from serpent_cli.model.layers import LayerNorm, channels_last
 
 REGION = 16
@@ -69,14 +70,14 @@ class SparseBlock(nn.Module):
         """Attend and feed forward; `detail` (B, H, W) is needed where `sparse`."""
         if self.shift:
             x = x.roll((-self.shift, -self.shift), (1, 2))
-        regions = self._cut(x)  # (B, regions, tokens, C)
+        regions = cut(x, self.region).flatten(2, 3)  # (B, regions, tokens, C)
         chosen = self._chosen(regions, detail)
         batch = torch.arange(len(x), device=x.device).unsqueeze(1)
         tokens = regions[batch, chosen]
         flat = tokens.flatten(0, 1)
         mixed = self.mixer(self.norm(flat), hash_of) + flat
         regions = regions.index_put((batch, chosen), mixed.view_as(tokens))
-        x = self._joined(regions, x.shape[1], x.shape[2])
+        x = joined(regions.unflatten(2, (self.region, -1)), x.shape[1], x.shape[2])
         if self.shift:
             x = x.roll((self.shift, self.shift), (1, 2))
         return x + self.feed_forward(self.norm_feed_forward(x))
@@ -89,19 +90,8 @@ class SparseBlock(nn.Module):
         assert detail is not None
         if self.shift:
             detail = detail.roll((-self.shift, -self.shift), (1, 2))
-        return self._cut(detail.unsqueeze(-1)).mean((2, 3)).topk(count // 2, dim=1).indices
-
-    def _cut(self, x: Tensor) -> Tensor:
-        side = self.region
-        b, h, w, c = x.shape
-        cut = x.reshape(b, h // side, side, w // side, side, c).transpose(2, 3)
-        return cut.reshape(b, -1, side * side, c)
-
-    def _joined(self, regions: Tensor, h: int, w: int) -> Tensor:
-        side = self.region
-        b, _, _, c = regions.shape
-        grid = regions.reshape(b, h // side, w // side, side, side, c).transpose(2, 3)
-        return grid.reshape(b, h, w, c)
+        windows = cut(detail.unsqueeze(-1), self.region)
+        return windows.mean((2, 3, 4)).topk(count // 2, dim=1).indices
 
 
 class SparseBlocks(nn.ModuleList):

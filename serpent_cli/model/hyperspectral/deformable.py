@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from serpent_cli.model.hyperspectral.snapshot_unet import EPSILON
 from serpent_cli.model.layers import DepthwiseConv, LayerNorm
 
 TAPS = 9
-EPSILON = 1e-6  # of the norms
 
 
 class DeformableConv(nn.Module):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serpent_cli.compare import page_writer
 from serpent_cli.compare.composite import composites
-from serpent_cli.compare.pairs import Pair
+from serpent_cli.compare.pairs import Pair, pair_by_name
 from serpent_cli.cubes.cube import Cube
 from serpent_cli.cubes.files import read_cube, written
 
@@ -215,6 +215,25 @@ def test_the_next_cube_shows_the_same_place(show: Show, cubes: Pair) -> None:
     hands.settle()
     assert place(hands) == (5, 6)
     assert hands.page.get_attribute("#line-after", "d") == first
+
+
+def test_cubes_of_two_folders_are_chosen_from_the_strip(show: Show, tmp_path: Path) -> None:
+    planes = np.random.default_rng(5).random((5, 30, 40), np.float32)
+    files = [tmp_path / folder / name for folder in "ba" for name in ("one.hdr", "two.npy")]
+    for i, path in enumerate(files):
+        path.parent.mkdir(exist_ok=True)
+        with written(path, Cube(planes + i)) as samples:
+            samples[:] = planes + i
+    hands = show(*pair_by_name(files[:2], files[2:]).pairs, viewport=WIDE)
+    buttons = hands.page.get_by_role("navigation").get_by_role("button")
+    assert buttons.all_inner_texts() == ["one", "two"]
+    for i, button in enumerate(buttons.all()):
+        button.click()
+        hands.settle()
+        hands.page.mouse.move(*under(hands, 5, 6))
+        for name, more in (("before", i), ("after", i + 2)):
+            expected = planes[:, 6, 5] + more
+            assert values(hands, name)[:, 1] == pytest.approx(expected, abs=0.02), (i, name)
 
 
 def test_bands_without_wavelengths_are_counted(show: Show, tmp_path: Path) -> None:
