@@ -27,6 +27,7 @@ from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
 from serpent_cli.restoration.difference import Difference, RestoredPicture
 from serpent_cli.restoration.memory_budget import budget_or_default
+from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 from serpent_cli.restoration.written import as_written
@@ -167,16 +168,20 @@ class File:
 
     def fits_twice(self) -> bool:
         """Whether memory suffices for two such pictures at once, both whole."""
-        if self.picture is None:
+        picture, restorer = self.picture, self.restorer
+        if picture is None:
             return False
         try:
-            plan = self.restorer.plan(
-                2 * self.picture.height, self.picture.width,
-                sample_bytes=self.picture.pixels.itemsize, channels=self.picture.samples_per_pixel,
+            plan = restorer.plan(
+                2 * picture.height, picture.width, sample_bytes=picture.pixels.itemsize,
+                channels=picture.samples_per_pixel,
             )  # fmt: skip
+            resampling = self._fit_size(picture)
         except SerpentError:
             return False
-        return plan.tiles == 1
+        # Of the two at once, the process itself is there but once.
+        both = plan.peak_bytes + 2 * resampling
+        return plan.tiles == 1 and both <= budget_or_default(restorer.budget)
 
     def takes_long(self) -> bool:
         """Whether the result of the file before should not wait for this one."""
@@ -235,16 +240,17 @@ class File:
             width, height = self.options.region[2:]
         self.height, self.width = height * self.restorer.scale, width * self.restorer.scale
 
-    def _fit_size(self, picture: Picture) -> None:
-        """Find the size to resample to, and that there is memory for it."""
+    def _fit_size(self, picture: Picture) -> int:
+        """Find the size to resample to, and that there is memory for it; bytes that it takes."""
         options = self.options
         if options.size is None:
-            return
+            return 0
         height, width = picture.height, picture.width
         if options.region is not None:
             width, height = options.region[2:]
         pixel_bytes = picture.samples_per_pixel * picture.pixels.itemsize
-        self._wanted, _ = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
+        self._wanted, peak = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
+        return peak - BASE_BYTES
 
     def write(self) -> FileResult:
         """Write the restored picture, if there is one, and say what became of it."""
