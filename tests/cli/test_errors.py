@@ -396,16 +396,3 @@ def test_a_value_that_an_option_does_not_take(
     outcome.failed(2, sentence)
     assert outcome.err[0] == f"error: {sentence}"
     assert outcome.hint == f"hint: `serpent {words[0]} --help` lists the options"
-
-
-@pytest.mark.parametrize("name", ["-day.png", "--day.png"])
-def test_a_file_whose_name_begins_like_an_option(
-    name: str, serpent: Serpent, photo_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A shell's * hands it on as it is."""
-    photo_file.rename(photo_file.with_name(name))
-    monkeypatch.chdir(photo_file.parent)
-    outcome = serpent("deblur", name, "--dry-run")
-    outcome.failed(2, f"{name} is taken for an option")
-    assert outcome.hint == f"hint: if you mean the file, write ./{name}"
-    serpent("deblur", "--nosuch", "--dry-run").failed(2, "No such option: --nosuch")
