@@ -27,7 +27,7 @@ from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
 from serpent_cli.restoration.difference import Difference, RestoredPicture
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import Plan
+from serpent_cli.restoration.plan import BASE_BYTES, Plan
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 from serpent_cli.restoration.written import as_written
@@ -161,7 +161,15 @@ class File:
     def fits_twice(self) -> bool:
         """Whether memory suffices for two such pictures at once, both whole."""
         plan = self._plan_of(2)
-        return plan is not None and plan.tiles == 1
+        if plan is None or self.picture is None:
+            return False
+        try:
+            resampling = self._fit_size(self.picture)
+        except SerpentError:
+            return False
+        # Of the two at once, the process itself is there but once.
+        both = plan.peak_bytes + 2 * resampling
+        return plan.tiles == 1 and both <= budget_or_default(self.restorer.budget)
 
     def _plan_of(self, count: int) -> Plan | None:
         """The plan of so many such pictures, one below the other; None if there is none."""
@@ -229,16 +237,17 @@ class File:
             width, height = self.options.region[2:]
         self.height, self.width = height * self.restorer.scale, width * self.restorer.scale
 
-    def _fit_size(self, picture: Picture) -> None:
-        """Find the size to resample to, and that there is memory for it."""
+    def _fit_size(self, picture: Picture) -> int:
+        """Find the size to resample to, and that there is memory for it; bytes that it takes."""
         options = self.options
         if options.size is None:
-            return
+            return 0
         height, width = picture.height, picture.width
         if options.region is not None:
             width, height = options.region[2:]
         pixel_bytes = picture.samples_per_pixel * picture.pixels.itemsize
-        self._wanted, _ = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
+        self._wanted, peak = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
+        return peak - BASE_BYTES
 
     def write(self) -> FileResult:
         """Write the restored picture, if there is one, and say what became of it."""

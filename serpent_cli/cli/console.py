@@ -18,9 +18,29 @@ def prepare() -> None:
 
     Names are bytes, which Python keeps in text as lone surrogates; a strict stream refuses them.
     """
+    _open_closed()
     codecs.register_error("serpent-names", _name_bytes)
     with contextlib.suppress(AttributeError):  # a stream that somebody has put in its place
         sys.stdout.reconfigure(errors="serpent-names")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _open_closed() -> None:
+    """Open the standard streams that were closed, lest a picture's file gets their number.
+
+    Reading from standard input ends at once, writing to standard output fails, and what would go to
+    standard error is lost.
+    """
+    closed = (
+        (0, "stdin", "r", os.O_RDONLY), (1, "stdout", "w", os.O_RDONLY),
+        (2, "stderr", "w", os.O_WRONLY),
+    )  # fmt: skip
+    for number, name, mode, way in closed:
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, way)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _name_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -59,13 +79,18 @@ def output() -> Generator[None]:
         finally:
             sys.stdout.flush()
     except OSError as failure:
-        if failure.errno not in (errno.ENOSPC, errno.EDQUOT) or failure.filename is not None:
+        if (
+            failure.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EBADF)
+            or failure.filename is not None
+        ):
             raise
         raise _refused(failure) from failure
 
 
 def _refused(failure: OSError) -> SerpentError:
     silence()
+    if failure.errno == errno.EBADF:
+        return SerpentError("standard output is closed", hint="to hear nothing, write > /dev/null")
     return SerpentError(
         f"cannot write to standard output: {reason_of(failure)}",
         hint="the disk that it goes to may be full",

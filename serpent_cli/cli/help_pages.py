@@ -4,6 +4,7 @@ Plain text, as typer prints it without rich, which would take longer to load tha
 """
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from serpent_cli.cli.wrong_values import as_usage_error
+from serpent_cli.errors import UsageError
 
 INPUT_OUTPUT = "Input and output"
 QUALITY = "Quality"
@@ -23,6 +25,10 @@ WIDEST = 76
 """Columns of an example with what it does beside it; the page indents both by two."""
 
 
+REFUSAL: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises of a command line that is wrong; it has no public name there."""
+
+
 class Command(TyperCommand):
     """A command whose options are listed by their `rich_help_panel`."""
 
@@ -32,10 +38,16 @@ class Command(TyperCommand):
         Raises:
             UsageError: A value that an option does not take.
         """
+        words = list(args)  # typer takes from them as it reads
         try:
             return super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            if error.message:  # what is missing altogether, typer says well
+        except REFUSAL as error:
+            if (name := _file_like_an_option(words)) is not None:
+                raise UsageError(
+                    f"{name} is taken for an option", hint=f"if you mean the file, write ./{name}"
+                ) from error
+            # What is missing altogether, typer says well.
+            if isinstance(error, typer.BadParameter) and error.message:
                 raise as_usage_error(error) from error
             raise
 
@@ -111,6 +123,11 @@ def show_examples(command: Callable[..., None], *lines: tuple[str, str]) -> None
 def first_paragraph(text: str | None) -> str:
     """The first paragraph of a help text, on one line."""
     return " ".join(inspect.cleandoc(text or "").partition("\n\n")[0].split())
+
+
+def _file_like_an_option(words: list[str]) -> str | None:
+    """The first word that begins with a dash and is a file's name."""
+    return next((word for word in words if word[:1] == "-" and os.path.lexists(word)), None)
 
 
 def _write_parameters(parameters: Any, ctx: Any, formatter: Any) -> None:

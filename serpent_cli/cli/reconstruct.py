@@ -22,7 +22,9 @@ Measurement = Annotated[Path, typer.Argument(help="Snapshot: a plane as .npy, .m
 Mask = Annotated[
     Path,
     typer.Option(
-        "--mask", metavar="FILE", help="Coded aperture, as high as the snapshot: .npy, .mat, ..."
+        "--mask",
+        metavar="FILE",
+        help="Coded aperture, as high as the snapshot: .npy, .mat, .tif or .png.",
     ),
 ]
 Step = Annotated[

@@ -18,6 +18,9 @@ from serpent_cli.imaging.picture import Picture
 DEFAULT_MAX_PIXELS = 500_000_000
 """Pictures with more pixels than this are refused unless the caller raises the limit."""
 
+COUNTABLE_PIXELS = 2**61
+"""Of more pixels than this numpy cannot count the samples, even where they take no memory."""
+
 Source = str | Path | bytes | BinaryIO
 
 _REASONS = {
@@ -97,8 +100,10 @@ def read_layout(path: Source) -> Layout:
     """
     with opened(path) as (stream, name), one_sentence(name):
         found = _header(stream, name)
+        if found.height * found.width > COUNTABLE_PIXELS:
+            return Layout(found.height, found.width, 2, 4, True, found.height)
         if found.by_rows and found.orientation == 1:
-            check_size(found.height, found.width, name, 1 << 62)
+            check_size(found.height, found.width, name, COUNTABLE_PIXELS)
             return found.source().layout()
         height, width = upright_size(found.height, found.width, found.orientation)
         return Layout(height, width, found.sample_bytes, found.channels, True, height)

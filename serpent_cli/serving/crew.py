@@ -20,6 +20,8 @@ from serpent_cli.serving.wire import as_error
 AT_ONCE = 2  # as the worker's
 COMMAND = sys.executable, "-m", "serpent_cli.serving.worker"
 START_SECONDS = 300
+DYING_SECONDS = 2
+"""For a worker whose pipe has closed; then it is killed."""
 LINE_BYTES = 2**20
 
 
@@ -162,6 +164,9 @@ class Crew:
 
     async def _bury(self, process: asyncio.subprocess.Process) -> None:
         """Tell those who wait for a worker that it has died."""
+        # A signal to a dead process takes its exit code away from asyncio, which complains.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), DYING_SECONDS)
         await _end(process)
         lost = [number for number, each in self._answers.items() if each.process is process]
         for number in lost:

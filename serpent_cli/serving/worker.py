@@ -5,6 +5,7 @@ crashes, memory that runs out. When the server's end of the pipe closes, it ends
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -31,7 +32,9 @@ restored at once."""
 ROOM = 64 * 2**20
 """Bytes that decoding or encoding may take beside a picture that is being restored."""
 KEPT = 3
-"""Restorers that are kept ready."""
+"""Restorers that are kept ready; with a limit of memory, fewer if their weights exceed `ROOM`."""
+COMPARED_BYTES = 48
+"""Bytes per pixel that comparing two pictures takes; measured of noise in 8 bits: 33."""
 
 
 class Restorers:
@@ -69,6 +72,7 @@ class Restorers:
 
         model, tile, strength = key
         memory = memory_of(self.settings["max_memory"])
+        self._make_way(math.inf if memory is None else ROOM)
         restorer = RestorerSettings(
             model=model, tile=parse_tile(tile), strength=strength,
             device=self.settings["device"], precision=self.settings["precision"],
@@ -79,9 +83,33 @@ class Restorers:
         made = restorer, self.lanes.may_share and same_bits(restorer)
         with self._lock:
             self._made[key] = made
-            while len(self._made) > KEPT:
-                self._made.popitem(last=False)
         return made
+
+    def _make_way(self, room: float) -> None:
+        """Forget those used longest ago, before there is one more: plans count only its weights."""
+        with self._lock:
+            while len(self._made) >= KEPT or self._kept_bytes() > room:
+                self._made.popitem(last=False)
+
+    def _kept_bytes(self) -> int:
+        return sum(restorer.costs.weight_bytes for restorer, _ in self._made.values())
+
+
+def _check_memory(text: str | None) -> None:
+    """Refuse a limit with which no picture whatever could be restored.
+
+    Raises:
+        UsageError: It is one.
+    """
+    from serpent_cli.errors import UsageError
+    from serpent_cli.restoration.memory_budget import memory_of
+    from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
+
+    memory, least = memory_of(text), BASE_BYTES + (AT_ONCE + 1) * ROOM
+    if memory is not None and memory < least:
+        raise UsageError(
+            f"--max-memory {text} is too little for a server", f"give {gibibytes(least)} or more"
+        )
 
 
 class Worker:
@@ -100,7 +128,12 @@ class Worker:
         self.restorers = Restorers(settings, self.lanes)
 
     def warm(self) -> None:
-        """Load the models that the server was started with; from then on nothing is downloaded."""
+        """Load the models that the server was started with; from then on nothing is downloaded.
+
+        Raises:
+            SerpentError: One of them cannot be loaded, or memory is limited too much.
+        """
+        _check_memory(self.settings["max_memory"])
         for model in self.settings["models"]:
             self.restorers.get(model, "auto", 1.0)
         go_offline()
@@ -111,7 +144,7 @@ class Worker:
             with self.lanes.job():
                 if job["kind"] == "compare":
                     # Two whole pictures in memory are enough.
-                    return self.lanes.run(lambda: _compare(job, self.settings["max_pixels"]))
+                    return self.lanes.run(lambda: _compare(job, self.settings))
                 return self._restore(job, RestoreSettings(**job["settings"]))
         except SerpentError as error:
             return as_json(error)
@@ -227,14 +260,28 @@ def _suffix(source: Path, settings: RestoreSettings) -> str:
     return suffixes[0] if suffixes else ".png"
 
 
-def _compare(job: dict[str, Any], max_pixels: int) -> dict[str, Any]:
-    """The page of `serpent compare` about two pictures."""
+def _compare(job: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The page of `serpent compare` about two pictures.
+
+    Raises:
+        SerpentError: They need more memory than there is, or cannot be compared.
+    """
     from serpent_cli.compare.page_writer import write_page
     from serpent_cli.compare.pairs import Pair
+    from serpent_cli.imaging.read import read_size
+    from serpent_cli.restoration.memory_budget import budget_or_default, memory_of
+    from serpent_cli.restoration.plan import BASE_BYTES, gibibytes
 
     target = Path(job["folder"]) / "page.html"
     pair = Pair(Path(job["source"]), Path(job["after"]))
-    write_page([pair], target, force=True, max_pixels=max_pixels)
+    pixels = max(math.prod(read_size(path)) for path in (pair.before, pair.after))
+    needed = BASE_BYTES + AT_ONCE * ROOM + COMPARED_BYTES * pixels
+    if needed > budget_or_default(memory_of(settings["max_memory"])):
+        raise SerpentError(
+            f"comparing pictures of {pixels} pixels needs {gibibytes(needed)} of memory",
+            hint=f"start the server with --max-memory {gibibytes(needed)}, or use serpent compare",
+        )
+    write_page([pair], target, force=True, max_pixels=settings["max_pixels"])
     return {"path": str(target)}
 
 

@@ -9,7 +9,7 @@ from serpent_cli.batch.forecast import forecast
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.resizing import resampled_size
 from serpent_cli.batch.runner import run
-from serpent_cli.batch.stages import RunOptions
+from serpent_cli.batch.stages import File, RunOptions
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Restorer
@@ -54,3 +54,20 @@ def test_small_ones_that_were_restored_together_are_resampled_too(
     results = list(run(four_jobs, restorer, RunOptions(size=Geometry.parse("50%"))))
     assert [(r.error, r.width, r.height) for r in results] == [(None, 25, 20)] * 4
     assert all(Image.open(path).size == (25, 20) for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("short", [0, 1])
+def test_two_at_once_need_the_memory_of_two_results(
+    short: int, four_jobs: list[Job], restorer: Restorer
+) -> None:
+    """A server restores two small pictures at the same time, and resamples both meanwhile."""
+    restorer.tile = "auto"
+    file = File(four_jobs[0], restorer, RunOptions(size=SIZE))
+    file.read()
+    network = restorer.plan(2 * 40, 50).peak_bytes
+    restorer.budget = network + 2 * (needed(restorer) - BASE_BYTES) - short
+    assert file.fits_twice() is not bool(short)
+    without = File(four_jobs[1], restorer, RunOptions())
+    without.read()
+    restorer.budget = network - short
+    assert without.fits_twice() is not bool(short)

@@ -19,8 +19,10 @@ from serpent_cli.zoo.locate import list_cards
 Serpent = Callable[..., Any]
 HEAD = re.compile(r"(?:  )?[A-Z][a-z ]+:")
 PAGES = (
-    (), ("deblur",), ("upscale",), ("compare",), ("train",), ("eval",), ("doctor",), ("models",),
-    ("models", "info"), ("models", "pull"), ("models", "push"), ("models", "convert"),
+    (), ("deblur",), ("upscale",), ("denoise",), ("reconstruct",), ("compare",), ("serve",),
+    ("train",), ("eval",), ("doctor",), ("models",), ("models", "list"), ("models", "info"),
+    ("models", "path"), ("models", "pull"), ("models", "push"), ("models", "verify"),
+    ("models", "rm"), ("models", "convert"),
 )  # fmt: skip
 
 
@@ -164,6 +166,20 @@ def test_a_misspelt_suite_is_told_before_a_missing_package(
 def test_pages_are_as_they_were(serpent: Serpent, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page on 80 columns is the one kept in help/; after a change `make docs` writes them."""
     kept = {path.stem: path.read_text() for path in Path(__file__).with_name("help").glob("*.txt")}
+    assert sorted(kept) == sorted("-".join(("serpent", *words)) for words in PAGES)
     for words in PAGES:
         shown = "\n".join(page(serpent, monkeypatch, *words)) + "\n"
         assert shown == kept["-".join(("serpent", *words))]
+
+
+@pytest.mark.parametrize("name", ["-day.png", "--day.png"])
+def test_a_file_whose_name_begins_like_an_option(
+    name: str, serpent: Serpent, photo_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell's * hands it on as it is."""
+    photo_file.rename(photo_file.with_name(name))
+    monkeypatch.chdir(photo_file.parent)
+    outcome = serpent("deblur", name, "--dry-run")
+    outcome.failed(2, f"{name} is taken for an option")
+    assert outcome.hint == f"hint: if you mean the file, write ./{name}"
+    serpent("deblur", "--nosuch", "--dry-run").failed(2, "No such option: --nosuch")

@@ -1,6 +1,7 @@
 """The program as the system sees it: start-up, signals, pipes."""
 
 import functools
+import os
 import signal
 import subprocess
 import sys
@@ -126,3 +127,28 @@ def test_a_reader_that_has_gone_is_no_drama() -> None:
         errors = process.stderr.read()
     assert errors == ""
     assert process.returncode in (0, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="streams are closed as POSIX has it")
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "said"),
+    [
+        (1, ("models", "list"), 1, "error: standard output is closed"),
+        (1, ("--help",), 1, "error: standard output is closed"),
+        (0, ("deblur", "@-"), 2, "error: no picture is named"),
+        (2, ("deblur", "none.png"), 3, ""),
+    ],
+)
+def test_a_standard_stream_that_is_closed(
+    closed: int, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """The next file that is opened would get its number."""
+    streams = {0: "stdin", 1: "stdout", 2: "stderr"}
+    del streams[closed]
+    done = subprocess.run(
+        [*COMMAND, *words], preexec_fn=lambda: os.close(closed), timeout=60, text=True,
+        **dict.fromkeys(streams.values(), subprocess.PIPE),
+    )  # fmt: skip
+    assert done.returncode == code
+    assert (done.stderr or "").startswith(said)
+    assert "Traceback" not in (done.stderr or "")

@@ -3,6 +3,7 @@ import struct
 import threading
 import warnings
 import zlib
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging.picture import Picture
-from serpent_cli.imaging.read import read_picture, read_size
+from serpent_cli.imaging.read import read_layout, read_picture, read_size
 from serpent_cli.imaging.write import write_picture
 
 ORIENTATION = 0x0112
@@ -217,3 +218,17 @@ def test_threads_read_side_by_side(astronaut):
         thread.join()
     assert good == [True] * len(sources)
     assert warnings.filters == filters
+
+
+def test_the_layout_of_the_longest_sides_that_a_header_can_have(tmp_path: Path) -> None:
+    """More samples than numpy can count; who reads the picture says that it is too large."""
+    path = tmp_path / "endless.png"
+    Image.new("RGB", (1, 1)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    layout = read_layout(path)
+    assert (layout.height, layout.width) == (2**31 - 1, 2**31 - 1)
+    with pytest.raises(PictureError, match="is 4611686014132 megapixels, more than the limit"):
+        read_picture(path)

@@ -24,11 +24,14 @@ def posted(served: Any, *bodies: bytes) -> list[tuple[int, Any]]:
     return found
 
 
-def test_a_worker_that_died_is_started_anew_and_nothing_is_lost(start: Any) -> None:
+def test_a_worker_that_died_is_started_anew_and_nothing_is_lost(
+    start: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     served = start()
     bodies = (b"die once", *(b"picture %d" % number for number in range(6)))
     assert posted(served, *bodies) == [(200, body) for body in bodies]
     assert served.health()["starts"] == 2
+    assert not caplog.messages, "asyncio missed its end"
 
 
 def test_a_picture_that_kills_the_worker_fails_alone(start: Any) -> None:

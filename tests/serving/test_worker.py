@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from serpent_cli.errors import UsageError
+from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.serving import lanes
+from serpent_cli.serving import worker as worker_file
 from serpent_cli.serving.crew import Settings
-from serpent_cli.serving.worker import Worker
+from serpent_cli.serving.worker import COMPARED_BYTES, ROOM, Worker
 
 Do = Callable[..., dict[str, Any]]
 
@@ -83,3 +86,37 @@ def test_beside_another_the_result_is_the_same(
             used.clear()
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("memory", "kept"), [(None, 3), ("2G", 1)])
+def test_with_a_limit_of_memory_large_models_make_way(
+    memory: str | None, kept: int, make_weights: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A plan counts the weights of one model only."""
+    models = [str(make_weights(name)) for name in ("a", "b", "c", "d")]
+    monkeypatch.setattr(worker_file, "ROOM", 1)
+    worker = Worker(dataclasses.asdict(Settings(models=tuple(models), max_memory=memory)))
+    for model in models:
+        worker.restorers.get(model, "auto", 1.0)
+    assert [key[0] for key in worker.restorers._made] == models[-kept:]
+
+
+@pytest.mark.parametrize("short", [0, 1])
+def test_a_comparison_keeps_within_the_memory(short: int, photo_file: Path, tmp_path: Path) -> None:
+    needed = BASE_BYTES + 2 * ROOM + COMPARED_BYTES * 35 * 21
+    worker = Worker(dataclasses.asdict(Settings(models=(), max_memory=str(needed - short))))
+    job = {"source": str(photo_file), "after": str(photo_file), "folder": str(tmp_path)}
+    answer = worker.do(job | {"kind": "compare"})
+    if short:
+        assert answer["error"] == "comparing pictures of 735 pixels needs 0.6G of memory"
+        assert answer["hint"].startswith("start the server with --max-memory 0.6G")
+    else:
+        assert Path(answer["path"]).stat().st_size > 1000
+
+
+def test_a_limit_below_what_torch_takes_is_refused_at_the_start() -> None:
+    worker = Worker(dataclasses.asdict(Settings(models=(), max_memory="500M")))
+    with pytest.raises(UsageError, match="--max-memory 500M is too little for a server") as caught:
+        worker.warm()
+    assert caught.value.hint == "give 0.6G or more"
