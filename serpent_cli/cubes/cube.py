@@ -1,6 +1,7 @@
 """`Cube`: samples in many bands, with everything that must survive beside them."""
 
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,10 @@ from serpent_cli.errors import PictureError
 Samples = NDArray[Any]
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 """What samples may be."""
+
+GROUP = 16
+"""Bands, or rows, that are looked at in one go: a few columns of each touch whole pages of a mapped
+file, and a system may map megabytes around a page."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,19 @@ class Cube:
         return t, h, w
 
     def window(self, rows: slice, columns: slice, bands: slice = slice(None)) -> Samples:
-        """A copy of a part, (T', H', W') float32, NaN where there are no data."""
+        """A copy of a part, (T', H', W') float32, NaN where there are no data.
+
+        It holds on to none of the pages of a mapped file.
+        """
         part = self.planes[bands, rows, columns]
+        values = np.empty(part.shape, np.float32)
+        for some in groups(part):
+            values[some] = self.floats(part[some])
+            release(self.planes)
+        return values
+
+    def floats(self, part: Samples) -> Samples:
+        """Some of the samples as float32, NaN where there are no data."""
         values = part.astype(np.float32)
         if self.nodata is not None:
             values[part == self.nodata] = np.nan
@@ -78,6 +94,13 @@ def cast(values: Samples, like: Cube) -> Samples:
     if like.nodata is not None and bool(missing.any()):
         made[missing] = like.nodata
     return made
+
+
+def groups(part: Samples) -> Iterator[tuple[slice, ...]]:
+    """Indices of one group of a part after the other, in the order in which a file holds them."""
+    outermost = int(np.argmax(np.abs(part.strides)))
+    for start in range(0, part.shape[outermost], GROUP):
+        yield (*[slice(None)] * outermost, slice(start, start + GROUP))
 
 
 def release(planes: Samples) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serpent_cli.cubes.cube import Cube, release
+from serpent_cli.cubes.cube import Cube
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -76,8 +76,6 @@ def likeness(before: Cube, after: Cube, full: float) -> Likeness:
             angles.add(a[:, own], b[:, own])
             sums.windows(some, a, b, there)
         sums.angles(angles.degrees())
-        for cube in (before, after):
-            release(cube.planes)
     return sums.likeness()
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serpent_cli.cubes.cube import Cube, Samples, release
+from serpent_cli.cubes.cube import Cube, Samples
 
 QUANTILE = 0.999
 """Of all samples: what counts as full scale where nothing is said."""
@@ -20,7 +20,6 @@ def full_scale(cube: Cube) -> float:
     for row in range(step // 2, height, step):
         samples = cube.window(slice(row, row + 1), slice(None, None, across))
         found.append(samples[np.isfinite(samples)])
-        release(cube.planes)
     values = np.concatenate(found)
     brightest = float(np.quantile(values, QUANTILE)) if len(values) else 0.0
     return brightest if brightest > 0 else 1.0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from serpent_cli.cubes.axes import Axes, axes_of
-from serpent_cli.cubes.cube import Cube, Samples, cast, release
+from serpent_cli.cubes.cube import Cube, Samples, cast, groups, release
 from serpent_cli.cubes.scale import full_scale
 from serpent_cli.errors import ModelError, PictureError
 from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
@@ -23,15 +23,13 @@ from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.load import load_model
 from serpent_cli.zoo.locate import Located
 
-CHUNK = 16
-"""Bands that are read or written at one go: a few columns touch whole pages of a mapped file."""
-
 DOUBTED, TRUSTED = 5 / 255, 15 / 255
 """Noise of full scale, in deviations, up to which the axes alone are better, and from which on the
 network counts in full."""
 
-MEASURED_ROWS, MEASURED = 16, 80_000_000
-"""Rows that lie together, and about how many samples in all, on which the axes are measured."""
+MEASURED_ROWS, AT_ONCE, MEASURED = 16, 8_400_000, 80_000_000
+"""Rows that lie together, at most how many samples that is (measuring takes 50 bytes for each), and
+about how many samples in all, on which the axes are measured."""
 
 
 class CubeDenoiser:
@@ -135,17 +133,18 @@ class CubeDenoiser:
         """Restored tiles (h, w, T) of a plan, in [0, 1]."""
         for i, _, j in in_order(plan.rows, plan.columns, 1):
             rows, columns = (slice(s.start, s.stop) for s in (plan.rows[i], plan.columns[j]))
-            tile = self._tile(_looked_at(cube, rows, columns) / np.float32(full), axes)
+            tile = self._tile(cube.window(rows, columns) / np.float32(full), axes)
             yield np.moveaxis(tile, 0, -1).copy()
 
     def _put(self, cube: Cube, result: Samples, block: Block, full: float) -> None:
         """Write finished samples, but none where the cube has no data."""
         rows, columns = block.place
         finished = np.moveaxis(block.samples, -1, 0) * np.float32(full)
-        for bands in _chunks(len(finished)):
-            some = finished[bands]
-            some[np.isnan(cube.window(rows, columns, bands))] = np.nan
-            result[bands, rows, columns] = cast(some, cube)
+        taken, made = cube.planes[:, rows, columns], result[:, rows, columns]
+        for some in groups(made):
+            values = finished[some]
+            values[np.isnan(cube.floats(taken[some]))] = np.nan
+            made[some] = cast(values, cube)
             release(cube.planes)
             release(result)
 
@@ -189,27 +188,13 @@ def axes_in(cube: Cube, full: float) -> Axes:
         full: The sample that counts as 1.
     """
     bands, height, width = cube.shape
-    rows = max(2, min(MEASURED_ROWS, MEASURED // (bands * width)))
+    rows = max(2, min(MEASURED_ROWS, AT_ONCE // (bands * width)))
     parts = max(1, min(height // rows, MEASURED // (bands * width * rows)))
     starts = [(height - rows) * (2 * part + 1) // (2 * parts) for part in range(parts)]
 
     def looked_at() -> Iterator[Samples]:
         for start in starts:
             top = max(0, start)
-            yield _looked_at(cube, slice(top, top + rows), slice(0, width)) / np.float32(full)
+            yield cube.window(slice(top, top + rows), slice(None)) / np.float32(full)
 
     return axes_of(looked_at, bands)
-
-
-def _chunks(bands: int) -> list[slice]:
-    return [slice(start, min(start + CHUNK, bands)) for start in range(0, bands, CHUNK)]
-
-
-def _looked_at(cube: Cube, rows: slice, columns: slice) -> Samples:
-    """A part of a cube, all bands, without holding on to the pages of the file that it touches."""
-    part = cube.planes[:, rows, columns].shape
-    values = np.empty(part, np.float32)
-    for bands in _chunks(part[0]):
-        values[bands] = cube.window(rows, columns, bands)
-        release(cube.planes)
-    return values

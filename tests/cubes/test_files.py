@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from serpent_cli.cubes.cube import Cube, cast, release
+from serpent_cli.cubes import cube as cubes
+from serpent_cli.cubes.cube import GROUP, Cube, cast, groups, release
 from serpent_cli.cubes.files import lost_between, read_cube, written
 from serpent_cli.errors import PictureError, UsageError
 from serpent_cli.imaging.read import read_picture
@@ -108,3 +109,19 @@ def test_letting_go_of_a_mapped_cube_loses_nothing(planes, tmp_path):
     release(cube.planes)
     np.testing.assert_array_equal(cube.planes, planes)
     release(planes)  # not mapped: nothing to let go of
+
+
+@pytest.mark.parametrize("outermost", [0, 1, 2])
+def test_a_part_is_looked_at_group_by_group_as_its_file_lies(outermost, monkeypatch):
+    whole = np.arange(40 * 41 * 42, dtype=np.int32).reshape(40, 41, 42)
+    planes = np.moveaxis(np.ascontiguousarray(np.moveaxis(whole, outermost, 0)), 0, outermost)
+    seen = np.zeros(planes.shape, np.int32)
+    for some in groups(planes):
+        assert seen[some].shape[outermost] <= GROUP and planes[some].size < planes.size
+        seen[some] += 1
+    assert (seen == 1).all()
+    let_go = []
+    monkeypatch.setattr(cubes, "release", let_go.append)
+    window = Cube(planes, nodata=7.0).window(slice(None), slice(None))
+    assert len(let_go) == 3, "after each group of 16 of some 40, lest all pages are held at once"
+    assert np.isnan(window).sum() == 1 and (window == whole).sum() == whole.size - 1
