@@ -2,6 +2,7 @@
 
 import errno
 import io
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,10 +101,10 @@ def read_layout(path: Source) -> Layout:
     """
     with opened(path) as (stream, name), one_sentence(name):
         found = _header(stream, name)
-        if found.height * found.width > COUNTABLE_PIXELS:
-            return Layout(found.height, found.width, 2, 4, True, found.height)
-        if found.by_rows and found.orientation == 1:
-            check_size(found.height, found.width, name, COUNTABLE_PIXELS)
+        # A side of no length is damage. Of what is too large, whoever reads the picture says so.
+        check_size(found.height, found.width, name, sys.maxsize)
+        countable = found.height * found.width <= COUNTABLE_PIXELS
+        if found.by_rows and found.orientation == 1 and countable:
             return found.source().layout()
         height, width = upright_size(found.height, found.width, found.orientation)
         return Layout(height, width, found.sample_bytes, found.channels, True, height)

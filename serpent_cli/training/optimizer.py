@@ -24,16 +24,19 @@ def build_optimizers(model: nn.Module, optim: OptimSection) -> tuple[torch.optim
     Only matrices and kernels decay, never biases, norms or the scan's dynamics. Muon moves plain
     matrices alone; its steps are scaled to AdamW's usual size, so that one rate serves both.
     """
-    decaying = [p for name, p in model.named_parameters() if p.ndim >= 2 and ".scan" not in name]
-    orthogonal = [p for p in decaying if p.ndim == 2] if optim.muon else []
-    apart = {id(p) for p in decaying}
-    taken = {id(p) for p in orthogonal}
+    orthogonal: list[nn.Parameter] = []
+    decaying: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2 or ".scan" in name:
+            others.append(parameter)
+        elif optim.muon and parameter.ndim == 2:
+            orthogonal.append(parameter)
+        else:
+            decaying.append(parameter)
     groups = [
-        {
-            "params": [p for p in decaying if id(p) not in taken],
-            "weight_decay": optim.weight_decay,
-        },
-        {"params": [p for p in model.parameters() if id(p) not in apart], "weight_decay": 0.0},
+        {"params": decaying, "weight_decay": optim.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
     if not orthogonal:

@@ -220,14 +220,25 @@ def test_threads_read_side_by_side(astronaut):
     assert warnings.filters == filters
 
 
-def test_the_layout_of_the_longest_sides_that_a_header_can_have(tmp_path: Path) -> None:
-    """More samples than numpy can count; who reads the picture says that it is too large."""
-    path = tmp_path / "endless.png"
+def png_that_says(folder: Path, width: int, height: int) -> Path:
+    """A PNG whose header lies about its size."""
+    path = folder / "lying.png"
     Image.new("RGB", (1, 1)).save(path)
     content = bytearray(path.read_bytes())
-    content[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
+    content[16:24] = struct.pack(">II", width, height)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(content)
+    return path
+
+
+def test_sides_of_no_length_have_no_layout(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="damaged"):
+        read_layout(png_that_says(tmp_path, 5, 0))
+
+
+def test_the_layout_of_the_longest_sides_that_a_header_can_have(tmp_path: Path) -> None:
+    """More samples than numpy can count; who reads the picture says that it is too large."""
+    path = png_that_says(tmp_path, 2**31 - 1, 2**31 - 1)
     layout = read_layout(path)
     assert (layout.height, layout.width) == (2**31 - 1, 2**31 - 1)
     with pytest.raises(PictureError, match="is 4611686014132 megapixels, more than the limit"):
