@@ -6,13 +6,24 @@ second core has joined in, while whole crops never wait for each other.
 
 import contextlib
 import itertools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+
+class Map(Protocol):
+    """`map`, or what a thread pool has of that name."""
+
+    def __call__(self, function: Callable[[X], Y], over: Iterable[X], /) -> Iterator[Y]:
+        """The results, in the order of what they are of."""
+        ...
 
 
 class BatchGradient:
@@ -25,6 +36,9 @@ class BatchGradient:
             which thread is faster.
         rounds: Micro-batches that follow each other, for less memory; they too change no more than
             the rounding.
+
+    Attributes:
+        map: Calls a function with each of several things, on the cores that share the crops.
     """
 
     def __init__(
@@ -32,7 +46,7 @@ class BatchGradient:
     ) -> None:
         self.loss, self.parameters = loss, list(parameters)
         self.workers, self.rounds = workers, rounds
-        self._pool = ThreadPoolExecutor(workers, "gradient") if workers > 1 else None
+        self.map: Map = ThreadPoolExecutor(workers, "gradient").map if workers > 1 else map
 
     def __call__(self, degraded: Tensor, target: Tensor) -> Tensor:
         """Set the gradient of the batch's mean loss, which is returned, detached."""
@@ -46,7 +60,7 @@ class BatchGradient:
             return value.detach(), torch.autograd.grad(value, self.parameters)
 
         # Added up in their order, as they come: none is kept for longer.
-        results = iter(self._pool.map(share, pieces) if self._pool else map(share, pieces))
+        results = self.map(share, pieces)
         total, first = next(results)
         for parameter, gradient in zip(self.parameters, first, strict=True):
             # Laid out as its parameter: fused optimizers take that for granted, autograd does not.
@@ -62,7 +76,7 @@ class BatchGradient:
     def one_core_per_share(self) -> Generator[None]:
         """Within, no operation is spread over cores that have shares of their own."""
         threads = torch.get_num_threads()
-        if self._pool:
+        if self.workers > 1:
             torch.set_num_threads(1)
         try:
             yield

@@ -176,7 +176,7 @@ class Trainer:
         gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
         self.processes.average([value, *gradients])
         nn.utils.clip_grad_norm_(state.model.parameters(), optim.clip)
-        move(state.optimizers, lr)
+        move(state.optimizers, lr, self.gradient.map)
         follow(state.average, state.model, optim.ema, state.step)
         if self.texture is not None and self.texture.rival is not None:
             self.texture.rival.learn(degraded, target, lr, self.processes)

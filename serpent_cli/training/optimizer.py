@@ -1,12 +1,14 @@
 """How the weights move: AdamW or Muon, their learning rate, and the average that follows."""
 
 import math
+from collections import deque
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from serpent_cli.training.gradient import Map
 from serpent_cli.training.recipe import OptimSection
 
 
@@ -22,7 +24,8 @@ def build_optimizers(model: nn.Module, optim: OptimSection) -> tuple[torch.optim
     """What moves the parameters, each of them once.
 
     Only matrices and kernels decay, never biases, norms or the scan's dynamics. Muon moves plain
-    matrices alone; its steps are scaled to AdamW's usual size, so that one rate serves both.
+    matrices alone; its steps are scaled to AdamW's usual size, so that one rate serves both. Each
+    matrix has a Muon of its own, so that cores can share them.
     """
     orthogonal: list[nn.Parameter] = []
     decaying: list[nn.Parameter] = []
@@ -39,23 +42,33 @@ def build_optimizers(model: nn.Module, optim: OptimSection) -> tuple[torch.optim
         {"params": others, "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas, fused=True)
-    if not orthogonal:
-        return (adamw,)
-    muon = torch.optim.Muon(
-        orthogonal,
-        lr=optim.lr,
-        weight_decay=optim.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
-    )
-    return (adamw, muon)
+    muons = [
+        torch.optim.Muon(
+            [matrix],
+            lr=optim.lr,
+            weight_decay=optim.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        for matrix in orthogonal
+    ]
+    return (adamw, *muons)
 
 
-def move(optimizers: Iterable[torch.optim.Optimizer], lr: float) -> None:
-    """One step of each, at one rate."""
-    for optimizer in optimizers:
+def move(optimizers: Iterable[torch.optim.Optimizer], lr: float, in_turn: Map = map) -> None:
+    """One step of each, at one rate.
+
+    Args:
+        optimizers: Over parameters that none of them shares with another.
+        lr: The rate.
+        in_turn: Calls a function with each of them; a thread pool's does so on many cores.
+    """
+
+    def step(optimizer: torch.optim.Optimizer) -> None:
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.step()
+
+    deque(in_turn(step, optimizers), maxlen=0)
 
 
 def follow(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:

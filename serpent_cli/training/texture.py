@@ -72,7 +72,7 @@ class Rival:
         value = self.gradient(degraded, target)
         processes.average([value, *(p.grad for p in self.model.parameters() if p.grad is not None)])
         nn.utils.clip_grad_norm_(self.model.parameters(), self.optim.clip)
-        move(self.optimizers, lr)
+        move(self.optimizers, lr, self.gradient.map)
         self.model.settle()
         return value
 

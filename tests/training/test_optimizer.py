@@ -1,5 +1,7 @@
 """How the weights move."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -29,8 +31,25 @@ def test_every_weight_moves_by_one_optimizer(muon: bool) -> None:
         for parameter in group["params"]
     ]
     assert sorted(moved) == sorted(id(parameter) for parameter in model.parameters())
-    kinds = [type(optimizer) for optimizer in optimizers]
-    assert kinds == [torch.optim.AdamW, torch.optim.Muon][: 1 + muon]
+    kinds = {type(optimizer) for optimizer in optimizers}
+    assert kinds == ({torch.optim.AdamW, torch.optim.Muon} if muon else {torch.optim.AdamW})
+
+
+def test_cores_that_share_the_matrices_change_no_bit() -> None:
+    moved: list[list[torch.Tensor]] = []
+    with ThreadPoolExecutor(3) as pool:
+        for in_turn in (map, pool.map):
+            torch.manual_seed(0)
+            model = build_model(ModelConfig(widths=(8, 8, 8, 8)))
+            optimizers = build_optimizers(model, OptimSection(muon=True))
+            before = [parameter.detach().clone() for parameter in model.parameters()]
+            for parameter in model.parameters():
+                parameter.grad = torch.randn_like(parameter)
+            move(optimizers, 0.01, in_turn)
+            after = [parameter.detach() for parameter in model.parameters()]
+            assert not any(map(torch.equal, before, after))
+            moved.append(after)
+    assert all(map(torch.equal, *moved))
 
 
 def test_muon_steps_along_orthogonal_matrices_of_adamw_s_size() -> None:
