@@ -22,7 +22,7 @@ _KEPT_BY = {"ENVI": ("fields", "interleave", "suffix"), "TIFF": ("layout", "tags
 
 
 def read_cube(path: Path, *, variable: str | None = None, bands_first: bool | None = None) -> Cube:
-    """Open a cube; it comes into memory where it is looked at, but for .mat.
+    """Open a cube; it comes into memory where it is looked at, but for most .mat.
 
     Args:
         path: A multi-band TIFF, an ENVI header or its samples, a .npy or a .mat.
@@ -130,6 +130,7 @@ def _created(partial: Path, like: Cube, kind: str) -> Samples:
         return multiband_tiff.create(partial, like)
     if kind == "NumPy":
         return arrays.create_npy(partial, like)
+    arrays.check_mat(like)
     return np.empty(like.shape, like.planes.dtype)
 
 
