@@ -21,8 +21,6 @@ WAVELENGTHS = ("wavelengths", "wavelength", "wl", "lambda", "bands_nm")
 LARGEST_MAT = 2**31 - 1
 """Bytes of an array in a .mat of version 5."""
 
-VERSION_7_3 = "It is of MATLAB's version 7.3; a .mat is written in version 5"
-
 
 def read_npy(path: Path, *, bands_first: bool | None = None) -> Cube:
     """Open a .npy of three axes, mapped.
@@ -64,7 +62,6 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
         DeviceError: A package that it needs is not installed.
     """
     content = mat_variables(path)
-    newer = (VERSION_7_3,) if _is_hdf5(path) else ()
     cubes = [n for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 3]
     if variable is None and len(cubes) != 1:
         found = f"its cubes are {', '.join(cubes)}" if cubes else "no variable has three axes"
@@ -77,8 +74,8 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
     planes, last = as_planes(content.pop(name), f"{name} of {path}", bands_first)
     return Cube(
         planes, "MATLAB", _wavelengths(content, len(planes)),
-        kept={"last": last, "variable": name, "others": content},
-        notes=(_note(planes, last), *newer),
+        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path)},
+        notes=(_note(planes, last),),
     )  # fmt: skip
 
 

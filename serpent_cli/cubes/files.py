@@ -148,6 +148,8 @@ def lost_between(like: Cube, path: Path) -> list[str]:
         lost.append("The wavelengths are not kept: .npy has no place for them")
     if kind in ("NumPy", "MATLAB") and like.nodata is not None:
         lost.append(f"That {like.nodata:g} means no data is not kept")
+    if kind == "MATLAB" and like.kept.get("hdf5"):
+        lost.append("It is written in MATLAB's version 5, not 7.3")
     fields, tags = like.kept.get("fields", {}), like.kept.get("tags", {})
     placed = any(name in fields for name in ("map info", "coordinate system string"))
     if kind != like.format and (placed or any(code < 40000 for code in tags)):

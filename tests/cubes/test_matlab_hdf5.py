@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from serpent_cli.cubes.files import read_cube, written
+from serpent_cli.cubes.files import lost_between, read_cube, written
 from serpent_cli.cubes.plane import read_plane
 from serpent_cli.errors import DeviceError, PictureError
+from serpent_cli.imaging.read import read_picture
 
 h5py = pytest.importorskip("h5py")
 
@@ -46,8 +47,13 @@ def test_axes_are_those_of_matlab(dtype, options, planes, stored, tmp_path):
     cube = read_cube(path)
     np.testing.assert_array_equal(cube.planes, planes)
     assert cube.planes.dtype == np.dtype(dtype)
-    assert cube.notes[-1] == "It is of MATLAB's version 7.3; a .mat is written in version 5"
     assert isinstance(cube.planes, np.memmap) == (not options), "it stays in the file if it can"
+
+
+def test_a_photograph_is_something_else(stored, tmp_path):
+    path = save(tmp_path / "a.mat", {"scene": stored})
+    with pytest.raises(PictureError, match="perhaps a cube, and not a photograph"):
+        read_picture(path)
 
 
 def test_bands_may_be_first(planes, tmp_path):
@@ -68,10 +74,14 @@ def test_other_variables_are_kept_and_version_5_is_written(planes, stored, tmp_p
         empty = file.create_dataset("nothing", data=np.zeros(2, np.uint64))
         empty.attrs["MATLAB_class"], empty.attrs["MATLAB_empty"] = np.bytes_("double"), 1
     cube = read_cube(path)
+    (lost,) = lost_between(cube, tmp_path / "b.mat")
+    assert lost == "It is written in MATLAB's version 5, not 7.3"
+    assert lost_between(cube, tmp_path / "b.tif") == []
     assert cube.wavelengths == tuple(float(nm) for nm in range(400, 461, 10))
     with written(tmp_path / "b.mat", cube) as made:
         made[:] = planes[::-1]
     assert scipy.io.matlab.matfile_version(tmp_path / "b.mat") == (1, 0)
+    assert lost_between(read_cube(tmp_path / "b.mat"), tmp_path / "c.mat") == []
     again = scipy.io.loadmat(tmp_path / "b.mat")
     assert {name for name in again if "__" not in name} == {"scene", "wavelength", "labels"}
     np.testing.assert_array_equal(again["scene"], stored[..., ::-1])
