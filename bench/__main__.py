@@ -40,6 +40,7 @@ from serpent_cli.restoration.device import choose_device
 HERE = {
     "batch": batch.rows,
     "cross_scan": cross_scan.rows,
+    "cubes": cubes.rows,
     "mixers": mixers.rows,
     "network": network.rows,
     "memory": memory.rows,
@@ -56,7 +57,6 @@ PHOTOS = {
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
-    "cubes": lambda given: cubes.rows(given.folder, given.denoiser, given.reconstructor),
     "gigapixel": lambda given: gigapixel.rows(given.network, given.rows),
     "serve": lambda given: serve.rows(given.count),
 }
@@ -73,9 +73,6 @@ def main() -> int:
     parser.add_argument(
         "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
     )
-    parser.add_argument("--folder", type=Path, help="cubes to judge by")
-    parser.add_argument("--denoiser", help="weights of cubes that are to be judged")
-    parser.add_argument("--reconstructor", help="and those of snapshots")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument(
         "--mixers", choices=("time", "gmac"), help="ablation of all mixers, at what is equal"
@@ -103,8 +100,6 @@ def main() -> int:
 def measured(arguments: argparse.Namespace, device: torch.device) -> list[Row]:
     """The rows of a case; a CPU has cases of its own where both have one."""
     case, tiny = arguments.case, arguments.tiny
-    if case == "cubes" and arguments.folder is None:
-        raise UsageError("cubes needs --folder, a folder of cubes with their index.json")
     if case in OWN:
         return OWN[case](arguments)
     if case in PHOTOS:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from serpent_cli.cli.app import app
 from serpent_cli.evaluation.suite import CUT
+from serpent_cli.evaluation.suite_names import CUBES
 from serpent_cli.model.limits import flops
 from serpent_cli.zoo.card import Card
 from serpent_cli.zoo.locate import list_cards
@@ -29,6 +30,15 @@ RUNS = (
     "",
 )
 SCORES = ("## Scores", "", "`serpent eval SUITE --photos DIR` prints them again.", "")
+CUBE_SCORES = (
+    "## Scores of cubes",
+    "",
+    "MPSNR in dB, mean SSIM of the bands, and mean angle between spectra, of which less is better."
+    " [evaluation.md](evaluation.md) says what the cases are. Least: of the cube that is least"
+    " above the baseline. `serpent eval denoise-cube --photos DIR` and `serpent eval reconstruct"
+    " --photos DIR` print them again.",
+    "",
+)
 LICENCES = (
     "## Photographs by licence",
     "",
@@ -116,7 +126,7 @@ def models_table(cards: list[Card], *, headline: bool = False) -> str:
     rows: list[list[str]] = []
     for card in cards:
         cost = f"{flops(card.config, 512, 512) / 1e9:.1f} GMAC"
-        for score in headline_scores(card) if headline else card.scores:
+        for score in headline_scores(card) if headline else photographs_of(card):
             before, gain = score["before_db"], score["gain_db"]
             first, last = ("", "") if gain is None else (f"{before:.2f} dB", f"**{gain:+.2f} dB**")
             rows.append([card.name, cost, score["case"], str(score["files"]), first,
@@ -124,6 +134,32 @@ def models_table(cards: list[Card], *, headline: bool = False) -> str:
     if not any(row[-1] for row in rows):  # no column that nothing fills
         head, rows = head[:-1], [row[:-1] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def photographs_of(card: Card) -> list[dict[str, Any]]:
+    """The scores of a card on photographs."""
+    return [score for score in card.scores if score["suite"] not in CUBES]
+
+
+def cubes_table(cards: list[Card]) -> str:
+    """One row for each case of cubes of each model."""
+    head = ["model", "case", "cubes", "input", "baseline", "its result", "the model's", "above it",
+            "least"]  # fmt: skip
+    rows = [
+        [card.name, score["case"], str(score["files"]), figures(score, "before"),
+         score["baseline"], figures(score, "baseline"), figures(score, "after"),
+         f"**{score['over_baseline_db']:+.2f} dB**", f"{score['least_over_baseline_db']:+.2f} dB"]
+        for card in cards for score in card.scores if score["suite"] in CUBES
+    ]  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def figures(score: dict[str, Any], which: str) -> str:
+    """MPSNR, SSIM and angle of a cube: `before`, `after` or of the `baseline`."""
+    names = ("baseline_ssim", "baseline_sam") if which == "baseline" else (
+        f"ssim_{which}", f"sam_{which}")  # fmt: skip
+    similar, angle = (score[name] for name in names)
+    return f"{score[f'{which}_db']:.2f}, {similar:.3f}, {angle:.1f}°"
 
 
 def looks(score: dict[str, Any]) -> str:
@@ -155,7 +191,8 @@ def models_page(cards: list[Card]) -> str:
         page += [f"* {sentence}" for sentence in card.limits]
         page += [""]
     page += [*LICENCES, licences_table(cards), ""]
-    return "\n".join([*page, *RUNS, runs_table(cards), "", *SCORES, models_table(cards), ""])
+    page += [*RUNS, runs_table(cards), "", *SCORES, models_table(cards), ""]
+    return "\n".join([*page, *CUBE_SCORES, cubes_table(cards), ""])
 
 
 def runs_table(cards: list[Card]) -> str:

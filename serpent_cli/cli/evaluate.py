@@ -10,10 +10,17 @@ from serpent_cli.cli import completing, console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import UsageError
-from serpent_cli.evaluation.suite_names import SUITES, check_suite
+from serpent_cli.evaluation.suite_names import (
+    CUBES,
+    DENOISE_CUBE,
+    RECONSTRUCT,
+    SUITES,
+    check_suite,
+)
 from serpent_cli.restoration.arguments import parse_tile
 
 if TYPE_CHECKING:
+    from serpent_cli.cli.progress_bar import Bar
     from serpent_cli.evaluation.summary import Mean
     from serpent_cli.restoration.restorer import Restorer
 
@@ -32,7 +39,8 @@ Photos = Annotated[
     typer.Option(
         "--photos",
         metavar="FOLDER",
-        help="Folder of sharp photographs; for pairs, of ref/ and in/; not for flat.",
+        help="Folder of sharp photographs; for pairs, of ref/ and in/; for denoise-cube and"
+        " reconstruct, of cubes; not for flat.",
     ),
 ]
 Scale = Annotated[
@@ -51,7 +59,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Name or path; by default the bundled one for the suite.",
+        help="Name or path; by default the bundled one for the suite. For reconstruct also wiener"
+        " or gap-tv, which need no weights.",
         autocompletion=completing.models,
     ),
 ]
@@ -71,7 +80,9 @@ Perceptual = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="FOLDER", help="Folder for results.json, .csv, .md and contact-sheet.png."
+        "--out",
+        metavar="FOLDER",
+        help="Folder for results.json, .csv, .md and, of photographs, contact-sheet.png.",
     ),
 ]
 Beside = Annotated[
@@ -113,7 +124,7 @@ def evaluate(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Score a model on photographs; exits with 1 if one of the project's bars is missed."""
+    """Score a model on photographs or cubes; exits with 1 if a bar of the project is missed."""
     from serpent_cli.evaluation.packages import require_packages
     from serpent_cli.restoration.device_names import check_device
 
@@ -124,19 +135,27 @@ def evaluate(
         raise UsageError("--write-card needs --model PATH", hint="give a path to .safetensors")
     if out is None and (beside is not None or show):
         raise UsageError("--beside and --show need --out", hint="give a folder for the sheets")
+    if suite in CUBES:
+        _check_cubes(suite, tile, oracles or perceptual or beside is not None or bool(show))
     check_device(device)
     name, side = model or _bundled(suite, scale), parse_tile(tile)
     require_packages()
     from serpent_cli.evaluation import run
+    from serpent_cli.restoration.device import use_threads
 
-    restorer = _load(name, device, side, threads)
-    other = None if beside is None else _load(beside, device, side, threads)
+    use_threads(threads)
     with progress_bar(1, suite, quiet=quiet, unit="pictures") as bar:
-        bar.file("pictures" if photos is None else "photographs")
-        means = run.evaluate(
-            restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,
-            beside=other, shown=show or (), on_file=bar.tile,
-        )  # fmt: skip
+        if suite in CUBES:
+            bar.file("cubes")
+            means = _of_cubes(suite, name, photos, device, side, out, bar)
+        else:
+            restorer = _load(name, device, side)
+            other = None if beside is None else _load(beside, device, side)
+            bar.file("pictures" if photos is None else "photographs")
+            means = run.evaluate(
+                restorer, suite, photos, oracles=oracles, perceptually=perceptual, out=out,
+                beside=other, shown=show or (), on_file=bar.tile,
+            )  # fmt: skip
     _show(means, out, quiet=quiet, json=json)
     if write_card and model is not None:
         _keep(Path(model), suite, "colours" if photos is None else photos.name, means)
@@ -144,19 +163,59 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def _check_cubes(suite: str, tile: str, sheets: bool) -> None:
+    """Refuse options that mean nothing for cubes.
+
+    Raises:
+        UsageError: One was given.
+    """
+    if sheets:
+        raise UsageError(
+            f"--oracles, --perceptual, --beside and --show mean nothing for the suite {suite!r}",
+            hint="leave them out; `serpent compare` shows two cubes",
+        )
+    if suite == RECONSTRUCT and tile != "auto":
+        raise UsageError(
+            f"--tile has no meaning for the suite {suite!r}", hint="a snapshot is taken whole"
+        )
+
+
+def _of_cubes(
+    suite: str,
+    model: str,
+    folder: Path | None,
+    device: str,
+    side: str | int,
+    out: Path | None,
+    bar: "Bar",
+) -> "list[Mean]":
+    from serpent_cli.evaluation import run
+    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
+    from serpent_cli.restoration.device import choose_device
+    from serpent_cli.restoration.snapshot import METHODS
+    from serpent_cli.zoo.load import load_model
+
+    if suite == DENOISE_CUBE:
+        denoiser = CubeDenoiser.from_pretrained(model, device=device, tile=side)
+        return run.evaluate_denoiser(denoiser, folder, out=out, on_file=bar.tile)
+    where = choose_device(device)
+    method = METHODS.get(model) or load_model(model, where)
+    return run.evaluate_snapshots(method, folder, device=where, out=out, on_file=bar.tile)
+
+
 def _bundled(suite: str, scale: int | None) -> str:
     """Name of the suite's own model."""
+    if suite in CUBES:
+        return suite
     from serpent_cli.zoo.locate import upscaler
 
     factor = scale or (8 if suite.startswith("upscale") else 1)
     return "deblur" if factor == 1 else upscaler(factor)
 
 
-def _load(model: str, device: str, tile: str | int, threads: int | None) -> "Restorer":
-    from serpent_cli.restoration.device import use_threads
+def _load(model: str, device: str, tile: str | int) -> "Restorer":
     from serpent_cli.restoration.restorer import Restorer
 
-    use_threads(threads)
     return Restorer.from_pretrained(model, device=device, tile=tile)
 
 
@@ -171,7 +230,8 @@ def _show(means: "list[Mean]", out: Path | None, *, quiet: bool, json: bool) -> 
         console.result("")
         console.result(table.caption(means))
     if out is not None and not quiet:
-        console.note(f"results and contact sheet written to {out}")
+        sheet = "" if means[0].baseline else " and contact sheet"
+        console.note(f"results{sheet} written to {out}")
 
 
 def _keep(weights: Path, suite: str, photos: str, means: "list[Mean]") -> None:
@@ -203,4 +263,5 @@ show_examples(
         "serpent eval pairs --photos shots/ --model ./mine.safetensors",
         "sharp: shots/ref, input: shots/in",
     ),
+    ("serpent eval denoise-cube --photos cubes/", "cubes beside non-local means"),
 )

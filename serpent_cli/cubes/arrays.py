@@ -1,4 +1,7 @@
-"""Arrays of programs: NumPy's .npy, and MATLAB's .mat of version 5 and before (by SciPy).
+"""Arrays of programs: NumPy's .npy, and MATLAB's .mat.
+
+SciPy reads .mat up to version 7, and writes version 5, which every MATLAB reads; `matlab_hdf5`
+reads version 7.3.
 
 Neither says which axis is the bands. Published cubes have them last, (H, W, T): so that is what an
 array is read as, unless its first axis is less than half of the others.
@@ -9,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from serpent_cli.cubes import matlab_hdf5
 from serpent_cli.cubes.cube import Cube, Samples, checked_type, in_nanometres
 from serpent_cli.errors import DeviceError, PictureError
 from serpent_cli.version import install
 
 WAVELENGTHS = ("wavelengths", "wavelength", "wl", "lambda", "bands_nm")
-HDF5 = b"\x89HDF"
+LARGEST_MAT = 2**31 - 1
+"""Bytes of an array in a .mat of version 5."""
 
 
 def read_npy(path: Path, *, bands_first: bool | None = None) -> Cube:
@@ -53,8 +58,8 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
         bands_first: Where the bands are, if not where the shapes say.
 
     Raises:
-        PictureError: Missing, damaged, of version 7.3, or without one cube.
-        DeviceError: SciPy is not installed.
+        PictureError: Missing, damaged, or without one cube.
+        DeviceError: A package that it needs is not installed.
     """
     content = mat_variables(path)
     cubes = [n for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 3]
@@ -69,12 +74,16 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
     planes, last = as_planes(content.pop(name), f"{name} of {path}", bands_first)
     return Cube(
         planes, "MATLAB", _wavelengths(content, len(planes)),
-        kept={"last": last, "variable": name, "others": content}, notes=(_note(planes, last),),
+        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path)},
+        notes=(_note(planes, last),),
     )  # fmt: skip
 
 
 def write_mat(path: Path, like: Cube, planes: Samples) -> None:
-    """Write a cube (T, H, W) in the place of another one, with that one's other variables."""
+    """Write a cube (T, H, W) in the place of another one, with that one's other variables.
+
+    It is a file of version 5; see `check_mat` for what is too large.
+    """
     array = np.moveaxis(planes, 0, -1) if like.kept.get("last", True) else planes
     others: dict[str, Any] = dict(like.kept.get("others", {}))
     if like.wavelengths and not any(name in others for name in WAVELENGTHS):
@@ -111,21 +120,14 @@ def mat_variables(path: Path) -> dict[str, Any]:
     """All variables of a .mat by name.
 
     Raises:
-        PictureError: Missing, damaged, or of version 7.3.
-        DeviceError: SciPy is not installed.
+        PictureError: Missing or damaged.
+        DeviceError: A package that it needs is not installed.
     """
+    if _is_hdf5(path):
+        return dict(matlab_hdf5.arrays_of(path))
     try:
         with path.open("rb") as file:
-            head = file.read(520)
-            if HDF5 in head:
-                raise PictureError(
-                    f"cannot read {path}: it is a MATLAB file of version 7.3",
-                    "Save it with `save(..., '-v7')`",
-                )
-            file.seek(0)
             content = _scipy_io().loadmat(file)
-    except PictureError:
-        raise
     except (
         OSError,
         ValueError,
@@ -138,6 +140,28 @@ def mat_variables(path: Path) -> dict[str, Any]:
         why = getattr(error, "strerror", None) or "it is no MATLAB file, or damaged"
         raise PictureError(f"cannot read {path}: {why}") from error
     return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def _is_hdf5(path: Path) -> bool:
+    """Whether a .mat is of version 7.3; what cannot be read is not."""
+    try:
+        with path.open("rb") as file:
+            return matlab_hdf5.SIGNATURE in file.read(matlab_hdf5.HEAD)
+    except OSError:
+        return False
+
+
+def check_mat(like: Cube) -> None:
+    """Refuse to write what a .mat of version 5 has no room for.
+
+    Raises:
+        PictureError: It is 2 GiB or more.
+    """
+    if like.planes.nbytes > LARGEST_MAT:
+        raise PictureError(
+            f"a .mat of version 5 has no room for {like.planes.nbytes / 2**30:.1f} GiB",
+            "Write it as .hdr, .tif or .npy",
+        )
 
 
 def _wavelengths(others: dict[str, Any], bands: int) -> tuple[float, ...] | None:

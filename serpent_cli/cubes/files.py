@@ -22,7 +22,7 @@ _KEPT_BY = {"ENVI": ("fields", "interleave", "suffix"), "TIFF": ("layout", "tags
 
 
 def read_cube(path: Path, *, variable: str | None = None, bands_first: bool | None = None) -> Cube:
-    """Open a cube; it comes into memory where it is looked at, but for .mat.
+    """Open a cube; it comes into memory where it is looked at, but for most .mat.
 
     Args:
         path: A multi-band TIFF, an ENVI header or its samples, a .npy or a .mat.
@@ -130,6 +130,7 @@ def _created(partial: Path, like: Cube, kind: str) -> Samples:
         return multiband_tiff.create(partial, like)
     if kind == "NumPy":
         return arrays.create_npy(partial, like)
+    arrays.check_mat(like)
     return np.empty(like.shape, like.planes.dtype)
 
 
@@ -147,6 +148,8 @@ def lost_between(like: Cube, path: Path) -> list[str]:
         lost.append("The wavelengths are not kept: .npy has no place for them")
     if kind in ("NumPy", "MATLAB") and like.nodata is not None:
         lost.append(f"That {like.nodata:g} means no data is not kept")
+    if kind == "MATLAB" and like.kept.get("hdf5"):
+        lost.append("It is written in MATLAB's version 5, not 7.3")
     fields, tags = like.kept.get("fields", {}), like.kept.get("tags", {})
     placed = any(name in fields for name in ("map info", "coordinate system string"))
     if kind != like.format and (placed or any(code < 40000 for code in tags)):

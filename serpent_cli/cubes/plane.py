@@ -15,7 +15,7 @@ def read_plane(path: Path) -> Samples:
 
     Raises:
         PictureError: Missing, damaged, no single plane, or of an unknown kind.
-        DeviceError: SciPy is missing, which a .mat needs.
+        DeviceError: A package is missing that a .mat needs.
     """
     if not path.is_file():
         raise PictureError(f"cannot read {path}: there is no such file", "Check the name")

@@ -1,4 +1,7 @@
-"""A folder of results: JSON, CSV, Markdown and the contact sheet, each whole or not at all."""
+"""A folder of results: JSON, CSV, Markdown and of photographs the contact sheet.
+
+Each is written whole or not at all.
+"""
 
 import csv
 import dataclasses
@@ -15,9 +18,9 @@ from serpent_cli.evaluation.sheet import Pixels
 from serpent_cli.evaluation.suite import Score
 from serpent_cli.evaluation.summary import CEILING, Mean
 from serpent_cli.evaluation.table import caption, markdown
-from serpent_cli.evaluation.trial import Suite
 from serpent_cli.filenames import json_text
 from serpent_cli.whole_files import new_file
+from serpent_cli.zoo.card import Card
 
 
 def prepare_folder(folder: Path) -> None:
@@ -36,19 +39,19 @@ def prepare_folder(folder: Path) -> None:
 
 def write_results(
     folder: Path,
-    suite: Suite,
+    suite: str,
+    model: Card | str,
     scores: Sequence[Score],
     means: Sequence[Mean],
-    sheet: Pixels,
 ) -> list[Path]:
-    """Write results.json, results.csv, results.md and contact-sheet.png; older ones are replaced.
+    """Write results.json, results.csv and results.md; older ones are replaced.
 
     Args:
         folder: Where; it exists.
-        suite: What was run.
-        scores: Every photograph in every case: only results.json holds them.
+        suite: Name of what was run.
+        model: Card of what was scored, or the name of a method without weights.
+        scores: Every photograph or cube in every case: only results.json holds them.
         means: The table.
-        sheet: The contact sheet, (H, W, 3).
 
     Returns:
         The files written.
@@ -57,14 +60,14 @@ def write_results(
         PictureError: A file cannot be written.
     """
     contents = {
-        "results.json": _as_json(suite, scores, means).encode(),
+        "results.json": _as_json(suite, model, scores, means).encode(),
         "results.csv": _as_csv(means).encode("utf-8", "surrogateescape"),
         "results.md": markdown(means).encode("utf-8", "surrogateescape"),
     }
     for name, data in contents.items():
         with new_file(folder / name, force=True) as stream:
             stream.write(data)
-    return [*(folder / name for name in contents), write_sheet(folder, "contact-sheet", sheet)]
+    return [folder / name for name in contents]
 
 
 def write_sheet(folder: Path, name: str, sheet: Pixels) -> Path:
@@ -82,11 +85,12 @@ def write_sheet(folder: Path, name: str, sheet: Pixels) -> Path:
     return path
 
 
-def _as_json(suite: Suite, scores: Sequence[Score], means: Sequence[Mean]) -> str:
+def _as_json(suite: str, model: Card | str, scores: Sequence[Score], means: Sequence[Mean]) -> str:
+    name, digest = (model, "") if isinstance(model, str) else (model.name, model.sha256)
     record = {
-        "suite": suite.name,
-        "model": suite.card.name,
-        "sha256": suite.card.sha256,
+        "suite": suite,
+        "model": name,
+        "sha256": digest,
         "caption": caption(means),
         "means": [dataclasses.asdict(mean) for mean in means],
         "scores": [_finite(dataclasses.asdict(score)) for score in scores],

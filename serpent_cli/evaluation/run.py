@@ -1,4 +1,4 @@
-"""One evaluation from the folder of photographs to the table and the files beside it."""
+"""One evaluation from the folder of photographs or cubes to the table and the files beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 from serpent_cli.errors import NoInputError, UsageError
 from serpent_cli.evaluation import perceptual
 from serpent_cli.evaluation.cases import CASES
+from serpent_cli.evaluation.cube_folder import cube_files
+from serpent_cli.evaluation.cube_suite import score_denoiser, score_snapshots
 from serpent_cli.evaluation.results import prepare_folder, write_results, write_sheet
 from serpent_cli.evaluation.sheet import contact_sheet, whole_sheet
-from serpent_cli.evaluation.suite import OnFile, run_suite
+from serpent_cli.evaluation.suite import OnFile, Score, run_suite
+from serpent_cli.evaluation.suite_names import DENOISE_CUBE, RECONSTRUCT
 from serpent_cli.evaluation.summary import Mean, summarise
 from serpent_cli.evaluation.trial import Suite, open_suite
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from serpent_cli.restoration.cube_denoiser import CubeDenoiser
     from serpent_cli.restoration.restorer import Restorer
+    from serpent_cli.restoration.snapshot import Method
+    from serpent_cli.zoo.card import Card
 
 
 def evaluate(
@@ -70,9 +79,77 @@ def evaluate(
         restorers = {"ours": restorer}
         if beside is not None:
             restorers = {beside.card.name: beside, restorer.card.name: restorer}
-        write_results(out, opened, scores, means, contact_sheet(restorers, opened, scores, means))
+        write_results(out, suite, restorer.card, scores, means)
+        write_sheet(out, "contact-sheet", contact_sheet(restorers, opened, scores, means))
         for name, files in wanted.items():
             write_sheet(out, f"whole-{name}", whole_sheet(restorers, opened, files, means))
+    return means
+
+
+def evaluate_denoiser(
+    denoiser: "CubeDenoiser",
+    folder: Path | None,
+    *,
+    out: Path | None = None,
+    on_file: OnFile | None = None,
+) -> list[Mean]:
+    """Score a denoiser of cubes.
+
+    Args:
+        denoiser: What a user would run.
+        folder: Clean cubes, with data everywhere; see `cube_folder`.
+        out: Folder for results.json, results.csv and results.md.
+        on_file: Called with (cubes done, cubes in all).
+
+    Raises:
+        UsageError: No folder was given.
+        NoInputError: It holds no cube.
+        PictureError: A cube cannot be read or scored, or a result cannot be written.
+    """
+    files = _cubes(folder, out)
+    scores = score_denoiser(denoiser, files, on_file)
+    return _summed(DENOISE_CUBE, denoiser.card, scores, out)
+
+
+def evaluate_snapshots(
+    method: "Method | tuple[nn.Module, Card]",
+    folder: Path | None,
+    *,
+    device: "torch.device | None" = None,
+    out: Path | None = None,
+    on_file: OnFile | None = None,
+) -> list[Mean]:
+    """Score a reconstruction of snapshots; arguments and errors else as of `evaluate_denoiser`.
+
+    Args:
+        method: Trained weights with their card, or what needs none.
+        folder: Cubes that have its bands, among others, which are left out.
+        device: Where the weights lie.
+        out: See there.
+        on_file: See there.
+
+    Raises:
+        ModelError: The weights are for something else.
+        NoInputError: No cube has the bands.
+    """
+    files = _cubes(folder, out)
+    scores = score_snapshots(method, files, on_file, device=device)
+    return _summed(RECONSTRUCT, method if isinstance(method, str) else method[1], scores, out)
+
+
+def _cubes(folder: Path | None, out: Path | None) -> list[Path]:
+    files = cube_files(folder)
+    if out is not None:
+        prepare_folder(out)
+    return files
+
+
+def _summed(
+    suite: str, model: "Card | str", scores: Sequence[Score], out: Path | None
+) -> list[Mean]:
+    means = summarise(scores)
+    if out is not None:
+        write_results(out, suite, model, scores, means)
     return means
 
 

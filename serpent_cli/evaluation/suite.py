@@ -62,6 +62,13 @@ class Score:
             done; None elsewhere.
         low_frequency_rms: Difference of the result's bicubic reduction from the input, rms in
             1/255, where that is such a reduction; None elsewhere.
+        sam_before: Mean angle between the spectra of a cube and the truth, degrees; PSNR and SSIM
+            are then means over bands. None of photographs, and where all is black.
+        sam_after: The same of the restored cube.
+        baseline: Name of the method that needs no training and stands beside; empty: none does.
+        baseline_after: PSNR of its result.
+        baseline_ssim: SSIM of its result.
+        baseline_sam: Angle of its result.
     """
 
     case: str
@@ -81,6 +88,12 @@ class Score:
     part: str = ""
     levels: float | None = None
     low_frequency_rms: float | None = None
+    sam_before: float | None = None
+    sam_after: float | None = None
+    baseline: str = ""
+    baseline_after: float | None = None
+    baseline_ssim: float | None = None
+    baseline_sam: float | None = None
 
 
 def run_suite(

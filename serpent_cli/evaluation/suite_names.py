@@ -5,9 +5,12 @@ import difflib
 from serpent_cli.errors import UsageError
 
 FLAT = "flat"
+CUBES = DENOISE_CUBE, RECONSTRUCT = "denoise-cube", "reconstruct"
+"""The suites of cubes, which are called as the bundled models for them."""
+
 SUITES = (
     "deblur", "gaussian", "gaussian-61", "blur", "partial", "shake", "defocus", "beyond",
-    "upscale", "upscale-real", "pairs", FLAT,
+    "upscale", "upscale-real", "pairs", FLAT, *CUBES,
 )  # fmt: skip
 
 

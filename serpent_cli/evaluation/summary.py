@@ -48,6 +48,16 @@ class Mean:
         low_frequency_rms: Mean difference of the results' bicubic reductions from the inputs, rms
             in 1/255; None where the inputs are no such reductions.
         low_frequency_bar: The most that this project allows of it; None: nothing is said.
+        sam_before: Mean angle between the spectra of the inputs and the truth, degrees; None of
+            photographs.
+        sam_after: The same of the restored cubes.
+        baseline: Name of the method that needs no training and stands beside; empty: none does.
+        baseline_after: PSNR of its results.
+        baseline_ssim: SSIM of its results.
+        baseline_sam: Angle of its results.
+        over_baseline: after - baseline_after.
+        least_over_baseline: The same of the cube of which it is least.
+        baseline_bar: What this project demands of `least_over_baseline`; None: nothing.
     """
 
     case: str
@@ -76,6 +86,15 @@ class Mean:
     levels: float | None = None
     low_frequency_rms: float | None = None
     low_frequency_bar: float | None = None
+    sam_before: float | None = None
+    sam_after: float | None = None
+    baseline: str = ""
+    baseline_after: float | None = None
+    baseline_ssim: float | None = None
+    baseline_sam: float | None = None
+    over_baseline: float | None = None
+    least_over_baseline: float | None = None
+    baseline_bar: float | None = None
 
 
 def summarise(scores: Sequence[Score]) -> list[Mean]:
@@ -126,6 +145,7 @@ def _mean(case: str, scores: list[Score], gains: Mapping[str, float | None]) -> 
         richardson_lucy_iterations=iterations,
         over_oracles=round(after - max(rivals), 3) if rivals else None,
         note=scores[0].note,
+        **_of_cubes(scores),
         **_judgement(scores, gains, BARS.get(case, Bar())),
     )
 
@@ -149,20 +169,50 @@ def _judgement(
     least = min(min(s.after, CEILING) - min(s.before, CEILING) for s in scores)
     changed = _average_if_known([s.low_frequency_rms for s in scores])
     most = None if changed is None else bar.low_frequency_rms
+    bettered = bar.over_baseline if scores[0].baseline else None
     reached = [
         asked is None or gain >= asked,
         bar.worst is None or least >= bar.worst,
         changed is None or most is None or changed <= most,
+        bettered is None or _betters(scores, bettered, angles=bar.smaller_angle),
     ]
+    limits = asked, bar.worst, most, bettered
     return {
         "bar": None if asked is None else round(asked, 3),
-        "met": None if all(each is None for each in (asked, bar.worst, most)) else all(reached),
+        "met": all(reached) if any(x is not None for x in limits) else None,
+        "baseline_bar": bettered,
         "low_frequency_rms": changed,
         "low_frequency_bar": most,
         "least_gain": round(least, 3),
         "worst_bar": bar.worst,
         "share": round(gain / even, 3) if even is not None and even > 0 else None,
     }
+
+
+def _of_cubes(scores: Sequence[Score]) -> dict[str, Any]:
+    """Angles, and the method that stands beside; nothing of photographs."""
+    if not scores[0].baseline:
+        return {}
+    over = [s.after - (s.baseline_after or 0.0) for s in scores]
+    return {
+        "sam_before": _average_if_known([s.sam_before for s in scores]),
+        "sam_after": _average_if_known([s.sam_after for s in scores]),
+        "baseline": scores[0].baseline,
+        "baseline_after": _average_if_known([s.baseline_after for s in scores]),
+        "baseline_ssim": _average_if_known([s.baseline_ssim for s in scores]),
+        "baseline_sam": _average_if_known([s.baseline_sam for s in scores]),
+        "over_baseline": round(_average(over), 3),
+        "least_over_baseline": round(min(over), 3),
+    }
+
+
+def _betters(scores: Sequence[Score], least: float, *, angles: bool) -> bool:
+    """Whether each cube is so much above the baseline, and of a smaller angle where asked."""
+    return all(
+        s.after - (s.baseline_after or 0.0) >= least
+        and not (angles and (s.sam_after or 0.0) >= (s.baseline_sam or 0.0))
+        for s in scores
+    )
 
 
 def _best(
@@ -213,5 +263,13 @@ def _more(mean: Mean) -> dict[str, Any]:
         "share": mean.share,
         "levels": mean.levels,
         "low_frequency_rms": mean.low_frequency_rms,
+        "sam_before": mean.sam_before,
+        "sam_after": mean.sam_after,
+        "baseline": mean.baseline or None,
+        "baseline_db": mean.baseline_after,
+        "baseline_ssim": mean.baseline_ssim,
+        "baseline_sam": mean.baseline_sam,
+        "over_baseline_db": mean.over_baseline,
+        "least_over_baseline_db": mean.least_over_baseline,
     }
     return {name: value for name, value in more.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from serpent_cli.evaluation.baselines import GAP_TV, NON_LOCAL_MEANS
 from serpent_cli.evaluation.cases import SHARP_PART
 from serpent_cli.evaluation.suite import CUT
 from serpent_cli.evaluation.summary import Mean
@@ -9,8 +10,16 @@ from serpent_cli.evaluation.summary import Mean
 HEAD = [
     "case", "files", "before dB", "after dB", "gain dB", "worst dB", "SSIM before", "SSIM after",
     "ST-LPIPS before", "ST-LPIPS after", "Wiener dB", "Richardson-Lucy dB", "over oracles", "share",
-    "worst gain dB", "levels", "low-freq. rms", "seconds", "bar", "met", "note",
+    "worst gain dB", "levels", "low-freq. rms", "angle before", "angle after", "baseline dB",
+    "baseline SSIM", "baseline angle", "over baseline", "least over baseline", "seconds", "bar",
+    "met", "note",
 ]  # fmt: skip
+BASELINES = {
+    NON_LOCAL_MEANS: "non-local means of each band, told the deviation of what harms it",
+    GAP_TV: "GAP-TV, 50 turns; before: the snapshot, shifted back",
+}
+"""What the caption says of the method that stands beside."""
+
 ALWAYS = frozenset(HEAD[:8]) | {"seconds", "bar", "met"}
 
 
@@ -33,12 +42,23 @@ def _row(mean: Mean) -> list[str]:
     over = "" if mean.over_oracles is None else f"{mean.over_oracles:+.2f}"
     alike = (mean.ssim_before, mean.ssim_after, mean.st_lpips_before, mean.st_lpips_after)
     share = "" if mean.share is None else f"{100 * mean.share:.0f} %"
-    bars = {"": mean.bar, "worst ": mean.worst_bar, "low-freq. ": mean.low_frequency_bar}
+    bars = {"": mean.bar, "worst ": mean.worst_bar, "low-freq. ": mean.low_frequency_bar,
+            "least over baseline ": mean.baseline_bar}  # fmt: skip
     bar = ", ".join(f"{what}{value:.2f}" for what, value in bars.items() if value is not None)
     return [
         mean.case, str(mean.files), *decibels, *(_number(value, 4) for value in alike),
         wiener, richardson_lucy, over, share, _number(mean.least_gain), _number(mean.levels, 1),
-        _number(mean.low_frequency_rms), _number(mean.seconds), bar, met, mean.note,
+        _number(mean.low_frequency_rms), *_of_cubes(mean), _number(mean.seconds), bar, met,
+        mean.note,
+    ]  # fmt: skip
+
+
+def _of_cubes(mean: Mean) -> list[str]:
+    angles = map(_number, (mean.sam_before, mean.sam_after))
+    over = mean.over_baseline, mean.least_over_baseline
+    return [
+        *angles, _number(mean.baseline_after), _number(mean.baseline_ssim, 4),
+        _number(mean.baseline_sam), *("" if each is None else f"{each:+.2f}" for each in over),
     ]  # fmt: skip
 
 
@@ -52,6 +72,12 @@ def _tuned(value: float | None, parameter: float | None) -> str:
 
 def caption(means: Sequence[Mean]) -> str:
     """What a reader must know of the table: one sentence each."""
+    baseline = next((mean.baseline for mean in means if mean.baseline), "")
+    if baseline:
+        return (
+            "PSNR and SSIM: means over the bands. Angle: mean between spectra, in degrees."
+            f" Baseline: {BASELINES[baseline]}. Least: of the cube that is least above it."
+        )
     sentences = ["PSNR and SSIM of RGB, whole frames."]
     if any(mean.case.endswith(CUT) for mean in means):
         sentences = [

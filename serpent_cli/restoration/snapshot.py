@@ -1,7 +1,7 @@
 """Coded snapshots to cubes: by trained weights, or without by the Wiener filter or GAP-TV."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from serpent_cli.zoo.card import Card
 
 Method = Literal["wiener", "gap-tv"]
 """What needs no weights."""
+
+METHODS: dict[str, Method] = {name: name for name in get_args(Method)}
+"""The same by name."""
 
 BRIGHT = 0.7
 """What the brightest spectrum's mean is taken for, of full scale, where nothing is said."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -117,6 +118,43 @@ def test_flat_colours_need_no_photographs(serpent: Serpent, model: Model) -> Non
     assert outcome.code == int(any(mean["levels"] > 2 for mean in means))
     scores = Card.read(model[1].with_suffix(".json")).scores
     assert {(score["suite"], score["photos"]) for score in scores} == {("flat", "colours")}
+
+
+def test_cubes_are_scored_beside_a_baseline(serpent: Serpent, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:24, :32].astype(np.float32)
+    bands = np.arange(28, dtype=np.float32)[:, None, None]
+    cube = 0.5 + 0.4 * np.sin(rows / 6 + bands / 9) * np.cos(columns / 7)
+    np.save(tmp_path / "a.npy", np.moveaxis(cube, 0, -1))
+    command = "eval", "reconstruct", "--photos", tmp_path
+    by_weights, by_filter = (
+        json.loads(serpent(*command, *model, "--json").out[0])
+        for model in ((), ("--model", "wiener"))
+    )
+    assert by_weights["case"] == by_filter["case"] == "snapshot"
+    assert by_weights["baseline_after"] == by_filter["baseline_after"]
+    assert by_weights["after"] != by_filter["after"]
+    out = tmp_path / "out"
+    outcome = serpent(*command, "--model", "gap-tv", "--out", out)
+    assert outcome.code == 1, "it is not above itself"
+    assert outcome.err[-1] == f"results written to {out}"
+    assert "Angle: mean between spectra" in outcome.out[-1]
+
+
+def test_wrong_evaluations_of_cubes(serpent: Serpent, model: Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((16, 16, 7), np.float32))
+    command = "eval", "denoise-cube", "--photos", tmp_path
+    for option in ("--oracles", "--perceptual", ("--beside", "deblur", "--out", tmp_path)):
+        given = (option,) if isinstance(option, str) else option
+        serpent(*command, *given).failed(2, "mean nothing for the suite 'denoise-cube'")
+    serpent(*command, "--scale", 2).failed(2, "--scale")
+    serpent(*command, *model).failed(4, "does not denoise cubes")
+    serpent("eval", "denoise-cube").failed(2, "needs cubes")
+    command = "eval", "reconstruct", "--photos", tmp_path
+    serpent(*command, "--tile", 64).failed(2, "--tile has no meaning")
+    serpent(*command, *model).failed(4, "does not reconstruct")
+    serpent(*command).failed(3, "none of the 1 cubes has the bands")
+    (tmp_path / "a.npy").write_bytes(b"no cube")
+    serpent(*command).failed(1, "no array of numbers")
 
 
 def test_missing_packages_end_with_the_command_that_installs_them(

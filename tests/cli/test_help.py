@@ -13,7 +13,7 @@ import pytest
 from serpent_cli.cli import completing
 from serpent_cli.cli.help_pages import PANELS, first_paragraph, with_examples
 from serpent_cli.evaluation.cases import CASES, REDUCTIONS
-from serpent_cli.evaluation.suite_names import FLAT, SUITES
+from serpent_cli.evaluation.suite_names import CUBES, FLAT, SUITES
 from serpent_cli.zoo.locate import list_cards
 
 Serpent = Callable[..., Any]
@@ -123,7 +123,7 @@ def test_completion_loads_no_torch() -> None:
 
 
 def test_what_is_offered_is_what_there_is() -> None:
-    assert (*CASES, *REDUCTIONS, "pairs", FLAT) == SUITES
+    assert (*CASES, *REDUCTIONS, "pairs", FLAT, *CUBES) == SUITES
     assert [name for name, _ in completing.models("")] == [card.name for card in list_cards()]
 
 

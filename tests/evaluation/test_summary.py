@@ -5,6 +5,7 @@ import pytest
 
 from serpent_cli.evaluation.bars import BARS, FLOOR
 from serpent_cli.evaluation.cases import CASES, CLEAN, REDUCTIONS
+from serpent_cli.evaluation.cube_cases import DENOISE_CUBE, SNAPSHOT
 from serpent_cli.evaluation.suite import Score
 from serpent_cli.evaluation.summary import records, summarise
 
@@ -125,7 +126,8 @@ def test_every_bar_has_a_case_and_the_deblur_suite_has_all_bars() -> None:
     }
     colours = {f"flat {colour}" for colour in ("green", "red", "blue", "white", "black")}
     whole = {"bicubic x4", "bicubic x8"}
-    assert set(BARS) == names | parts | cut | whole | colours | {"pairs motion"}
+    cubes = {case.name for case in DENOISE_CUBE} | {SNAPSHOT}
+    assert set(BARS) == names | parts | cut | whole | colours | cubes | {"pairs motion"}
 
 
 def test_nothing_must_become_worse() -> None:
@@ -134,6 +136,40 @@ def test_nothing_must_become_worse() -> None:
         assert mean.met is False
     (mean,) = summarise([score("bicubic x2", "a", 30.0, 30.1)])
     assert (mean.bar, mean.met) == (None, None)
+
+
+def cube_score(file: str, after: float, angle: float) -> Score:
+    """Beside a baseline of 30 dB and 8 degrees."""
+    return score(
+        "cube noise 25", file, 20.0, after, sam_before=30.0, sam_after=angle,
+        baseline="non-local means", baseline_after=30.0, baseline_ssim=0.7, baseline_sam=8.0,
+    )  # fmt: skip
+
+
+def test_every_cube_must_be_above_the_baseline() -> None:
+    """By 2 dB and by a smaller angle, each of them: a good mean hides none."""
+    (good,) = summarise([cube_score("a", 33.0, 6.0), cube_score("b", 32.0, 7.9)])
+    assert (good.met, good.baseline_bar, good.over_baseline, good.least_over_baseline) == (
+        True, 2.0, 2.5, 2.0
+    )  # fmt: skip
+    assert (good.sam_before, good.sam_after, good.baseline_sam) == (30.0, 6.95, 8.0)
+    for worse in (cube_score("b", 31.9, 7.9), cube_score("b", 39.0, 8.0)):
+        (mean,) = summarise([cube_score("a", 39.0, 1.0), worse])
+        assert mean.met is False
+    (record,) = records([good], "denoise-cube", "val")
+    assert (record["baseline"], record["baseline_db"], record["sam_after"]) == (
+        "non-local means", 30.0, 6.95
+    )  # fmt: skip
+    assert (record["over_baseline_db"], record["least_over_baseline_db"]) == (2.5, 2.0)
+
+
+def test_photographs_have_neither_angles_nor_a_baseline() -> None:
+    (mean,) = summarise([score("disk 2", "a", 24.0, 27.0)])
+    assert (mean.sam_after, mean.baseline, mean.over_baseline, mean.baseline_bar) == (
+        None, "", None, None
+    )  # fmt: skip
+    (record,) = records([mean], "deblur", "val")
+    assert not any("baseline" in name or "sam" in name for name in record)
 
 
 def test_one_parameter_is_best_for_all_photographs() -> None:

@@ -80,3 +80,21 @@ def test_markdown_is_the_same_table_with_its_caption() -> None:
     assert lines[0].startswith("| case | files |") and lines[2].startswith("| disk 2 | 1 | 24.00 ")
     assert {line.count("|") for line in lines[:4]} == {len(rows(means)[0]) + 1}
     assert lines[4:] == ["", caption(means)]
+
+
+def test_cubes_have_angles_and_a_baseline() -> None:
+    cubes = summarise(
+        [score("cube noise 25", 20.0, 33.0, sam_before=30.0, sam_after=6.0,
+               baseline="non-local means", baseline_after=30.0, baseline_ssim=0.7,
+               baseline_sam=8.0)]
+    )  # fmt: skip
+    head, row = rows(cubes)
+    shown = dict(zip(head, row, strict=True))
+    assert (shown["angle before"], shown["angle after"], shown["baseline angle"]) == (
+        "30.00", "6.00", "8.00"
+    )  # fmt: skip
+    assert (shown["baseline dB"], shown["over baseline"], shown["met"]) == ("30.00", "+3.00", "yes")
+    assert shown["bar"] == "-0.05, least over baseline 2.00"
+    assert "non-local means of each band" in caption(cubes)
+    photographs = summarise([score("disk 2", 24.0, 24.5)])
+    assert not any("baseline" in title or "angle" in title for title in rows(photographs)[0])

@@ -214,7 +214,7 @@ def _refused(head: bytes, suffix: str) -> tuple[str, str] | None:
     start = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in head[:4096]):
         return "it is an SVG drawing, not a photograph", "Render it to PNG first"
-    if head.startswith((b"\x93NUMPY", b"MATLAB 5.0 MAT-file", b"ENVI\n", b"ENVI\r")):
+    if head.startswith((b"\x93NUMPY", b"MATLAB 5.0 MAT", b"MATLAB 7.3 MAT", b"ENVI\n", b"ENVI\r")):
         return "it is an array of numbers, perhaps a cube, and not a photograph", _DENOISE
     for magic, what in (
         (b"%PDF", "it is a PDF document"),
