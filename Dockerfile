@@ -1,16 +1,20 @@
 # Serpent on a CPU.
 #   docker build -t serpent .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/pictures" serpent deblur photo.jpg
-# It has not been built where this file was written, which has no Docker daemon.
+# Not yet built from its own base images: where this was written they cannot be fetched. Its first
+# stage was run by buildah on Debian 12 with Python 3.11.
 
 FROM python:3.13-slim AS build
+# Any compiler that the distribution has will do.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
-COPY . .
-RUN python -m venv /serpent
-# PyTorch from its own index first: the build without NVIDIA's libraries.
-RUN /serpent/bin/pip install --no-cache-dir -c constraints.txt torch \
+# PyTorch first, so that a change of our files does not fetch it again; and from its own index: the
+# build without NVIDIA's libraries.
+COPY constraints.txt .
+RUN python -m venv /serpent && /serpent/bin/pip install --no-cache-dir -c constraints.txt torch \
     --index-url https://download.pytorch.org/whl/cpu
+COPY . .
 RUN /serpent/bin/pip install --no-cache-dir -c constraints.txt .
 
 FROM python:3.13-slim

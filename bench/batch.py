@@ -81,7 +81,7 @@ def deblurred(source: Path, target: Path, note: Callable[[dict[str, Any], int], 
         target: The folder of the results.
         note: Called with each picture's record as it comes, and the number of the process.
     """
-    command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", str(source),
+    command = [sys.executable, "-m", "serpent_cli", "deblur", str(source),
                "-o", str(target), "--json"]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -23,7 +23,7 @@ def rows() -> list[Row]:
         small = np.random.default_rng(0).integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
         Image.fromarray(small).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC).save(source)
         command = ["deblur", str(source), "-o", str(target), "--max-memory", "2G", "-q"]
-        subprocess.run([sys.executable, "-m", "serpent_cli.cli.app", *command], check=True)
+        subprocess.run([sys.executable, "-m", "serpent_cli", *command], check=True)
         with Image.open(target) as result:
             assert result.size == (WIDTH, HEIGHT)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

@@ -16,7 +16,7 @@ from bench.timing import Row
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.restoration.restorer import Restorer
 
-COMMAND = (sys.executable, "-m", "serpent_cli.cli.app")
+COMMAND = (sys.executable, "-m", "serpent_cli")
 SHARE = 0.8
 SIDE = 256
 

@@ -177,6 +177,27 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+@contextmanager
+def without_empty_folders(paths: Iterable[Path]) -> Generator[None]:
+    """Within, the folders of files may be made; those that are empty at the end are removed again.
+
+    Args:
+        paths: Files that may be written. Folders that are there before the block stay in any case.
+    """
+    missing: set[Path] = set()
+    for folder in {path.absolute().parent for path in paths}:
+        for each in (folder, *folder.parents):
+            if each in missing or os.path.lexists(each):
+                break
+            missing.add(each)
+    try:
+        yield
+    finally:
+        for folder in sorted(missing, key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):  # it has files, or was never made
+                folder.rmdir()
+
+
 def sweep(targets: Iterable[Path]) -> None:
     """Remove what killed runs left beside targets; what is being written stays."""
     targets = tuple(targets)

@@ -157,7 +157,7 @@ def test_readme_commands_run_in_the_order_given(
     for line in commands:
         words = shlex.split(line)[1:]
         if "<" in words:
-            program = f"{shlex.quote(sys.executable)} -m serpent_cli.cli.app "
+            program = f"{shlex.quote(sys.executable)} -m serpent_cli "
             subprocess.run(program + line.removeprefix("serpent "), shell=True, check=True)
             continue
         # One step shows that the command is right.

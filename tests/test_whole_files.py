@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from serpent_cli.errors import PictureError
-from serpent_cli.whole_files import new_file, replacing, sweep
+from serpent_cli.whole_files import new_file, replacing, sweep, without_empty_folders
 
 
 def write(target: Path, content: bytes, *, force: bool = False) -> None:
@@ -70,3 +70,17 @@ def test_what_a_killed_run_left_is_swept_away(tmp_path: Path) -> None:
         assert Path(stream.name).exists()  # it is being written
     assert not stale.exists()
     assert all(path.exists() for path in others)
+
+
+def test_folders_that_stay_empty_are_removed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    files = [Path(name) for name in ("a/b/1.png", "a/c/2.png", "there/3.png", "there/d/4.png")]
+    with pytest.raises(KeyError), without_empty_folders([*files, Path("never/5.png")]):
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        files[1].touch()
+        raise KeyError
+    assert sorted(str(path) for path in Path().rglob("*")) == ["a", "a/c", "a/c/2.png", "there"]

@@ -103,6 +103,7 @@ class Manifest:
         self._options = dict(options)
         self.plan: dict[str, Any] = dict(plan or {})
         """As of the first run with these options: a resumed run plans alike."""
+        self._new = 0  # bytes that it began with, where it was not there before
         self.unread = 0
         """Lines that are damaged, or not ours; torn ones are no wonder after a kill."""
         _check_regular(path)
@@ -110,10 +111,12 @@ class Manifest:
             self._stream: BinaryIO = io.BytesIO(path.read_bytes() if path.is_file() else b"")
             self._load()
             return
+        new = not exists(path)
         self._stream = self._locked()
         try:
             if not self._load():
                 self._append(self._beginning())
+            self._new = self._stream.seek(0, os.SEEK_END) if new else 0
         except BaseException:
             self.close()
             raise
@@ -147,7 +150,14 @@ class Manifest:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
+        """Let go of the file and its lock; a file that is new and holds no result is removed."""
+        # While nobody else can begin with it, or add to it.
+        if self._new and not self._stream.closed:
+            with alone_with(self._stream):
+                if self._stream.seek(0, os.SEEK_END) == self._new:
+                    for path in (self.path, Path(self._lock.lock_file)):
+                        with suppress(OSError):
+                            path.unlink()
         self._stream.close()
         self._lock.release()
 

@@ -1,5 +1,6 @@
 """A Ray cluster to work on: the one there is, or one of this machine alone."""
 
+import importlib.util
 import io
 import logging
 import os
@@ -20,6 +21,22 @@ PATIENCE = 10.0
 """Seconds in which a cluster must take a connection."""
 
 
+def require() -> None:
+    """See that Ray is installed, without loading it.
+
+    Raises:
+        DeviceError: It is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise _missing("ray")
+
+
+def _missing(name: str) -> DeviceError:
+    return DeviceError(
+        f"--engine ray needs a package that is not installed: {name}", hint=install("ray")
+    )
+
+
 @contextmanager
 def connected() -> Generator[None]:
     """Within, this process is connected to a cluster: its own, RAY_ADDRESS's, or a new local one.
@@ -33,10 +50,7 @@ def connected() -> Generator[None]:
         import ray
         import ray.data
     except ImportError as error:
-        raise DeviceError(
-            f"--engine ray needs a package that is not installed: {error.name or error}",
-            hint=install("ray"),
-        ) from error
+        raise _missing(error.name or str(error)) from error
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     ours = not ray.is_initialized()

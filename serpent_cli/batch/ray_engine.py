@@ -5,10 +5,11 @@ All machines must reach sources and targets by the same names: a shared folder o
 """
 
 import math
+import os
 import pickle
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,7 @@ def run_on_ray(
                 settings = replace(settings, restorer=replace(settings.restorer, max_memory=memory))
                 yield from _stream(jobs, settings, keeper, _crew(device, jobs_each))
         finally:
-            # Workers that died were at something. Where another run has the manifest by now, it has
-            # swept already.
-            with suppress(Timeout, OSError), FileLock(f"{path}.lock", timeout=0):
-                sweep(local_targets(jobs))
+            _sweep_alone(jobs, path)
 
 
 @dataclass(frozen=True)
@@ -152,6 +150,17 @@ def _kept(
         yield keeper, plan
     finally:
         answer(keeper.close.remote())
+
+
+def _sweep_alone(jobs: Sequence[Job], path: Path) -> None:
+    """Remove what workers that died were at, unless another run has the manifest by now.
+
+    Where nothing was noted, there is no lock, and none is made.
+    """
+    lock = f"{path}.lock"
+    alone = FileLock(lock, timeout=0) if os.path.exists(lock) else nullcontext()
+    with suppress(Timeout, OSError), alone:
+        sweep(local_targets(jobs))
 
 
 def _absolute(job: Job) -> Job:

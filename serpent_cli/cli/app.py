@@ -106,7 +106,3 @@ def main(args: list[str] | None = None) -> None:
         # Whoever read our output has gone: say nothing, and let no late flush complain.
         console.silence()
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

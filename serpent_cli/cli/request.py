@@ -126,9 +126,19 @@ class Request(ABC):
         _ = self.memory_bytes, self.vram_bytes
         if self.server:
             self._check_server()
-        elif self.engine == "local":  # other machines may have other devices
+        elif self.engine == "ray":  # other machines may have other devices
+            self._check_ray()
+        else:
             for name in self.devices:
                 check_device(name)
+
+    def _check_ray(self) -> None:
+        """Refuse what Ray decides, and see that it is there."""
+        from serpent_cli.batch.ray_cluster import require
+
+        if self.threads:
+            raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
+        require()
 
     def _check_server(self) -> None:
         """Refuse what only a server decides, and see that one is there."""

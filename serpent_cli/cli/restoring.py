@@ -94,13 +94,16 @@ def _restore_groups(groups: "list[Group]", request: Request, outcome: Outcome) -
 def _results(group: "Group", request: Request, bar: Bar) -> "Generator[FileResult]":
     from serpent_cli.batch.naming import local_targets
     from serpent_cli.batch.standing import settled
-    from serpent_cli.whole_files import sweep
+    from serpent_cli.whole_files import sweep, without_empty_folders
 
     jobs, ray = deque(group.jobs), request.engine == "ray"
+    targets, manifest = local_targets(group.jobs), _manifest_settings(group, request).path
     with ExitStack() as stack:
+        # A run that fails leaves nothing behind.
+        stack.enter_context(without_empty_folders([*targets, *filter(None, [manifest])]))
         notes = stack.enter_context(_notes(group, request, read_only=ray))
         if not ray:
-            sweep(local_targets(group.jobs))
+            sweep(targets)
         yield from settled(jobs, notes, force=request.force)
         if not jobs:
             return
@@ -178,8 +181,6 @@ def _on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[Fi
 
 
 def _on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
-    if request.threads:
-        raise UsageError("--engine ray shares out the cores itself", hint="leave out --threads")
     from serpent_cli.batch.ray_actors import WorkerSettings
     from serpent_cli.batch.ray_engine import run_on_ray
     from serpent_cli.zoo.names import anywhere

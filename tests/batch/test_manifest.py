@@ -185,8 +185,8 @@ def test_a_full_disk_is_one_sentence_and_tears_no_line(
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(PictureError, match=r"cannot note it in .*: No space left on device"):
         known.add(job, "mark", "sha256:1")
-    known.close()
     assert len(path.read_bytes().splitlines()) == 1
+    known.close()
     with pytest.raises(PictureError, match="No space left on device"):
         manifest(job, {"model": "n"})
     monkeypatch.setattr("os.fsync", sync)
@@ -197,21 +197,33 @@ def test_a_resumed_run_plans_as_the_first_did(job: Job) -> None:
     path = Path(str(job.target)).parent / NAME
     with Manifest(path, OPTIONS, {"memory": 5}) as first:
         assert first.plan == {"memory": 5}
+        first.add(job, "mark", "sha256:1")
     with Manifest(path, OPTIONS, {"memory": 7}) as second:
         assert second.plan == {"memory": 5}
     with Manifest(path, {"model": "n"}, {"memory": 7}) as other:
         assert other.plan == {"memory": 7}
-    headers = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [header["options"] for header in headers] == [OPTIONS, {"model": "n"}]
+    first_line, _, last_line = map(json.loads, path.read_text().splitlines())
+    assert [first_line["options"], last_line["options"]] == [OPTIONS, {"model": "n"}]
+
+
+def test_a_run_without_results_leaves_no_manifest(job: Job) -> None:
+    with manifest(job) as known:
+        assert known.path.is_file()
+    folder = known.path.parent
+    assert list(folder.iterdir()) == []
+    known.path.write_bytes(b"")  # a file of the user's, though it is empty
+    manifest(job).close()
+    assert known.path.is_file()
+    finish(job)
+    manifest(job, {"model": "n"}).close()
+    assert found(job) is not None
 
 
 def test_two_runs_never_share_a_folder(job: Job) -> None:
-    with (
-        manifest(job) as known,
-        pytest.raises(UsageError, match="another run is at work"),
-    ):
-        manifest(job)
-    assert known.path.is_file()
+    with manifest(job) as known:
+        with pytest.raises(UsageError, match="another run is at work"):
+            manifest(job)
+        assert known.path.is_file()
     assert found(job) is None, "and it is free afterwards"
 
 

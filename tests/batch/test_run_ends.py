@@ -134,7 +134,7 @@ def batch(
     folder.mkdir()
     for number in range(100):
         Image.fromarray(photo).save(folder / f"{number:03}.png")
-    command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", str(folder)]
+    command = [sys.executable, "-m", "serpent_cli", "deblur", str(folder)]
     command += ["-o", str(tmp_path / "out"), "--model", str(make_weights()), "--threads", "1"]
     with subprocess.Popen(
         command,

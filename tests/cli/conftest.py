@@ -74,7 +74,7 @@ def serpent_process() -> Serpent:
 
     def run(*args: str | Path, **options: object) -> Outcome:
         done = subprocess.run(
-            [sys.executable, "-m", "serpent_cli.cli.app", *map(str, args)],
+            [sys.executable, "-m", "serpent_cli", *map(str, args)],
             capture_output=True,
             text=True,
             timeout=60,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyte
 
-COMMAND = (sys.executable, "-m", "serpent_cli.cli.app")
+COMMAND = (sys.executable, "-m", "serpent_cli")
 ROWS = 24
 
 

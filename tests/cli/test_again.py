@@ -176,7 +176,7 @@ def test_many_alone_at_once_lose_no_line(model: Model, here: Path) -> None:
     names = [f"{number}.png" for number in range(6)]
     for name in names:
         (here / name).write_bytes((here / "a.png").read_bytes())
-    command = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", "-q", *map(str, model)]
+    command = [sys.executable, "-m", "serpent_cli", "deblur", "-q", *map(str, model)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     running = [subprocess.Popen([*command, name], env=environment) for name in names]
     assert [each.wait(120) for each in running] == [0] * len(names)

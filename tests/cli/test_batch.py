@@ -17,7 +17,7 @@ from PIL import Image
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]
-COMMAND = [sys.executable, "-m", "serpent_cli.cli.app"]
+COMMAND = [sys.executable, "-m", "serpent_cli"]
 
 
 @pytest.fixture

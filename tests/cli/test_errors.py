@@ -307,7 +307,7 @@ def test_a_folder_that_cannot_be_gone_through(
 def test_standard_output_that_is_full(words: list[str], photo_file: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "serpent_cli.cli.app", *words], stdout=full,
+            [sys.executable, "-m", "serpent_cli", *words], stdout=full,
             stderr=subprocess.PIPE, text=True, cwd=photo_file.parent, timeout=60,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip

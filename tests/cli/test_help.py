@@ -84,7 +84,7 @@ def test_examples_come_after_the_first_paragraph() -> None:
 def complete(*words: str) -> list[str]:
     """What bash is offered for the last of these words."""
     done = subprocess.run(
-        [sys.executable, "-m", "serpent_cli.cli.app"],
+        [sys.executable, "-m", "serpent_cli"],
         capture_output=True,
         text=True,
         timeout=60,

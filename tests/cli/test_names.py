@@ -14,7 +14,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names of bytes are Linux's")
 
-COMMAND = [sys.executable, "-m", "serpent_cli.cli.app"]
+COMMAND = [sys.executable, "-m", "serpent_cli"]
 STRICT = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
 ODD = b"p12\xe9.png"
 Model = tuple[str, Path]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import serpent_cli
 
 Serpent = Callable[..., Any]
 Model = tuple[str, Path]
-COMMAND = [sys.executable, "-m", "serpent_cli.cli.app"]
+COMMAND = [sys.executable, "-m", "serpent_cli"]
 
 
 def test_help_is_quick_and_names_every_command(serpent_process: Serpent) -> None:
@@ -152,3 +153,41 @@ def test_a_standard_stream_that_is_closed(
     assert done.returncode == code
     assert (done.stderr or "").startswith(said)
     assert "Traceback" not in (done.stderr or "")
+
+
+SLOW = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(0.1)
+raise SystemExit(7)
+"""
+AT_THE_END = """
+import atexit, os, signal
+from serpent_cli import __main__ as entry
+from serpent_cli.cli import app
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+app.main = lambda: None
+entry.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("while_it", ["loads", "ends", "is ignored"])
+def test_an_interruption_before_and_after_all_work_is_quiet(while_it: str, tmp_path: Path) -> None:
+    if while_it != "ends":
+        (tmp_path / "typer.py").write_text(SLOW)  # in place of the first thing that is loaded
+    paths = os.pathsep.join([str(tmp_path), str(Path(serpent_cli.__file__).parents[1])])
+    command = [sys.executable, "-c", AT_THE_END] if while_it == "ends" else [*COMMAND, "--version"]
+    wanted = signal.SIG_IGN if while_it == "is ignored" else signal.default_int_handler
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": paths},
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, wanted),
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode == (7 if while_it == "is ignored" else 130)
+
+
+def test_the_installed_command_begins_where_the_module_does() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"serpent": "serpent_cli.__main__:main"}

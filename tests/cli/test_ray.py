@@ -58,7 +58,7 @@ def test_a_killed_worker_costs_nothing(serpent: Serpent, model: Model, folder: P
     assert serpent(*common, "-o", alone).code == 1  # pyright: ignore
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "serpent_cli.cli.app", *common, "-o", str(out), "--json",
+        [sys.executable, "-m", "serpent_cli", *common, "-o", str(out), "--json",
          "--engine", "ray"],
         # Not from the checkout, which may lack the compiled kernel that the installed package has.
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent,

@@ -16,7 +16,7 @@ from serpent_cli.serving.wire import RestoreSettings, as_error, as_json
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
-COMMAND = [sys.executable, "-m", "serpent_cli.cli.app", "deblur", "--server"]
+COMMAND = [sys.executable, "-m", "serpent_cli", "deblur", "--server"]
 
 
 def begun(served: Any, folder: Path, *words: str) -> subprocess.Popen[str]:

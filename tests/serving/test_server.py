@@ -18,7 +18,7 @@ from PIL import Image
 pytest.importorskip("uvicorn", reason="the extra serve is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
-COMMAND = [sys.executable, "-m", "serpent_cli.cli.app"]
+COMMAND = [sys.executable, "-m", "serpent_cli"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

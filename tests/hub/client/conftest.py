@@ -86,7 +86,7 @@ def serpent(environment: dict[str, str]) -> Serpent:
 
     def run(*words: str | Path, bowing: bool = False, **more: str) -> Outcome:
         done = subprocess.run(
-            [sys.executable, "-m", "serpent_cli.cli.app", *map(str, words)],
+            [sys.executable, "-m", "serpent_cli", *map(str, words)],
             env={**environment, **more}, capture_output=True, text=True, timeout=120,
             preexec_fn=bow_to_permissions if bowing else None,
         )  # fmt: skip

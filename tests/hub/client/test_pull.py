@@ -223,7 +223,7 @@ def test_two_processes_at_once(
     environment: dict[str, str], serpent: Serpent, shelf: Any, home: Path
 ) -> None:
     shelf.fail(CDN, slow=0.5)
-    command = [sys.executable, "-m", "serpent_cli.cli.app", "models", "pull", NAME]
+    command = [sys.executable, "-m", "serpent_cli", "models", "pull", NAME]
     both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
     for process in both:
         _, said = process.communicate(timeout=120)
