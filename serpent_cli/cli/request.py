@@ -14,6 +14,8 @@ from serpent_cli.restoration.arguments import parse_region, parse_tile
 from serpent_cli.settings import SERVER
 
 if TYPE_CHECKING:
+    from serpent_cli.imaging.formats import Format
+    from serpent_cli.imaging.geometry import Geometry
     from serpent_cli.zoo.locate import Located
 
 
@@ -91,6 +93,20 @@ class Request(ABC):
     def box(self) -> tuple[int, int, int, int] | None:
         """The region (x, y, w, h) in input pixels."""
         return parse_region(self.region)
+
+    @cached_property
+    def geometry(self) -> "Geometry | None":
+        """What results are resampled to; None: they stay as they are."""
+        from serpent_cli.imaging.geometry import Geometry
+
+        return Geometry.parse(self.size) if self.size else None
+
+    @cached_property
+    def chosen(self) -> "Format | None":
+        """What all results are written as; None for the format of each input."""
+        from serpent_cli.imaging.formats import format_named
+
+        return format_named(self.format) if self.format else None
 
     @cached_property
     def side(self) -> str | int:
