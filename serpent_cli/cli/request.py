@@ -1,7 +1,6 @@
-"""The command line of `deblur` and `upscale` as one record: parsed once, its weights found once."""
+"""The command line of a restoring command as one record: parsed once, its weights found once."""
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from serpent_cli.cli import options
 from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import UsageError
 from serpent_cli.restoration.arguments import parse_region, parse_tile
+from serpent_cli.restoration.memory_budget import memory_of
 from serpent_cli.settings import SERVER
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request(ABC):
+class Request:
     """The command line of a restoring command; fields as the options of the same name.
 
     What a word of it means is worked out when it is first asked for, and then kept.
@@ -55,7 +55,8 @@ class Request(ABC):
     quiet: options.Quiet = False
     json: options.Json = False
 
-    task: ClassVar[str] = ""
+    task: ClassVar[str] = "deblur"
+    done: ClassVar[str] = "deblurred"
 
     def wanted_scale(self) -> int | None:
         """Output pixels per input pixel that are demanded; None leaves it to `size`."""
@@ -65,13 +66,13 @@ class Request(ABC):
         """Scales that a size chooses from, in rising order."""
         return [1]
 
-    @abstractmethod
     def tag(self, scale: int) -> str:
         """What names of our own say was done."""
+        return self.done
 
-    @abstractmethod
     def model_for(self, scale: int) -> str:
-        """Name or path of the weights."""
+        """What is named, or `deblur`, which is blind to noise too."""
+        return self.model or "deblur"
 
     def weights_for(self, scale: int) -> "Located":
         """The weights, found or fetched when they are first asked for.
@@ -116,12 +117,12 @@ class Request(ABC):
     @cached_property
     def memory_bytes(self) -> int | None:
         """Bytes that the process may reach, as demanded."""
-        return _bytes(self.max_memory)
+        return memory_of(self.max_memory)
 
     @cached_property
     def vram_bytes(self) -> int | None:
         """Bytes of a device's own memory, as demanded."""
-        return _bytes(self.max_vram)
+        return memory_of(self.max_vram)
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
@@ -168,12 +169,6 @@ def server_address() -> str:
     from serpent_cli.serving.wire import default_socket
 
     return SERVER.get() or str(default_socket())
-
-
-def _bytes(text: str | None) -> int | None:
-    from serpent_cli.restoration.memory_budget import parse_memory
-
-    return None if text is None else parse_memory(text)
 
 
 R = TypeVar("R", bound=Request)

@@ -23,7 +23,6 @@ from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND, THREADS, TOKEN
 
 if TYPE_CHECKING:
-    from serpent_cli.batch.forecast import Forecast
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.manifest import ManifestSettings
     from serpent_cli.batch.naming import Job
@@ -191,7 +190,7 @@ def _on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     )  # fmt: skip
 
 
-def _forecasts(group: "Group", request: Request) -> "Iterator[Forecast]":
+def _forecasts(group: "Group", request: Request) -> "Iterator[FileResult]":
     """What would be done, without doing it."""
     from serpent_cli.batch.forecast import forecast
 
