@@ -48,12 +48,7 @@ Scale = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        metavar="MODEL",
-        help="Name or path; by default the bundled one for the suite.",
-        autocompletion=completing.models,
-    ),
+    options.of_models("--model", help="Name or path; by default the bundled one for the suite."),
 ]
 Oracles = Annotated[
     bool,
@@ -76,11 +71,8 @@ Out = Annotated[
 ]
 Beside = Annotated[
     str | None,
-    typer.Option(
-        "--beside",
-        metavar="MODEL",
-        help="Another model, not scored, to show beside this one in --out.",
-        autocompletion=completing.models,
+    options.of_models(
+        "--beside", help="Another model, not scored, to show beside this one in --out."
     ),
 ]
 Show = Annotated[
