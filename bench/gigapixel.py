@@ -23,7 +23,7 @@ from serpent_cli.imaging.write import write_picture
 from serpent_cli.model.config import ModelConfig
 from serpent_cli.model.unet import build_model
 from serpent_cli.restoration.footprint import Streams
-from serpent_cli.restoration.plan import make_plan, plan_spans
+from serpent_cli.restoration.plan import make_plan
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import restore_file
 from serpent_cli.tiling.grid import Span
@@ -85,7 +85,7 @@ def wrong_samples(restorer: Restorer, source: Path, target: Path) -> int:
         plan = make_plan(
             given.height, given.width, restorer.costs, restorer.budget, streams=Streams(reader.step)
         )
-    rows, columns = (lonely(spans) for spans in plan_spans(plan, restorer.costs.multiple))
+    rows, columns = (lonely(spans) for spans in (plan.rows, plan.columns))
     with open_bands(target, max_pixels=2**31) as reader:
         for i, (row, own_rows) in enumerate(rows):  # downwards: rows are decoded in order
             column, own_columns = columns[i % len(columns)]

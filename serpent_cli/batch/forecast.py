@@ -1,11 +1,11 @@
 """What a run would do to each picture, from its header alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.opened import plan_whole
 from serpent_cli.batch.resizing import resampled_size
+from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.stages import RunOptions, goes_by_bands
 from serpent_cli.batch.standing import settlement
 from serpent_cli.errors import SerpentError
@@ -16,35 +16,12 @@ from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import check_decoding, plan_by_bands
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What would become of one picture.
-
-    Attributes:
-        job: Its source and target.
-        action: `restore`, `skip` what an earlier run has done, or `fail`.
-        error: Why it would fail.
-        width: Output pixels per row; 0 if it is not known beforehand, as for standard input.
-        height: Output rows.
-        tiles: Tiles it would be restored in.
-        memory: Bytes that the process would reach.
-        seconds: Of restoring.
-    """
-
-    job: Job
-    action: str
-    error: SerpentError | None = None
-    width: int = 0
-    height: int = 0
-    tiles: int = 0
-    memory: int = 0
-    seconds: float = 0.0
-
-
 def forecast(
     job: Job, restorer: Restorer, options: RunOptions, seconds_per_megapixel: float
-) -> Forecast:
+) -> FileResult:
     """Look at one picture's header and at what lies at its target.
+
+    What is not known beforehand, as of standard input, is 0 in the result.
 
     Args:
         job: The picture.
@@ -54,17 +31,17 @@ def forecast(
     """
     try:
         if (known := settlement(job, options.manifest, force=options.force)) is not None:
-            return Forecast(job, "fail" if known.error else "skip", known.error)
+            return FileResult(job, known.error, skipped=known.skipped)
         if not isinstance(job.source, Path) or not job.source.is_file():
-            return Forecast(job, "restore")
+            return FileResult(job)
         return _restoring(job, restorer, options, seconds_per_megapixel)
     except SerpentError as error:
-        return Forecast(job, "fail", error)
+        return FileResult(job, error)
 
 
 def _restoring(
     job: Job, restorer: Restorer, options: RunOptions, seconds_per_megapixel: float
-) -> Forecast:
+) -> FileResult:
     assert isinstance(job.source, Path)
     layout = read_layout(job.source)
     height, width = layout.height, layout.width
@@ -78,7 +55,9 @@ def _restoring(
         wanted, least = resampled_size(options.size, height, width, restorer, pixel_bytes)
         memory = max(memory, least)
     seconds = seconds_per_megapixel * plan.pixels / 2**20
-    return Forecast(job, "restore", None, wanted[1], wanted[0], plan.tiles, memory, seconds)
+    return FileResult(
+        job, None, (), wanted[1], wanted[0], plan.tiles, seconds, memory=memory
+    )  # fmt: skip
 
 
 def _plan(job: Job, layout: Layout, restorer: Restorer, options: RunOptions) -> Plan:

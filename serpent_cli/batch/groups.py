@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serpent_cli.batch.manifest import ManifestSettings
 from serpent_cli.batch.naming import Job
-from serpent_cli.batch.notes import Noting
 from serpent_cli.errors import SerpentError
-from serpent_cli.imaging.formats import Format
 from serpent_cli.imaging.geometry import Geometry
 
 
@@ -18,16 +17,12 @@ class Group:
     Attributes:
         jobs: In the order given.
         scale: Output pixels per input pixel and axis of the network.
-        size: What its results are resampled to; None: they stay as they are.
-        format: What all are written as; None for the format of each input.
         noting: Where its results are noted.
     """
 
     jobs: tuple[Job, ...]
     scale: int
-    size: Geometry | None = None
-    format: Format | None = None
-    noting: Noting = field(default_factory=Noting)
+    noting: ManifestSettings = field(default_factory=ManifestSettings)
 
 
 def group_jobs(
@@ -36,8 +31,7 @@ def group_jobs(
     size: Geometry | None = None,
     scale: int | None = None,
     scales: Sequence[int] = (),
-    chosen: Format | None = None,
-    noting: Noting = Noting(),  # noqa: B008 (it is frozen)
+    noting: ManifestSettings | None = None,
 ) -> list[Group]:
     """Sort jobs by the scale that each needs, which is one for all unless a size decides it.
 
@@ -46,16 +40,16 @@ def group_jobs(
         size: What results are resampled to.
         scale: Of the network, if it is given.
         scales: What a size chooses from, in rising order, where it is not.
-        chosen: What all are written as, if it is given.
         noting: Where results are noted.
     """
+    noting = noting or ManifestSettings()
     if scale is not None:
-        return [Group(tuple(jobs), scale, size, chosen, noting)]
+        return [Group(tuple(jobs), scale, noting)]
     assert size is not None and scales
     found: dict[int, list[Job]] = {}
     for job in jobs:
         found.setdefault(_needed(job, size, scales), []).append(job)
-    return [Group(tuple(found[each]), each, size, chosen, noting) for each in sorted(found)]
+    return [Group(tuple(found[each]), each, noting) for each in sorted(found)]
 
 
 def _needed(job: Job, size: Geometry, known: Sequence[int]) -> int:

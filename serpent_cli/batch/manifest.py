@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -35,21 +35,23 @@ NAME = ".serpent.jsonl"
 
 @dataclass(frozen=True)
 class ManifestSettings:
-    """Arguments of `Manifest`.
+    """Where a run notes its results, and what with.
 
     Attributes:
         path: The file on this machine; None for no manifest, or a forgotten one.
         options: What decides the results.
         plan: What this machine adds.
         shared: A picture alone is noted there, beside what other runs note; see `notes`.
-        replaces: Results of ours that are out of date may be replaced.
+        replaces: Results of ours that are out of date may be replaced: their names are ours, too.
+        folder: The local folder of all results; None if there is not one.
     """
 
-    path: Path | None
-    options: Mapping[str, Any]
-    plan: Mapping[str, Any]
+    path: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    plan: Mapping[str, Any] = field(default_factory=dict[str, Any])
     shared: bool = False
     replaces: bool = True
+    folder: Path | None = None
 
 
 class ManifestLike(Protocol):

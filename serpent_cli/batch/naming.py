@@ -92,24 +92,7 @@ class Naming:
 
 
 def name_targets(sources: Sources, output: Place | None, naming: Naming) -> list[Job]:
-    """Give every source its target, and refuse collisions before any work starts.
-
-    Args:
-        sources: What is to be restored.
-        output: As for `assign_targets`.
-        naming: How the results are called.
-
-    Raises:
-        UsageError: As of `assign_targets`; or two pictures have the same target, or a target is an
-            input.
-    """
-    jobs = assign_targets(sources, output, naming)
-    _refuse_collisions(jobs)
-    return jobs
-
-
-def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> list[Job]:
-    """Give every source its target, whatever that is.
+    """Give every source its target, whatever that is; see `refuse_collisions`.
 
     Args:
         sources: What is to be restored.
@@ -121,14 +104,13 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
     """
     pictures, several = sources.pictures, sources.several
     if output is None:
-        jobs = [Job(each.place, _beside(each, naming)) for each in pictures]
-    elif isinstance(output, Standard):
+        return [Job(each.place, _beside(each, naming)) for each in pictures]
+    if isinstance(output, Standard):
         if several:
             raise UsageError(
                 "several pictures cannot go to standard output", hint="give a folder to -o"
             )
-        jobs = [Job(pictures[0].place, output)]
-    elif several or naming.template is not None or _means_folder(output):
+    elif _means_folder(output, sources, naming):
         if isinstance(output, Path) and exists(output) and not is_folder(output):
             raise UsageError(
                 f"{output} is a file, but there are several inputs", hint="give a folder to -o"
@@ -138,13 +120,12 @@ def assign_targets(sources: Sources, output: Place | None, naming: Naming) -> li
                 f"{output} is the name of one picture, but there may be several",
                 hint="give a folder to -o; one of that name must be there",
             )
-        jobs = [
+        return [
             Job(each.place, join(output, naming.named(each, beside=False))) for each in pictures
         ]
     else:
         _check_format(output, naming)
-        jobs = [Job(pictures[0].place, output)]
-    return jobs
+    return [Job(pictures[0].place, output)]
 
 
 def results_folder(sources: Sources, output: Place | None, naming: Naming) -> Path | None:
@@ -154,8 +135,9 @@ def results_folder(sources: Sources, output: Place | None, naming: Naming) -> Pa
     beside one of them, or in the working folder.
     """
     if output is not None:
-        shared = sources.several or naming.template is not None or _means_folder_of(output)
-        return output if isinstance(output, Path) and shared else None
+        if isinstance(output, Path) and _means_folder(output, sources, naming):
+            return output
+        return None
     if not sources.several:
         return None
     tops: set[Path] = set()
@@ -174,10 +156,6 @@ def _common(tops: set[Path], near: set[Path]) -> Path | None:
     common, here = Path(os.path.commonpath({identity(top) for top in tops})), identity(Path())
     inside = common == here or here in common.parents
     return common if (common in near or inside) and os.access(common, os.W_OK) else None
-
-
-def _means_folder_of(output: Place) -> bool:
-    return not isinstance(output, Standard) and _means_folder(output)
 
 
 def _sister(folder: Path, naming: Naming) -> Path:
@@ -226,8 +204,10 @@ def _check_format(output: Path | Remote, naming: Naming) -> None:
         )
 
 
-def _means_folder(output: Path | Remote) -> bool:
-    """An existing folder, or a name without a picture's suffix."""
+def _means_folder(output: Path | Remote, sources: Sources, naming: Naming) -> bool:
+    """Whether several results may go there: a folder, or a name without a picture's suffix."""
+    if sources.several or naming.template is not None:
+        return True
     if isinstance(output, Remote):
         return output.suffix.lower() not in WRITABLE_SUFFIXES or is_folder(output)
     return is_folder(output) or (not exists(output) and output.suffix == "")
@@ -244,7 +224,12 @@ def _beside(source: Source, naming: Naming) -> Place:
     return _sister(folder, naming) / naming.named(source, beside=False)
 
 
-def _refuse_collisions(jobs: list[Job]) -> None:
+def refuse_collisions(jobs: Iterable[Job]) -> None:
+    """Refuse targets that collide, before any work starts.
+
+    Raises:
+        UsageError: Two pictures have the same target, or a target is an input.
+    """
     inputs = {_identity(job.source) for job in jobs}
     seen: dict[Place, Place] = {}
     for job in jobs:

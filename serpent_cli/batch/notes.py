@@ -8,14 +8,13 @@ alone, with others, or in a tree.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings, append
-from serpent_cli.batch.naming import Job, Naming, assign_targets, results_folder
+from serpent_cli.batch.naming import Job, Naming, results_folder
 from serpent_cli.batch.places import Place, exists, identity
 from serpent_cli.batch.records import Record
 from serpent_cli.batch.sources import Sources
@@ -23,39 +22,31 @@ from serpent_cli.errors import SerpentError
 from serpent_cli.filenames import json_text
 
 
-@dataclass(frozen=True)
-class Noting:
-    """Where the results of a run are noted, if the user does not say.
-
-    Attributes:
-        folder: The local folder in whose manifest; None if there is none.
-        shared: There is but one picture, which shares that manifest with other runs.
-        replaces: Results of ours that are out of date may be replaced: their names are ours, too.
-    """
-
-    folder: Path | None = None
-    shared: bool = False
-    replaces: bool = True
-
-
-def noting_of(sources: Sources, output: Place | None, naming: Naming) -> Noting:
+def noting_of(
+    sources: Sources,
+    jobs: Sequence[Job],
+    output: Place | None,
+    naming: Naming,
+    demanded: Path | None = None,
+) -> ManifestSettings:
     """Where the results of these sources are noted; a folder of its own is made for no note.
 
     Args:
         sources: What is to be restored.
-        output: As for `assign_targets`.
+        jobs: The same with their targets.
+        output: As for `name_targets`.
         naming: How the results are called.
+        demanded: The manifest that the user names.
     """
     folder = results_folder(sources, output, naming)
-    if folder is not None or sources.several:
-        return Noting(folder)
-    (job,) = assign_targets(sources, output, naming)
-    if not isinstance(job.target, Path):
-        return Noting()
-    beside, named = job.target.parent, output is not None
-    if named and not os.path.isfile(beside / NAME):
-        return Noting(shared=True, replaces=False)
-    return Noting(beside, shared=True, replaces=not named)
+    named, target, shared = output is not None, jobs[0].target, False
+    if folder is None and not sources.several and isinstance(target, Path):
+        shared, beside = True, target.parent
+        folder = None if named and not os.path.isfile(beside / NAME) else beside
+    if demanded is not None:
+        return ManifestSettings(demanded, folder=folder)
+    path = None if folder is None else folder / NAME
+    return ManifestSettings(path, shared=shared, replaces=not (shared and named), folder=folder)
 
 
 class SharedManifest(Manifest):
@@ -85,41 +76,6 @@ class SharedManifest(Manifest):
             self._models.setdefault(self.run, "")
 
 
-class Around:
-    """The manifests in the folders of results and above them, as they are at first sight.
-
-    Args:
-        options: As for `Manifest`.
-        but: A manifest that is asked otherwise.
-    """
-
-    def __init__(self, options: dict[str, Any], but: Path | None = None) -> None:
-        self._options, self._but = options, None if but is None else identity(but)
-        self._known: dict[Path, Manifest | None] = {}
-
-    def near(self, target: Place, *, above: bool) -> Iterator[Manifest]:
-        """The manifest in a target's folder, and those above it, where there are any.
-
-        Args:
-            target: What was or will be written.
-            above: Whether those above are asked for, too.
-        """
-        if isinstance(target, Path):
-            folder = identity(target).parent
-            for each in (folder, *folder.parents) if above else (folder,):
-                if (found := self._at(each)) is not None:
-                    yield found
-
-    def _at(self, folder: Path) -> Manifest | None:
-        if folder not in self._known:
-            self._known[folder] = None
-            path = folder / NAME
-            with suppress(SerpentError, OSError):
-                if path != self._but and path.is_file():
-                    self._known[folder] = Manifest(path, self._options, read_only=True)
-        return self._known[folder]
-
-
 class Notes:
     """A `ManifestLike` of a run: its own manifest, if it has one, and what lies around its results.
 
@@ -135,7 +91,10 @@ class Notes:
     def __init__(self, settings: ManifestSettings, *, read_only: bool = False) -> None:
         self._settings = settings
         self._own = _own(settings, read_only=read_only)
-        self._around = Around(dict(settings.options), settings.path)
+        # Those around the results, as they are at first sight.
+        self._around: dict[Path, Manifest | None] = {}
+        if settings.path is not None:  # it is asked first
+            self._around[identity(settings.path)] = None
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -164,14 +123,14 @@ class Notes:
 
     def find(self, job: Job, input_digest: str) -> Record | None:
         """The finished result of a job: same options, same input, and an untouched output."""
-        for each in self._asked(job, above=True):
+        for each in self.near(job.target, above=True):
             if (found := each.find(job, input_digest)) is not None:
                 return found
         return None
 
     def made(self, job: Job) -> bool:
         """Whether the file at a job's target is a result of ours that may be replaced."""
-        asked = self._asked(job, above=False) if self._settings.replaces else ()
+        asked = self.near(job.target) if self._settings.replaces else ()
         return any(each.made(job) for each in asked)
 
     def add(self, job: Job, input_digest: str, output_digest: str, **facts: Any) -> None:
@@ -179,10 +138,28 @@ class Notes:
         if self._own is not None:
             self._own.add(job, input_digest, output_digest, **facts)
 
-    def _asked(self, job: Job, *, above: bool) -> Iterator[Manifest]:
+    def near(self, target: Place, *, above: bool = False) -> Iterator[Manifest]:
+        """The run's manifest, and that in a target's folder, where there are any.
+
+        Args:
+            target: What was or will be written.
+            above: Whether those above that folder are asked for, too.
+        """
         if self._own is not None:
             yield self._own
-        yield from self._around.near(job.target, above=above)
+        if isinstance(target, Path):
+            folder = identity(target).parent
+            for each in (folder, *folder.parents) if above else (folder,):
+                if (found := self._at(each / NAME)) is not None:
+                    yield found
+
+    def _at(self, path: Path) -> Manifest | None:
+        if path not in self._around:
+            self._around[path] = None
+            with suppress(SerpentError, OSError):
+                if path.is_file():
+                    self._around[path] = Manifest(path, self._settings.options, read_only=True)
+        return self._around[path]
 
 
 def _own(settings: ManifestSettings, *, read_only: bool) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""What became of one picture of a run."""
+"""What became of one picture of a run, or would become of it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ class FileResult:
         difference: What restoring changed; None where the result has another size, and where
             nothing was restored.
         skipped: An earlier run had written it, with the same options and from the same input.
+        memory: Bytes that the process would reach, of a forecast.
     """
 
     job: Job
@@ -37,3 +38,4 @@ class FileResult:
     seconds: float = 0.0
     skipped: bool = False
     difference: "Difference | None" = None
+    memory: int = 0

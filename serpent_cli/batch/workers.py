@@ -1,9 +1,10 @@
 """Several restorers at once: one thread each, on a device of its own or on cores of its own."""
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -12,8 +13,6 @@ from serpent_cli.batch.result import FileResult
 from serpent_cli.batch.runner import run
 from serpent_cli.batch.stages import RunOptions
 from serpent_cli.restoration.restorer import Restorer
-
-_Message = FileResult | BaseException | None
 
 
 def run_all(
@@ -36,22 +35,27 @@ def run_all(
     if len(restorers) == 1:
         yield from run(jobs, restorers[0], options)
         return
-    shared, results = _Shared(jobs), queue.Queue[_Message](maxsize=2 * len(restorers))
-    workers = [
-        threading.Thread(target=_work, args=(shared, restorer, options, results))
-        for restorer in restorers
-    ]
-    with _cores_shared(restorers):
-        for worker in workers:
-            worker.start()
+    shared = _Shared(jobs)
+    under_way: dict[Future[FileResult | None], tuple[ThreadPoolExecutor, Iterator[FileResult]]] = {}
+    with _cores_shared(restorers), ExitStack() as stack:
+
+        def go_on(worker: ThreadPoolExecutor, results: Iterator[FileResult]) -> None:
+            under_way[worker.submit(next, results, None)] = worker, results
+
         try:
-            yield from _collect(results, len(workers))
+            for restorer in restorers:
+                worker = stack.enter_context(ThreadPoolExecutor(1))
+                go_on(worker, run(shared, restorer, options))
+            while under_way:
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    worker, results = under_way.pop(future)
+                    if (result := future.result()) is not None:
+                        go_on(worker, results)
+                        yield result
         finally:
             shared.stop()
-            while any(worker.is_alive() for worker in workers):  # one may wait to be heard
-                _drain(results)
-                workers[0].join(0.05)
-                workers = workers[1:] + workers[:1]
+            for worker, results in under_way.values():
+                worker.submit(deque[FileResult], results, 0)  # to its end
 
 
 @contextmanager
@@ -64,41 +68,6 @@ def _cores_shared(restorers: Sequence[Restorer]) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _work(
-    jobs: "_Shared",
-    restorer: Restorer,
-    options: RunOptions,
-    results: "queue.Queue[_Message]",
-) -> None:
-    """One worker's life; None tells that it has ended."""
-    try:
-        for result in run(jobs, restorer, options):
-            results.put(result)
-    except BaseException as error:  # noqa: BLE001 (raised again in the caller's thread)
-        results.put(error)
-    finally:
-        results.put(None)
-
-
-def _collect(results: "queue.Queue[_Message]", working: int) -> Iterator[FileResult]:
-    while working:
-        message = results.get()
-        if message is None:
-            working -= 1
-        elif isinstance(message, BaseException):
-            raise message
-        else:
-            yield message
-
-
-def _drain(results: "queue.Queue[_Message]") -> None:
-    while True:
-        try:
-            results.get_nowait()
-        except queue.Empty:
-            return
 
 
 class _Shared:

@@ -3,10 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from serpent_cli.cli import console
-from serpent_cli.cli.help_pages import INPUT_OUTPUT, STYLE
+from serpent_cli.cli import console, options
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,44 +11,40 @@ if TYPE_CHECKING:
 
 Output = Annotated[
     Path | None,
-    typer.Option(
+    options.files(
         "-o",
         "--output",
         metavar="FILE",
         show_default=False,
         help="Cube to write: .tif, .hdr (ENVI), .npy or .mat; with several inputs, a folder.",
-        rich_help_panel=INPUT_OUTPUT,
     ),
 ]
 Variable = Annotated[
     str | None,
-    typer.Option(
+    options.files(
         "--variable",
         metavar="NAME",
         help="Variable of a .mat file, where it has several.",
-        rich_help_panel=INPUT_OUTPUT,
     ),
 ]
 Bands = Annotated[
     Literal["auto", "first", "last"],
-    typer.Option(
+    options.files(
         "--bands",
         help="Which axis of a .npy or .mat is the bands; auto: the last, or a far shorter first.",
-        rich_help_panel=INPUT_OUTPUT,
     ),
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="One JSON object for each result.", rich_help_panel=STYLE),
+    options.style("--json", help="One JSON object for each result."),
 ]
 White = Annotated[
     float | None,
-    typer.Option(
+    options.files(
         "--white",
         metavar="VALUE",
         show_default="guessed from the brightest samples",
         help="Sample value that means full scale.",
-        rich_help_panel=INPUT_OUTPUT,
     ),
 ]
 

@@ -1,29 +1,11 @@
 """`serpent deblur`."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.request import Request, takes
 from serpent_cli.cli.restoring import restore_files
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeblurRequest(Request):
-    """The command line of `deblur`."""
-
-    task: ClassVar[str] = "deblur"
-
-    def tag(self, scale: int) -> str:
-        """`deblurred`."""
-        return "deblurred"
-
-    def model_for(self, scale: int) -> str:
-        """`deblur`, or what is named."""
-        return self.model or "deblur"
-
-
-def deblur(request: DeblurRequest) -> None:
+def deblur(request: Request) -> None:
     """Sharpen blurred photographs: slight defocus, lens blur, short motion, with noise and JPEG.
 
     Without -o, NAME_deblurred.EXT is written beside each input, and a folder's pictures go to
@@ -42,4 +24,4 @@ show_examples(
     ("serpent deblur scan.tif --max-memory 2G", "a large picture on a small machine"),
     ("serpent deblur --server in.png", "no start-up time, while `serpent serve` runs"),
 )
-command = takes(DeblurRequest)(deblur)
+command = takes(Request)(deblur)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from serpent_cli.cli.denoise_request import FOR_BOTH, CubeOptions, DenoiseRequest
+from serpent_cli.cli.denoising_cubes import FOR_BOTH, CubeOptions, DenoiseRequest, denoise_cubes
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.request import takes
 from serpent_cli.cli.restoring import restore_files
@@ -31,8 +31,6 @@ def denoise(request: DenoiseRequest) -> None:
         return
     every = {field.name for field in fields(request)}
     request.refuse(every - FOR_BOTH - of_cubes, "photographs", "cubes")
-    from serpent_cli.cli.denoising_cubes import denoise_cubes
-
     denoise_cubes(cubes, request)
 
 

@@ -1,11 +1,15 @@
 """What `serpent denoise` does with cubes: one after the other, each into a file of its own."""
 
 import time
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from serpent_cli.cli import console
 from serpent_cli.cli.cube_files import (
+    Bands,
+    Variable,
+    White,
     bands_first,
     check_result,
     check_white,
@@ -13,18 +17,50 @@ from serpent_cli.cli.cube_files import (
     say_notes,
 )
 from serpent_cli.cli.progress_bar import Bar, progress_bar
+from serpent_cli.cli.request import Request
 from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from serpent_cli.cli.denoise_request import DenoiseRequest
     from serpent_cli.restoration.cube_denoiser import CubeDenoiser
 
 MODEL = "denoise-cube"
 """Weights for cubes where none are named."""
 
+FOR_BOTH = frozenset({"inputs", "output", "force", "model", "offline", "device", "max_memory",
+                      "tile", "threads", "quiet", "json"})  # fmt: skip
+"""Options that a cube has as well as a photograph."""
 
-def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
+
+@dataclass(frozen=True, kw_only=True)
+class CubeOptions:
+    """Options that only cubes have."""
+
+    variable: Variable = None
+    bands: Bands = "auto"
+    white: White = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseRequest(Request, CubeOptions):
+    """The command line of `denoise`."""
+
+    task: ClassVar[str] = "denoise"
+    done: ClassVar[str] = "denoised"
+
+    def refuse(self, options: set[str], owners: str, instead: str) -> None:
+        """Refuse options that do not belong to what is to be denoised.
+
+        Raises:
+            UsageError: One of them is given.
+        """
+        for field in fields(self):
+            if field.name in options and getattr(self, field.name) != field.default:
+                option = "--" + field.name.replace("_", "-")
+                raise UsageError(f"{option} is for {owners}, not for {instead}", "leave it out")
+
+
+def denoise_cubes(sources: list[Path], request: DenoiseRequest) -> None:
     """Denoise cubes.
 
     Raises:
@@ -56,7 +92,7 @@ def denoise_cubes(sources: list[Path], request: "DenoiseRequest") -> None:
                 console.result(str(goal))
 
 
-def _loaded(model: str, side: str | int, request: "DenoiseRequest") -> "CubeDenoiser":
+def _loaded(model: str, side: str | int, request: DenoiseRequest) -> "CubeDenoiser":
     """The weights, ready; what is not here is fetched."""
     found = find_weights(model, offline=request.offline)
     import torch
@@ -75,7 +111,7 @@ def _one(
     source: Path,
     goal: Path,
     reading: dict[str, Any],
-    request: "DenoiseRequest",
+    request: DenoiseRequest,
     bar: Bar,
 ) -> dict[str, Any]:
     """Denoise one cube; what was done, for --json."""

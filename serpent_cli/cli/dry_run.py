@@ -11,11 +11,11 @@ from serpent_cli.cli.request import Request
 from serpent_cli.restoration.memory_budget import gibibytes
 
 if TYPE_CHECKING:
-    from serpent_cli.batch.forecast import Forecast
+    from serpent_cli.batch.result import FileResult
     from serpent_cli.batch.sources import Lost
 
 
-def predict(forecasts: "Iterable[Forecast]", lost: "Sequence[Lost]", request: Request) -> None:
+def predict(forecasts: "Iterable[FileResult]", lost: "Sequence[Lost]", request: Request) -> None:
     """Show the forecast of each picture as it comes, and one for all.
 
     Ends with exit code 1 if some pictures would fail.
@@ -24,12 +24,12 @@ def predict(forecasts: "Iterable[Forecast]", lost: "Sequence[Lost]", request: Re
         console.error(each.error)
         if request.json:
             console.json_line(record_lost(each) | {"status": "would fail"})
-    found: list[Forecast] = []
+    found: list[FileResult] = []
     for each in forecasts:
         found.append(each)
         _show(each, request)
-    restored = [each for each in found if each.action == "restore"]
-    failed = sum(each.action == "fail" for each in found) + len(lost)
+    restored = [each for each in found if not each.error and not each.skipped]
+    failed = sum(each.error is not None for each in found) + len(lost)
     files = len(found) + len(lost)
     seconds = sum(each.seconds for each in restored)
     memory = max((each.memory for each in restored), default=0)
@@ -47,22 +47,23 @@ def predict(forecasts: "Iterable[Forecast]", lost: "Sequence[Lost]", request: Re
     raise typer.Exit(1 if failed else 0)
 
 
-def _show(each: "Forecast", request: Request) -> None:
+def _show(each: "FileResult", request: Request) -> None:
     if each.error is not None:
         console.error(each.error)
     if request.json:
+        action = "fail" if each.error else "skip" if each.skipped else "restore"
         facts = {"input": str(each.job.source), "output": str(each.job.target),
-                 "status": f"would {each.action}", "width": each.width, "height": each.height,
+                 "status": f"would {action}", "width": each.width, "height": each.height,
                  "tiles": each.tiles, "memory": each.memory,
                  "seconds": round(each.seconds, 3)}  # fmt: skip
         if each.error is not None:
             facts |= {"error": each.error.message, "hint": each.error.hint}
         console.json_line(facts)
-    elif each.action == "restore":
+    elif each.skipped:
+        console.result(f"{each.job.target}: done before")
+    elif each.error is None:
         tiles = "whole" if each.tiles == 1 else f"{each.tiles} tiles"
         size = f"{each.width} x {each.height}, {tiles}, " if each.width else ""
         console.result(
             f"{each.job.target}: {size}{gibibytes(each.memory)}, {duration(each.seconds)}"
         )
-    elif each.action == "skip":
-        console.result(f"{each.job.target}: done before")

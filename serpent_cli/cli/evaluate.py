@@ -56,12 +56,10 @@ Scale = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(
+    options.of_models(
         "--model",
-        metavar="MODEL",
         help="Name or path; by default the bundled one for the suite. For reconstruct also wiener"
         " or gap-tv, which need no weights.",
-        autocompletion=completing.models,
     ),
 ]
 Oracles = Annotated[
@@ -87,11 +85,8 @@ Out = Annotated[
 ]
 Beside = Annotated[
     str | None,
-    typer.Option(
-        "--beside",
-        metavar="MODEL",
-        help="Another model, not scored, to show beside this one in --out.",
-        autocompletion=completing.models,
+    options.of_models(
+        "--beside", help="Another model, not scored, to show beside this one in --out."
     ),
 ]
 Show = Annotated[

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 import typer
 
 from serpent_cli.cli import completing
-from serpent_cli.cli.help_pages import PANELS
+from serpent_cli.cli.help_pages import PANELS, QUALITY
 from serpent_cli.imaging.formats import format_names
 
-_files, _quality, _resources, _batch, _style = (
+files, quality, resources, batch, style = (
     partial(typer.Option, rich_help_panel=panel) for panel in PANELS
 )
+"""Options in these groups of a help page."""
+of_models = partial(typer.Option, metavar="MODEL", autocompletion=completing.models)
+"""Options that take weights."""
 
 Inputs = Annotated[
     list[str] | None,
@@ -23,7 +26,7 @@ Inputs = Annotated[
 ]
 Output = Annotated[
     str | None,
-    _files(
+    files(
         "-o",
         "--output",
         metavar="PLACE",
@@ -32,14 +35,14 @@ Output = Annotated[
     ),
 ]
 Recursive = Annotated[
-    bool, _files("-r", "--recursive", help="Include subfolders; results keep the same tree.")
+    bool, files("-r", "--recursive", help="Include subfolders; results keep the same tree.")
 ]
 FromZero = Annotated[
-    bool, _files("--from0", help="Read names from standard input, each ended by a NUL byte.")
+    bool, files("--from0", help="Read names from standard input, each ended by a NUL byte.")
 ]
 Name = Annotated[
     str | None,
-    _files(
+    files(
         "--name",
         metavar="TEMPLATE",
         help="File name of each result, such as '{stem}_{task}{scale}.{ext}'.",
@@ -48,7 +51,7 @@ Name = Annotated[
 FORMATS = format_names()
 FormatOption = Annotated[
     str | None,
-    _files(
+    files(
         "--format",
         metavar="FORMAT",
         show_default="the input's",
@@ -56,30 +59,29 @@ FormatOption = Annotated[
         autocompletion=completing.one_of(*FORMATS),
     ),
 ]
-Force = Annotated[bool, _files("-f", "--force", help="Replace existing files.")]
+Force = Annotated[bool, files("-f", "--force", help="Replace existing files.")]
 RegionOption = Annotated[
-    str | None, _files("--region", metavar="X,Y,W,H", help="Restore only this part of the input.")
+    str | None, files("--region", metavar="X,Y,W,H", help="Restore only this part of the input.")
 ]
 MaxPixels = Annotated[
     int,
-    _files("--max-pixels", min=1, metavar="N", help="Refuse pictures with more pixels than this."),
+    files("--max-pixels", min=1, metavar="N", help="Refuse pictures with more pixels than this."),
 ]
 
 Model = Annotated[
     str | None,
-    _quality(
+    of_models(
         "--model",
-        metavar="MODEL",
         help="A name (see `serpent models list`), hf://owner/repo, or path to .safetensors.",
-        autocompletion=completing.models,
+        rich_help_panel=QUALITY,
     ),
 ]
 Offline = Annotated[
-    bool, _quality("--offline", help="Download nothing; use bundled and cached weights only.")
+    bool, quality("--offline", help="Download nothing; use bundled and cached weights only.")
 ]
 Strength = Annotated[
     float,
-    _quality(
+    quality(
         "--strength",
         min=0,
         max=1,
@@ -89,7 +91,7 @@ Strength = Annotated[
 ]
 Quality = Annotated[
     int | None,
-    _quality(
+    quality(
         "--quality",
         min=1,
         max=100,
@@ -100,7 +102,7 @@ Quality = Annotated[
 ]
 Size = Annotated[
     str | None,
-    _files(
+    files(
         "--size",
         metavar="GEOMETRY",
         help="Size of the result as ImageMagick writes it: 1920x1080, x1080, 50%, 800x600!.",
@@ -109,7 +111,7 @@ Size = Annotated[
 
 Device = Annotated[
     str,
-    _resources(
+    resources(
         "--device",
         "--devices",
         metavar="DEVICE",
@@ -120,7 +122,7 @@ Device = Annotated[
 ]
 Precision = Annotated[
     str,
-    _resources(
+    resources(
         "--precision",
         metavar="PRECISION",
         help="auto, fp32 or bf16; auto uses bf16 where the hardware computes it faster.",
@@ -129,7 +131,7 @@ Precision = Annotated[
 ]
 MaxMemory = Annotated[
     str | None,
-    _resources(
+    resources(
         "--max-memory",
         metavar="SIZE",
         help="Limit for the memory of the whole process, such as 2G (G = 2^30).",
@@ -137,13 +139,13 @@ MaxMemory = Annotated[
 ]
 MaxVram = Annotated[
     str | None,
-    _resources(
+    resources(
         "--max-vram", metavar="SIZE", help="Limit for the memory on the GPU, if one is used."
     ),
 ]
 Tile = Annotated[
     str,
-    _resources(
+    resources(
         "--tile",
         metavar="SIDE",
         help="auto, whole, or the side of a tile in input pixels.",
@@ -152,27 +154,27 @@ Tile = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    _resources("--threads", min=1, metavar="N", help="CPU threads; all cores by default."),
+    resources("--threads", min=1, metavar="N", help="CPU threads; all cores by default."),
 ]
 
 Jobs = Annotated[
     int,
-    _batch("-j", "--jobs", min=1, metavar="N", help="Pictures restored at once on each device."),
+    batch("-j", "--jobs", min=1, metavar="N", help="Pictures restored at once on each device."),
 ]
 Engine = Annotated[
     Literal["local", "ray"],
-    _batch("--engine", help="Run on this machine, or on the Ray cluster at RAY_ADDRESS."),
+    batch("--engine", help="Run on this machine, or on the Ray cluster at RAY_ADDRESS."),
 ]
 ServerOption = Annotated[
     bool,
-    _batch(
+    batch(
         "--server",
         help="Let a running `serpent serve` do it; SERPENT_SERVER says where it listens.",
     ),
 ]
 ManifestOption = Annotated[
     Path | None,
-    _batch(
+    batch(
         "--manifest",
         metavar="FILE",
         show_default="in the folder of results",
@@ -181,15 +183,15 @@ ManifestOption = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    _batch(
+    batch(
         "-n",
         "--dry-run",
         help="Change nothing; show what would be done, and the memory and time it needs.",
     ),
 ]
-FailFast = Annotated[bool, _batch("--fail-fast", help="Stop after the first failure.")]
+FailFast = Annotated[bool, batch("--fail-fast", help="Stop after the first failure.")]
 
-Quiet = Annotated[bool, _style("-q", "--quiet", help="Only errors and warnings.")]
-Json = Annotated[bool, _style("--json", help="One JSON object for each result, and a summary.")]
+Quiet = Annotated[bool, style("-q", "--quiet", help="Only errors and warnings.")]
+Json = Annotated[bool, style("--json", help="One JSON object for each result, and a summary.")]
 
 DEFAULT_MAX_PIXELS = 500_000_000  # imaging.read's; not imported, so that --help stays instant

@@ -125,9 +125,7 @@ class Outcome:
 
     def _resumes(self) -> bool:
         """Whether the same command skips what is finished, for all pictures."""
-        noted = self.request.manifest is not None or all(
-            group.noting.folder for group in self.groups
-        )
+        noted = all(group.noting.path for group in self.groups)
         return noted and not self.request.force
 
     def _summary(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serpent_cli.cli import completing, console, options
+from serpent_cli.cli import console, options
 from serpent_cli.cli.cube_files import Json, Output, White, check_result, check_white, result_path
 from serpent_cli.cli.help_pages import QUALITY, show_examples
 from serpent_cli.cli.progress_bar import progress_bar
@@ -33,20 +33,16 @@ Step = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(
+    options.of_models(
         "--model",
-        metavar="MODEL",
         help="A name, hf://owner/repo, or path; or wiener or gap-tv, which need no weights. By"
         " default reconstruct where it fits the snapshot, else wiener.",
-        autocompletion=completing.models,
         rich_help_panel=QUALITY,
     ),
 ]
 Turns = Annotated[
     int,
-    typer.Option(
-        "--iterations", min=1, metavar="N", help="Iterations of gap-tv.", rich_help_panel=QUALITY
-    ),
+    options.quality("--iterations", min=1, metavar="N", help="Iterations of gap-tv."),
 ]
 
 

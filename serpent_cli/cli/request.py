@@ -1,7 +1,6 @@
-"""The command line of `deblur` and `upscale` as one record: parsed once, its weights found once."""
+"""The command line of a restoring command as one record: parsed once, its weights found once."""
 
 import inspect
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +10,17 @@ from serpent_cli.cli import options
 from serpent_cli.cli.weights import find_weights
 from serpent_cli.errors import UsageError
 from serpent_cli.restoration.arguments import parse_region, parse_tile
+from serpent_cli.restoration.memory_budget import memory_of
 from serpent_cli.settings import SERVER
 
 if TYPE_CHECKING:
+    from serpent_cli.imaging.formats import Format
+    from serpent_cli.imaging.geometry import Geometry
     from serpent_cli.zoo.locate import Located
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request(ABC):
+class Request:
     """The command line of a restoring command; fields as the options of the same name.
 
     What a word of it means is worked out when it is first asked for, and then kept.
@@ -53,7 +55,8 @@ class Request(ABC):
     quiet: options.Quiet = False
     json: options.Json = False
 
-    task: ClassVar[str] = ""
+    task: ClassVar[str] = "deblur"
+    done: ClassVar[str] = "deblurred"
 
     def wanted_scale(self) -> int | None:
         """Output pixels per input pixel that are demanded; None leaves it to `size`."""
@@ -63,13 +66,13 @@ class Request(ABC):
         """Scales that a size chooses from, in rising order."""
         return [1]
 
-    @abstractmethod
     def tag(self, scale: int) -> str:
         """What names of our own say was done."""
+        return self.done
 
-    @abstractmethod
     def model_for(self, scale: int) -> str:
-        """Name or path of the weights."""
+        """What is named, or `deblur`, which is blind to noise too."""
+        return self.model or "deblur"
 
     def weights_for(self, scale: int) -> "Located":
         """The weights, found or fetched when they are first asked for.
@@ -93,6 +96,20 @@ class Request(ABC):
         return parse_region(self.region)
 
     @cached_property
+    def geometry(self) -> "Geometry | None":
+        """What results are resampled to; None: they stay as they are."""
+        from serpent_cli.imaging.geometry import Geometry
+
+        return Geometry.parse(self.size) if self.size else None
+
+    @cached_property
+    def chosen(self) -> "Format | None":
+        """What all results are written as; None for the format of each input."""
+        from serpent_cli.imaging.formats import format_named
+
+        return format_named(self.format) if self.format else None
+
+    @cached_property
     def side(self) -> str | int:
         """`auto`, `whole`, or the side of a tile in input pixels."""
         return parse_tile(self.tile)
@@ -100,12 +117,12 @@ class Request(ABC):
     @cached_property
     def memory_bytes(self) -> int | None:
         """Bytes that the process may reach, as demanded."""
-        return _bytes(self.max_memory)
+        return memory_of(self.max_memory)
 
     @cached_property
     def vram_bytes(self) -> int | None:
         """Bytes of a device's own memory, as demanded."""
-        return _bytes(self.max_vram)
+        return memory_of(self.max_vram)
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
@@ -162,12 +179,6 @@ def server_address() -> str:
     from serpent_cli.serving.wire import default_socket
 
     return SERVER.get() or str(default_socket())
-
-
-def _bytes(text: str | None) -> int | None:
-    from serpent_cli.restoration.memory_budget import parse_memory
-
-    return None if text is None else parse_memory(text)
 
 
 R = TypeVar("R", bound=Request)

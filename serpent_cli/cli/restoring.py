@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from serpent_cli.cli import console
-from serpent_cli.cli.gathering import gather, manifest_path
+from serpent_cli.cli.gathering import gather
 from serpent_cli.cli.outcome import Outcome, announcement
 from serpent_cli.cli.progress_bar import Bar, progress_bar
 from serpent_cli.cli.request import Request, server_address
@@ -23,7 +23,6 @@ from serpent_cli.errors import UsageError
 from serpent_cli.settings import BACKEND, THREADS, TOKEN
 
 if TYPE_CHECKING:
-    from serpent_cli.batch.forecast import Forecast
     from serpent_cli.batch.groups import Group
     from serpent_cli.batch.manifest import ManifestSettings
     from serpent_cli.batch.naming import Job
@@ -45,8 +44,7 @@ def restore_files(request: Request) -> None:
     request.check()
     if request.model is not None:
         request.weights_for(1)  # what is named is one for all scales
-    found = gather(request)
-    groups, lost = found.groups, found.lost
+    groups, lost = gather(request)
     for group in groups:
         _check_scale(group, request)
     outcome = Outcome(request, groups)
@@ -173,7 +171,7 @@ def _on_server(group: "Group", request: Request, notes: "Notes") -> "Iterator[Fi
     settings = RestoreSettings(
         task=request.task, model=anywhere(request.model_for(group.scale)),
         strength=request.strength, region=request.region, quality=request.quality,
-        size=request.size, format=group.format and group.format.suffixes[0].removeprefix("."),
+        size=request.size, format=request.chosen and request.chosen.suffixes[0].removeprefix("."),
         tile=request.tile, max_pixels=request.max_pixels,
     )  # fmt: skip
     errand = Errand(server_address(), settings, TOKEN.get(), request.force, notes)
@@ -193,7 +191,7 @@ def _on_ray(group: "Group", request: Request) -> "Iterator[FileResult]":
     )  # fmt: skip
 
 
-def _forecasts(group: "Group", request: Request) -> "Iterator[Forecast]":
+def _forecasts(group: "Group", request: Request) -> "Iterator[FileResult]":
     """What would be done, without doing it."""
     from serpent_cli.batch.forecast import forecast
 
@@ -263,7 +261,7 @@ def _options(group: "Group", request: Request, notes: "Notes | None") -> "RunOpt
 
     return RunOptions(
         max_pixels=request.max_pixels, region=request.box, force=request.force,
-        quality=request.quality, chosen=group.format, size=group.size, manifest=notes,
+        quality=request.quality, chosen=request.chosen, size=request.geometry, manifest=notes,
     )  # fmt: skip
 
 
@@ -301,11 +299,8 @@ def _check_apart(path: Path, group: "Group") -> None:
 
 def _manifest_settings(group: "Group", request: Request) -> "ManifestSettings":
     """What the manifest of a group is made with; its options are those of the command line."""
-    from serpent_cli.batch.manifest import ManifestSettings
     from serpent_cli.restoration.memory_budget import default_budget
 
-    noting = group.noting
-    path, own = manifest_path(noting.folder, request), request.manifest is not None
     card = request.weights_for(group.scale).card
     options = {
         "model": card.name, "sha256": card.sha256, "device": request.device,
@@ -316,7 +311,4 @@ def _manifest_settings(group: "Group", request: Request) -> "ManifestSettings":
     memory = request.memory_bytes
     if memory is None and request.tile == "auto":  # a tile alone is taken at its word
         memory = default_budget()
-    return ManifestSettings(
-        path, options, {"memory": memory}, shared=noting.shared and not own,
-        replaces=noting.replaces or own,
-    )  # fmt: skip
+    return replace(group.noting, options=options, plan={"memory": memory})

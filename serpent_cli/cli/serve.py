@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from serpent_cli.cli import completing, console, options
-from serpent_cli.cli.help_pages import RESOURCES, show_examples
+from serpent_cli.cli import console, options
+from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.errors import UsageError
 from serpent_cli.settings import SERVER, TOKEN
 from serpent_cli.version import DISTRIBUTION
@@ -16,12 +16,10 @@ PACKAGES = "starlette", "uvicorn", "h11"
 
 Models = Annotated[
     list[str] | None,
-    typer.Option(
+    options.of_models(
         "--model",
-        metavar="MODEL",
         show_default="deblur",
         help="Load this model at the start; may be repeated. Others are loaded when first needed.",
-        autocompletion=completing.models,
     ),
 ]
 Port = Annotated[
@@ -76,11 +74,8 @@ def serve(
     timeout: Timeout = 20.0,
     device: Annotated[
         str,
-        typer.Option(
-            "--device",
-            metavar="DEVICE",
-            help="auto, cpu, cuda, cuda:1, mps or xpu.",
-            rich_help_panel=RESOURCES,
+        options.resources(
+            "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps or xpu."
         ),
     ] = "auto",
     precision: options.Precision = "auto",

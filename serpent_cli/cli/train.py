@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serpent_cli.cli import completing, console, options
+from serpent_cli.cli import console, options
 from serpent_cli.cli.help_pages import show_examples
 from serpent_cli.cli.progress_bar import progress_bar
 from serpent_cli.errors import NoInputError, SerpentError, UsageError, reason_of
@@ -44,12 +44,7 @@ Out = Annotated[
 ]
 Init = Annotated[
     str | None,
-    typer.Option(
-        "--init",
-        metavar="MODEL",
-        help="Start from these weights: a name or a path.",
-        autocompletion=completing.models,
-    ),
+    options.of_models("--init", help="Start from these weights: a name or a path."),
 ]
 ValPhotos = Annotated[
     Path | None,

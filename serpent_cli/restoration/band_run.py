@@ -12,7 +12,7 @@ from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.restoration.difference import DifferenceMeter
 from serpent_cli.restoration.footprint import FILL_CONTEXT
 from serpent_cli.restoration.forward import Forward
-from serpent_cli.restoration.plan import Plan, plan_spans
+from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.region import Region, cut
 from serpent_cli.tiling.blend import OnTile, blended
 
@@ -79,7 +79,7 @@ class BandRun:
         self.forward, self.part, self.plan = forward, part, plan
         self.change = DifferenceMeter()
         self._on_tile = on_tile
-        self._rows, self._columns = plan_spans(plan, forward.multiple)
+        self._rows, self._columns = plan.rows, plan.columns
         head, self._alpha = part.head, part.constant_alpha()
         colours = 1 if head.grey else 3
         self._planes = [slice(0, colours)]

@@ -11,12 +11,11 @@ from serpent_cli.cubes.axes import Axes, axes_of
 from serpent_cli.cubes.cube import Cube, Samples, cast, groups, release
 from serpent_cli.cubes.scale import full_scale
 from serpent_cli.errors import ModelError, PictureError
-from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
-from serpent_cli.restoration.cube_plan import CubePlan, next_cube_plan, plan_cube
+from serpent_cli.restoration.cube_plan import next_cube_plan, plan_cube
 from serpent_cli.restoration.device import choose_device
 from serpent_cli.restoration.memory_budget import budget_or_default, memory_of
-from serpent_cli.restoration.plan import Costs
+from serpent_cli.restoration.plan import Costs, Plan
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.tiling.blend import Block, OnTile, blended, in_order
 from serpent_cli.zoo.card import Card
@@ -69,13 +68,7 @@ class CubeDenoiser:
         self.device = device or torch.device("cpu")
         self.budget = budget_or_default(max_memory)
         self.channels = card.config.channels
-        self.costs = Costs(
-            scale=1,
-            multiple=size_multiple(card.config),
-            margin=card.margin,
-            bytes_per_pixel=inference_bytes_per_pixel(card.config, torch.float32),
-            weight_bytes=4 * sum(p.numel() for p in model.parameters()),
-        )
+        self.costs = Costs.of(model, card, torch.float32)
 
     @classmethod
     def from_pretrained(
@@ -91,7 +84,7 @@ class CubeDenoiser:
         network, card = load_model(model, chosen)
         return cls(network, card, device=chosen, max_memory=memory, tile=tile)
 
-    def plan(self, cube: Cube) -> CubePlan:
+    def plan(self, cube: Cube) -> Plan:
         """How a cube will be restored."""
         return plan_cube(cube.shape, self.costs, self.budget, self.tile)
 
@@ -118,7 +111,7 @@ class CubeDenoiser:
         full = white or full_scale(cube)
         axes = axes_in(cube, full)
 
-        def run(plan: CubePlan) -> None:
+        def run(plan: Plan) -> None:
             tiles = self._tiles(cube, plan, axes, full)
             bands = [cube.shape[0]]
             for block in blended(tiles, plan.rows, plan.columns, 1, bands, on_tile):
@@ -129,7 +122,7 @@ class CubeDenoiser:
                 run, self.plan(cube), lambda plan: next_cube_plan(plan, cube.shape, self.costs)
             )
 
-    def _tiles(self, cube: Cube, plan: CubePlan, axes: Axes, full: float) -> Iterator[Samples]:
+    def _tiles(self, cube: Cube, plan: Plan, axes: Axes, full: float) -> Iterator[Samples]:
         """Restored tiles (h, w, T) of a plan, in [0, 1]."""
         for i, _, j in in_order(plan.rows, plan.columns, 1):
             rows, columns = (slice(s.start, s.stop) for s in (plan.rows[i], plan.columns[j]))

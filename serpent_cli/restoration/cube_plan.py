@@ -1,7 +1,5 @@
 """From a cube's size and a memory budget to tiles."""
 
-from dataclasses import dataclass
-
 from serpent_cli.errors import SerpentError
 from serpent_cli.restoration.footprint import FRAGMENTS
 from serpent_cli.restoration.memory_budget import gibibytes
@@ -9,12 +7,15 @@ from serpent_cli.restoration.plan import (
     BASE_BYTES,
     LADDER,
     Costs,
+    Plan,
     demanded_side,
     on_grid,
     overlap_for,
     padded_pixels,
+    smaller_side,
+    tile_spans,
 )
-from serpent_cli.tiling.grid import Span, rounded_up, spans
+from serpent_cli.tiling.grid import rounded_up
 
 CUBE_LADDER = (*LADDER, 96, 64)
 """As of photographs, and smaller ones: a cube may have hundreds of bands."""
@@ -25,32 +26,12 @@ COPIES = 7
 it, how the network changes it, as a result, the blender's window, and what is written of it."""
 
 
-@dataclass(frozen=True)
-class CubePlan:
-    """How a cube will be restored.
-
-    Attributes:
-        rows: Rows of tiles, each with all bands.
-        columns: Columns of tiles.
-        peak_bytes: Predicted peak of the process's memory.
-    """
-
-    rows: tuple[Span, ...]
-    columns: tuple[Span, ...]
-    peak_bytes: int
-
-    @property
-    def tiles(self) -> int:
-        """Number of tiles."""
-        return len(self.rows) * len(self.columns)
-
-
 def plan_cube(
     shape: tuple[int, int, int],
     costs: Costs,
     budget: int | None,
     tile: str | int = "auto",
-) -> CubePlan:
+) -> Plan:
     """Decide how to restore a cube.
 
     Args:
@@ -79,7 +60,7 @@ def plan_cube(
     )
 
 
-def next_cube_plan(plan: CubePlan, shape: tuple[int, int, int], costs: Costs) -> CubePlan | None:
+def next_cube_plan(plan: Plan, shape: tuple[int, int, int], costs: Costs) -> Plan | None:
     """The plan with the next smaller tile after memory ran out; None if there is none.
 
     Args:
@@ -87,18 +68,19 @@ def next_cube_plan(plan: CubePlan, shape: tuple[int, int, int], costs: Costs) ->
         shape: T, H and W.
         costs: The network's needs.
     """
-    side = max(plan.rows[0].length, plan.columns[0].length)
-    fitting = [rung for rung in on_grid(CUBE_LADDER, costs) if rung <= side // 2]
-    return _plan(shape, costs, fitting[0]) if fitting else None
+    longest = max(plan.rows[0].length, plan.columns[0].length)
+    side = smaller_side(longest, CUBE_LADDER, costs)
+    return None if side is None else _plan(shape, costs, side)
 
 
-def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> CubePlan:
+def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> Plan:
     bands, height, width = shape
     side = rounded_up(side, costs.multiple)
-    overlap = overlap_for(costs, side)
-    rows, columns = (spans(length, side, overlap, costs.multiple) for length in (height, width))
-    held = costs.bytes_per_pixel + COPIES * FLOAT * bands
-    tile = padded_pixels(rows, columns, costs) * held * FRAGMENTS
-    below = (overlap * FLOAT * bands * width) if len(rows) > 1 else 0
-    peak = BASE_BYTES + 2 * costs.weight_bytes + int(tile) + below
-    return CubePlan(rows, columns, peak)
+    rows, columns = tile_spans(height, width, side, costs)
+    held, padded = (
+        costs.bytes_per_pixel + COPIES * FLOAT * bands,
+        padded_pixels(rows, columns, costs),
+    )
+    below = (overlap_for(costs, side) * FLOAT * bands * width) if len(rows) > 1 else 0
+    peak = BASE_BYTES + 2 * costs.weight_bytes + int(padded * held * FRAGMENTS) + below
+    return Plan(rows, columns, side, len(rows) * len(columns) * padded, peak)

@@ -3,11 +3,18 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from serpent_cli.errors import SerpentError, UsageError
+from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.footprint import FRAGMENTS, Sizes, Streams, streamed_bytes, whole_bytes
 from serpent_cli.restoration.memory_budget import gibibytes
 from serpent_cli.tiling.grid import Span, rounded_up, spans
+from serpent_cli.zoo.card import Card
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 LADDER = (1536, 1024, 768, 512, 384, 256, 192, 128)
 """Largest sides of tiles in input pixels, widest first; fixed, so that results repeat.
@@ -51,30 +58,50 @@ class Costs:
     bytes_per_pixel: float
     weight_bytes: int
 
+    @classmethod
+    def of(cls, model: "nn.Module", card: Card, held: "torch.dtype") -> Self:
+        """The costs of weights whose activations are held in a type."""
+        return cls(
+            scale=card.scale, multiple=size_multiple(card.config), margin=card.margin,
+            bytes_per_pixel=inference_bytes_per_pixel(card.config, held),
+            weight_bytes=4 * sum(p.numel() for p in model.parameters()),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Plan:
     """How one picture will be restored.
 
     Attributes:
-        height: Input rows.
-        width: Input columns.
+        rows: Rows of tiles, in input pixels.
+        columns: Columns of tiles.
         tile: Largest side of a tile in input pixels; None restores the picture whole.
-        overlap: Least input pixels that neighbouring tiles share.
-        tiles: Number of tiles; 1 for the whole picture.
         pixels: Input pixels that the network computes, overlap and padding included.
         peak_bytes: Predicted peak of the process's resident memory.
         device_bytes: Predicted peak of a device's own memory; 0 where it has none.
     """
 
-    height: int
-    width: int
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
     tile: int | None
-    overlap: int
-    tiles: int
     pixels: int
     peak_bytes: int
     device_bytes: int = 0
+
+    @property
+    def height(self) -> int:
+        """Input rows."""
+        return self.rows[-1].stop
+
+    @property
+    def width(self) -> int:
+        """Input columns."""
+        return self.columns[-1].stop
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles; 1 for the whole picture."""
+        return len(self.rows) * len(self.columns)
 
 
 def overlap_for(costs: Costs, tile: int) -> int:
@@ -111,10 +138,10 @@ def make_plan(
         UsageError: A demanded tile is smaller than the network allows, or exceeds a budget.
         SerpentError: Even the smallest tile exceeds a budget; the hint names one that is enough.
     """
-    apart = vram is not None
+    apart, sizes = vram is not None, Sizes(height, width, costs.scale, sample_bytes, channels)
 
     def plan(side: int | None) -> Plan:
-        return _plan(height, width, side, costs, sample_bytes, channels, streams, apart=apart)
+        return _plan(sizes, side, costs, streams, apart=apart)
 
     if tile != "auto":
         demanded = plan(None if isinstance(tile, str) else demanded_side(tile, costs))
@@ -125,7 +152,7 @@ def make_plan(
                 hint=f"leave --tile out, or give {option} {least}",
             )
         return demanded
-    ladder = _ladder(costs, apart=apart)
+    ladder = on_grid(DEVICE_LADDER if apart else LADDER, costs)
     sides = [None] if height * width <= max(ladder) ** 2 else []
     plans = [plan(side) for side in (*sides, *ladder)]
     if excess := _excess(plans, budget, vram):
@@ -163,12 +190,16 @@ def next_plan(
         apart: The network has a device's own memory.
         streams: Neither input nor result is held whole; None: both are.
     """
-    side = plan.tile or max(plan.height, plan.width)
-    fitting = [rung for rung in _ladder(costs, apart=True) if rung <= side // 2]
-    if not fitting:
+    side = smaller_side(plan.tile or max(plan.height, plan.width), DEVICE_LADDER, costs)
+    if side is None:
         return None
     vram = sys.maxsize if apart else None
-    return make_plan(plan.height, plan.width, costs, None, fitting[0], vram=vram, streams=streams)
+    return make_plan(plan.height, plan.width, costs, None, side, vram=vram, streams=streams)
+
+
+def smaller_side(side: int, ladder: Sequence[int], costs: Costs) -> int | None:
+    """The widest rung that is at most half as wide; None if there is none."""
+    return next((rung for rung in on_grid(ladder, costs) if rung <= side // 2), None)
 
 
 def padded_pixels(rows: tuple[Span, ...], columns: tuple[Span, ...], costs: Costs) -> int:
@@ -177,48 +208,31 @@ def padded_pixels(rows: tuple[Span, ...], columns: tuple[Span, ...], costs: Cost
     return high * wide
 
 
-def plan_spans(plan: Plan, multiple: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Spans of a plan's tile rows and tile columns."""
-    return _spans(plan.height, plan.width, plan.tile, plan.overlap, multiple)
-
-
-def _spans(
-    height: int, width: int, tile: int | None, overlap: int, multiple: int
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    if tile is None:
-        return (Span(0, height),), (Span(0, width),)
-    return spans(height, tile, overlap, multiple), spans(width, tile, overlap, multiple)
-
-
 def _plan(
-    height: int,
-    width: int,
-    tile: int | None,
-    costs: Costs,
-    sample_bytes: int,
-    channels: int,
-    streams: Streams | None,
-    *,
-    apart: bool,
+    sizes: Sizes, tile: int | None, costs: Costs, streams: Streams | None, *, apart: bool
 ) -> Plan:
-    overlap = 0 if tile is None else overlap_for(costs, tile)
-    rows, columns = _spans(height, width, tile, overlap, costs.multiple)
+    if tile is None:
+        rows, columns = (Span(0, sizes.height),), (Span(0, sizes.width),)
+    else:
+        rows, columns = tile_spans(sizes.height, sizes.width, tile, costs)
     count = len(rows) * len(columns)
     padded = padded_pixels(rows, columns, costs)
     network = int(padded * costs.bytes_per_pixel * FRAGMENTS)
-    sizes = Sizes(height, width, costs.scale, sample_bytes, channels)
     on_machine = 0 if apart else network
     if streams is None:
         used = whole_bytes(sizes, rows, on_machine, tiled=count > 1)
     else:
         used = streamed_bytes(sizes, rows, columns, on_machine, streams)
     peak = BASE_BYTES + 2 * costs.weight_bytes + used
-    device = network + costs.weight_bytes if apart else 0
-    return Plan(height, width, tile, overlap, count, count * padded, peak, device)
+    return Plan(rows, columns, tile, count * padded, peak, apart * (network + costs.weight_bytes))
 
 
-def _ladder(costs: Costs, *, apart: bool) -> list[int]:
-    return on_grid(DEVICE_LADDER if apart else LADDER, costs)
+def tile_spans(
+    height: int, width: int, tile: int, costs: Costs
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Rows and columns of tiles that overlap as a network needs it."""
+    overlap, multiple = overlap_for(costs, tile), costs.multiple
+    return spans(height, tile, overlap, multiple), spans(width, tile, overlap, multiple)
 
 
 def on_grid(sides: Sequence[int], costs: Costs) -> list[int]:

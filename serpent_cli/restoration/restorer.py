@@ -16,7 +16,6 @@ from serpent_cli.errors import ModelError, SerpentError
 from serpent_cli.imaging.colour import grey_to_rgb, to_depth
 from serpent_cli.imaging.in_memory import like, to_picture
 from serpent_cli.imaging.picture import Picture, Samples
-from serpent_cli.model.limits import inference_bytes_per_pixel, size_multiple
 from serpent_cli.restoration.allocator import reused_memory
 from serpent_cli.restoration.arguments import check_arguments
 from serpent_cli.restoration.device import (
@@ -30,7 +29,7 @@ from serpent_cli.restoration.difference import RestoredPicture, compared
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import FLOAT, Forward
 from serpent_cli.restoration.memory_budget import default_budget, memory_of
-from serpent_cli.restoration.plan import Costs, Plan, make_plan, next_plan, plan_spans
+from serpent_cli.restoration.plan import Costs, Plan, make_plan, next_plan
 from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.retry import in_smaller_tiles
 from serpent_cli.restoration.tensors import visible_samples
@@ -101,13 +100,7 @@ class Restorer:
         self.vram = self._vram_budget(max_vram)
         # A CPU keeps what is not a product in fp32: it is planned for, whatever the type.
         held = torch.float32 if self.device.type == "cpu" else dtype
-        self.costs = Costs(
-            scale=card.scale,
-            multiple=size_multiple(card.config),
-            margin=card.margin,
-            bytes_per_pixel=inference_bytes_per_pixel(card.config, held),
-            weight_bytes=4 * sum(p.numel() for p in model.parameters()),
-        )
+        self.costs = Costs.of(model, card, held)
         self.forward = Forward(
             model, card.name, card.scale, self.costs.multiple, dtype, self.device, strength
         )
@@ -308,8 +301,7 @@ class Restorer:
 
     def _run(self, planes: list[Samples], plan: Plan, on_tile: OnTile | None) -> list[Samples]:
         """Restore planes (H, W, 3) or (H, W) that lie over each other."""
-        rows, columns = plan_spans(plan, self.costs.multiple)
-        s, depth = self.scale, planes[0].dtype
+        rows, columns, s, depth = plan.rows, plan.columns, self.scale, planes[0].dtype
         channels = [1 if plane.ndim == 2 else 3 for plane in planes]
         results = [np.empty((plan.height * s, plan.width * s, each), depth) for each in channels]
         tiles = (

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from serpent_cli.batch.naming import Job, Naming, name_targets, results_folder
+from serpent_cli.batch.naming import Job, Naming, name_targets, refuse_collisions, results_folder
 from serpent_cli.batch.places import Remote, Standard
 from serpent_cli.batch.sources import Source, Sources
 from serpent_cli.errors import UsageError
@@ -15,7 +15,9 @@ KEPT = ("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp", "bmp", "avif
 def targets(
     sources: Sources, output: Path | None, tag: str = "deblurred", **naming: Any
 ) -> list[str]:
-    return [str(job.target) for job in name_targets(sources, output, Naming(tag, **naming))]
+    jobs = name_targets(sources, output, Naming(tag, **naming))
+    refuse_collisions(jobs)
+    return [str(job.target) for job in jobs]
 
 
 def files(*names: str, folder: Path | None = None) -> Sources:
@@ -104,7 +106,7 @@ def test_several_inputs_need_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [("a/x.png", "b/x.png"), ("x.gif", "x.png")])
 def test_two_inputs_never_share_a_target(names: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="would both become"):
-        name_targets(files(*names), tmp_path / "out", Naming("x8"))
+        targets(files(*names), tmp_path / "out", "x8")
 
 
 def test_no_input_is_a_target(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_no_input_is_a_target(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(source)
     for output in (source, tmp_path / "sub" / ".." / "a.png", tmp_path / "link.png", tmp_path):
         with pytest.raises(UsageError, match="is an input and would be overwritten"):
-            name_targets(files(str(source)), output, Naming("x8"))
+            targets(files(str(source)), output, "x8")
 
 
 def test_jobs_pair_each_source_with_its_target() -> None:

@@ -14,7 +14,6 @@ from serpent_cli.restoration.plan import (
     make_plan,
     next_plan,
     overlap_for,
-    plan_spans,
 )
 
 COSTS = Costs(scale=1, multiple=16, margin=20, bytes_per_pixel=800.0, weight_bytes=5 * 2**20)
@@ -23,8 +22,8 @@ PLENTY = 2**36
 
 def test_small_pictures_are_restored_whole() -> None:
     plan = make_plan(300, 400, COSTS, PLENTY)
-    assert (plan.tile, plan.tiles, plan.overlap) == (None, 1, 0)
-    rows, columns = plan_spans(plan, COSTS.multiple)
+    assert (plan.tile, plan.tiles) == (None, 1)
+    rows, columns = plan.rows, plan.columns
     assert [(s.start, s.stop) for s in (*rows, *columns)] == [(0, 300), (0, 400)]
 
 
@@ -33,7 +32,7 @@ def test_large_pictures_are_tiled_although_they_would_fit() -> None:
     plan = make_plan(side, side, COSTS, PLENTY)
     assert plan.tile in LADDER
     assert plan.tiles > 1
-    assert plan.overlap >= 2 * COSTS.margin
+    assert plan.rows[0].stop - plan.rows[1].start >= 2 * COSTS.margin
 
 
 @pytest.mark.parametrize("size", [(4096, 4096), (3000, 4000), (1600, 9000)])
@@ -41,7 +40,7 @@ def test_tiles_compute_little_twice_and_are_no_larger_than_that_takes(
     size: tuple[int, int],
 ) -> None:
     plan = make_plan(*size, COSTS, PLENTY)
-    rows, columns = plan_spans(plan, COSTS.multiple)
+    rows, columns = plan.rows, plan.columns
     computed = sum(-(-r.length // 16) * -(-c.length // 16) * 256 for r in rows for c in columns)
     assert plan.pixels == computed <= 1.2 * size[0] * size[1]
     rungs = [make_plan(*size, COSTS, PLENTY, side) for side in LADDER]
@@ -74,7 +73,7 @@ def test_plans_repeat_and_keep_the_budget(
         return
     assert plan == make_plan(height, width, costs, budget)
     assert plan.peak_bytes <= budget
-    rows, columns = plan_spans(plan, costs.multiple)
+    rows, columns = plan.rows, plan.columns
     assert len(rows) * len(columns) == plan.tiles
     assert (rows[-1].stop, columns[-1].stop) == (height, width)
 
