@@ -1,8 +1,8 @@
 # Serpent on a CPU.
 #   docker build -t serpent .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/pictures" serpent deblur photo.jpg
-# Not yet built from its own base images: where this was written they cannot be fetched. Its first
-# stage was run by buildah on Debian 12 with Python 3.11.
+# Built by buildah on a base of Debian 12 with Python 3.11, and run as a user of no name. Not yet with
+# Docker, nor on the base named below, which could not be fetched where this was written.
 
 FROM python:3.13-slim AS build
 # Any compiler that the distribution has will do.
