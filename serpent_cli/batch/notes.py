@@ -68,12 +68,19 @@ class SharedManifest(Manifest):
         entries = [entry] if begun else [self._beginning(), entry]
         lines = b"".join(json_text(each).encode() + b"\n" for each in entries)
         # Whoever may not write there has restored a picture, and only says so again next time.
-        with suppress(OSError), self.path.open("a+b", buffering=0) as stream:
-            end = stream.seek(0, 2)
+        with suppress(OSError):
+            if not self._appended(lines):
+                self._appended(lines)
+            self._models.setdefault(self.run, "")
+
+    def _appended(self, lines: bytes) -> bool:
+        """Append lines; False where a run that noted nothing has removed the file meanwhile."""
+        with self.path.open("a+b", buffering=0) as stream:
+            end = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, end - 1))
             torn = stream.read(1) not in (b"", b"\n")
             append(stream, b"\n" * torn + lines)
-            self._models.setdefault(self.run, "")
+            return os.fstat(stream.fileno()).st_nlink > 0
 
 
 class Notes:

@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
 
+from serpent_cli.batch import notes
 from serpent_cli.batch.manifest import NAME, Manifest, ManifestSettings
 from serpent_cli.batch.naming import Job
 from serpent_cli.batch.places import change_mark, stream_digest
@@ -278,3 +280,29 @@ def test_ray_notes_names_as_the_user_gave_them(tmp_path: Path) -> None:
     noted = json.loads((tmp_path / NAME).read_text().splitlines()[1])
     assert (noted["input"], noted["output"]) == ("in.png", "out.png")
     assert keeper.is_new(job)
+
+
+def test_a_note_is_kept_though_the_manifest_goes_while_it_is_written(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that notes nothing removes its new manifest; another may have it open just then."""
+    assert isinstance(job.target, Path)
+    target, gone = job.target, list[Path]()
+    path = target.parent / NAME
+    appended = notes.append
+
+    def append(stream: BinaryIO, line: bytes) -> None:
+        if not gone:
+            gone.append(path)
+            path.unlink()
+        appended(stream, line)
+
+    monkeypatch.setattr(notes, "append", append)
+    finish(job)
+    settings = ManifestSettings(path, OPTIONS, {"memory": 5}, shared=True)
+    with notes.SharedManifest(settings) as shared:
+        shared.add(
+            job, change_mark(job.source), stream_digest(io.BytesIO(b"result")), width=3, height=2
+        )
+    assert gone
+    assert found(job) is not None
