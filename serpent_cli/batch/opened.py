@@ -12,8 +12,8 @@ from serpent_cli.errors import PictureError
 from serpent_cli.imaging.bands import Layout
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.imaging.read import opened, read_layout
-from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
-from serpent_cli.restoration.plan import BASE_BYTES, Plan
+from serpent_cli.restoration.memory_budget import gibibytes
+from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.streamed import decoding_bytes
@@ -75,7 +75,7 @@ class Opened:
             return cls(file, 0, read_layout(file))
         if ahead:
             return None
-        limit = max(LEAST_CONTENT, budget_or_default(restorer.budget) - BASE_BYTES)
+        limit = max(LEAST_CONTENT, restorer.room)
         content = fetch(source, limit)
         held = content.seek(0, 2)
         content.seek(0)
@@ -116,7 +116,7 @@ def plan_whole(
         # Its header tells neither: what it has at least.
         layout = replace(layout, sample_bytes=1, channels=3)
     height, width = layout.height, layout.width
-    needed = held + decoding_bytes(layout)
+    needed = held + decoding_bytes(layout, restorer)
     if restorer.budget is not None and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(

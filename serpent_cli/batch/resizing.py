@@ -3,7 +3,6 @@
 from serpent_cli.errors import SerpentError
 from serpent_cli.imaging.geometry import Geometry
 from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
-from serpent_cli.restoration.plan import BASE_BYTES
 from serpent_cli.restoration.restorer import Restorer
 
 CODING_COPIES = 3
@@ -32,7 +31,7 @@ def resampled_size(
     wanted = size.target(height, width)
     enlarged = height * width * restorer.scale**2
     held = height * width + enlarged + CODING_COPIES * wanted[0] * wanted[1]
-    peak = BASE_BYTES + 2 * restorer.costs.weight_bytes + held * pixel_bytes
+    peak = restorer.costs.base_bytes + 2 * restorer.costs.weight_bytes + held * pixel_bytes
     budget = budget_or_default(restorer.budget)
     if peak > budget:
         raise SerpentError(

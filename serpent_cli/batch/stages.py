@@ -27,7 +27,7 @@ from serpent_cli.imaging.read import DEFAULT_MAX_PIXELS, read_picture
 from serpent_cli.imaging.resample import resample
 from serpent_cli.restoration.difference import Difference, RestoredPicture
 from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES, Plan
+from serpent_cli.restoration.plan import Plan
 from serpent_cli.restoration.restorer import Region, Restorer
 from serpent_cli.restoration.streamed import StreamOptions, needs_streaming, restore_file
 from serpent_cli.restoration.written import as_written
@@ -247,7 +247,7 @@ class File:
             width, height = options.region[2:]
         pixel_bytes = picture.samples_per_pixel * picture.pixels.itemsize
         self._wanted, peak = resampled_size(options.size, height, width, self.restorer, pixel_bytes)
-        return peak - BASE_BYTES
+        return peak - self.restorer.costs.base_bytes
 
     def write(self) -> FileResult:
         """Write the restored picture, if there is one, and say what became of it."""
@@ -272,7 +272,7 @@ class File:
 
     def _written(self, restored: Picture, encoded: BinaryIO, notes: tuple[str, ...]) -> None:
         """Judge the result on what was written, and tell the manifest."""
-        self.warnings = as_written(self.warnings, restored, encoded, self.restorer.budget)
+        self.warnings = as_written(self.warnings, restored, encoded, self.restorer.room)
         self._note(encoded, notes)
 
     def _note(self, encoded: BinaryIO, notes: tuple[str, ...]) -> None:

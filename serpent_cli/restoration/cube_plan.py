@@ -4,7 +4,6 @@ from serpent_cli.errors import SerpentError
 from serpent_cli.restoration.footprint import FRAGMENTS
 from serpent_cli.restoration.memory_budget import gibibytes
 from serpent_cli.restoration.plan import (
-    BASE_BYTES,
     LADDER,
     Costs,
     Plan,
@@ -82,5 +81,5 @@ def _plan(shape: tuple[int, int, int], costs: Costs, side: int) -> Plan:
         padded_pixels(rows, columns, costs),
     )
     below = (overlap_for(costs, side) * FLOAT * bands * width) if len(rows) > 1 else 0
-    peak = BASE_BYTES + 2 * costs.weight_bytes + int(padded * held * FRAGMENTS) + below
+    peak = costs.base_bytes + 2 * costs.weight_bytes + int(padded * held * FRAGMENTS) + below
     return Plan(rows, columns, side, len(rows) * len(columns) * padded, peak)

@@ -50,6 +50,8 @@ class Costs:
         margin: Input pixels of context that a tile needs on each side.
         bytes_per_pixel: Peak bytes of activations per input pixel.
         weight_bytes: Bytes of its parameters.
+        base_bytes: Resident bytes of the process before any picture is read, with what is kept free
+            for others in it.
     """
 
     scale: int
@@ -57,14 +59,23 @@ class Costs:
     margin: int
     bytes_per_pixel: float
     weight_bytes: int
+    base_bytes: int = BASE_BYTES
 
     @classmethod
-    def of(cls, model: "nn.Module", card: Card, held: "torch.dtype") -> Self:
-        """The costs of weights whose activations are held in a type."""
+    def of(cls, model: "nn.Module", card: Card, held: "torch.dtype", reserved: int = 0) -> Self:
+        """The costs of weights whose activations are held in a type.
+
+        Args:
+            model: The network.
+            card: What is known about its weights.
+            held: The type.
+            reserved: Bytes that others in the process may take meanwhile.
+        """
         return cls(
             scale=card.scale, multiple=size_multiple(card.config), margin=card.margin,
             bytes_per_pixel=inference_bytes_per_pixel(card.config, held),
             weight_bytes=4 * sum(p.numel() for p in model.parameters()),
+            base_bytes=BASE_BYTES + reserved,
         )  # fmt: skip
 
 
@@ -223,7 +234,7 @@ def _plan(
         used = whole_bytes(sizes, rows, on_machine, tiled=count > 1)
     else:
         used = streamed_bytes(sizes, rows, columns, on_machine, streams)
-    peak = BASE_BYTES + 2 * costs.weight_bytes + used
+    peak = costs.base_bytes + 2 * costs.weight_bytes + used
     return Plan(rows, columns, tile, count * padded, peak, apart * (network + costs.weight_bytes))
 
 

@@ -28,7 +28,7 @@ from serpent_cli.restoration.device import (
 from serpent_cli.restoration.difference import RestoredPicture, compared
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.forward import FLOAT, Forward
-from serpent_cli.restoration.memory_budget import default_budget, memory_of
+from serpent_cli.restoration.memory_budget import budget_or_default, default_budget, memory_of
 from serpent_cli.restoration.plan import Costs, Plan, make_plan, next_plan
 from serpent_cli.restoration.region import Region, cut, region_part
 from serpent_cli.restoration.retry import in_smaller_tiles
@@ -73,6 +73,7 @@ class Restorer:
         tile: `auto`, `whole`, or the side of a tile in input pixels.
         dtype: fp32, or bf16 for autocast; whatever is not finite is tried again in fp32.
         strength: Share of the network's change that is made, 0 to 1.
+        reserved: Bytes of `max_memory` that others in the process may take meanwhile.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Restorer:
         tile: str | int = "auto",
         dtype: torch.dtype = torch.float32,
         strength: float = 1.0,
+        reserved: int = 0,
     ) -> None:
         if card.config.channels != 3:
             raise ModelError(
@@ -100,7 +102,7 @@ class Restorer:
         self.vram = self._vram_budget(max_vram)
         # A CPU keeps what is not a product in fp32: it is planned for, whatever the type.
         held = torch.float32 if self.device.type == "cpu" else dtype
-        self.costs = Costs.of(model, card, held)
+        self.costs = Costs.of(model, card, held, reserved)
         self.forward = Forward(
             model, card.name, card.scale, self.costs.multiple, dtype, self.device, strength
         )
@@ -116,6 +118,7 @@ class Restorer:
         max_vram: int | str | None = None,
         tile: str | int = "auto",
         strength: float = 1.0,
+        reserved: int = 0,
     ) -> Self:
         """Load weights and make them ready.
 
@@ -129,6 +132,7 @@ class Restorer:
             max_vram: The same of a device's own memory.
             tile: `auto`, `whole`, or the side of a tile in input pixels.
             strength: Share of the change to make, 0 to 1.
+            reserved: Bytes of `max_memory` that others in the process may take meanwhile.
 
         Raises:
             ModelError: Unknown, missing or corrupt weights.
@@ -142,7 +146,7 @@ class Restorer:
         network, card = load_model(model, chosen)
         return cls(
             network, card, device=chosen, max_memory=memory, max_vram=vram, tile=tile,
-            dtype=dtype, strength=strength,
+            dtype=dtype, strength=strength, reserved=reserved,
         )  # fmt: skip
 
     def _vram_budget(self, demanded: int | None) -> int | None:
@@ -159,6 +163,11 @@ class Restorer:
     def scale(self) -> int:
         """Output pixels per input pixel and axis."""
         return self.card.scale
+
+    @property
+    def room(self) -> int:
+        """Bytes of the budget, or of the default one, that pictures may take."""
+        return budget_or_default(self.budget) - self.costs.base_bytes
 
     def plan(
         self,
@@ -337,6 +346,7 @@ class RestorerSettings:
     max_vram: int | None = None
     tile: str | int = "auto"
     strength: float = 1.0
+    reserved: int = 0
 
     def load(self) -> Restorer:
         """The restorer; errors as of `Restorer.from_pretrained`."""

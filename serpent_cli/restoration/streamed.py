@@ -19,7 +19,7 @@ from serpent_cli.restoration.band_run import BandRun, RegionReader
 from serpent_cli.restoration.difference import Difference
 from serpent_cli.restoration.footprint import Streams
 from serpent_cli.restoration.memory_budget import budget_or_default, gibibytes
-from serpent_cli.restoration.plan import BASE_BYTES, Plan, make_plan
+from serpent_cli.restoration.plan import Plan, make_plan
 from serpent_cli.restoration.region import Region, region_part
 from serpent_cli.restoration.restorer import Restorer
 from serpent_cli.restoration.retry import in_smaller_tiles
@@ -95,7 +95,7 @@ def needs_streaming(restorer: Restorer, layout: Layout) -> bool:
             return False
         return True
 
-    return (decoding_bytes(layout) > budget or not fits(None)) and fits(Streams())
+    return (decoding_bytes(layout, restorer) > budget or not fits(None)) and fits(Streams())
 
 
 def restore_file(
@@ -196,7 +196,7 @@ def _restore(
         nonlocal said
         alike = run.change.warning(restorer.forward.strength) if s == 1 else None
         if alike:
-            alike = judged(writer.collected or head, stream, alike, restorer.budget)
+            alike = judged(writer.collected or head, stream, alike, restorer.room)
         said = reader.warnings + ((alike,) if alike else ()) + notes
         if options.on_ready is not None:
             options.on_ready(stream, said)
@@ -217,10 +217,10 @@ def _restore(
     return StreamedResult(width, height, plan.tiles, plan.peak_bytes, said, difference)
 
 
-def decoding_bytes(layout: Layout) -> int:
+def decoding_bytes(layout: Layout, restorer: Restorer) -> int:
     """Peak of the process's resident memory while a picture is decoded whole."""
     pixel_bytes = layout.sample_bytes * layout.channels
-    return BASE_BYTES + int(DECODING * layout.height * layout.width * pixel_bytes)
+    return restorer.costs.base_bytes + int(DECODING * layout.height * layout.width * pixel_bytes)
 
 
 def check_decoding(source: Path, layout: Layout, restorer: Restorer) -> None:
@@ -229,7 +229,7 @@ def check_decoding(source: Path, layout: Layout, restorer: Restorer) -> None:
     Raises:
         PictureError: It is.
     """
-    needed = decoding_bytes(layout)
+    needed = decoding_bytes(layout, restorer)
     if layout.whole and restorer.budget is not None and needed > restorer.budget:
         least = gibibytes(needed)
         raise PictureError(

@@ -14,8 +14,6 @@ from serpent_cli.imaging.formats.pillow import colour_rows
 from serpent_cli.imaging.picture import Picture, Samples
 from serpent_cli.imaging.read import read_head, read_picture
 from serpent_cli.restoration.difference import DifferenceMeter, RestoredPicture
-from serpent_cli.restoration.memory_budget import budget_or_default
-from serpent_cli.restoration.plan import BASE_BYTES
 
 SMALL = 2**25
 """Smaller pictures, in pixels, are always read once more."""
@@ -24,7 +22,7 @@ _NOTHING = "the result does not differ from the input"
 
 
 def as_written(
-    warnings: tuple[str, ...], restored: Picture, encoded: BinaryIO, budget: int | None = None
+    warnings: tuple[str, ...], restored: Picture, encoded: BinaryIO, room: float = math.inf
 ) -> tuple[str, ...]:
     """Judge a result that hardly differs from its input anew, on what its file shows.
 
@@ -32,7 +30,7 @@ def as_written(
         warnings: What there is to say of the result.
         restored: The result.
         encoded: The file, complete; its position stays.
-        budget: Bytes that the process may reach; None for the machine's.
+        room: Bytes that pictures may take.
 
     Returns:
         The warnings; that of the result tells what a lossy format changed.
@@ -40,25 +38,25 @@ def as_written(
     hardly = restored.hardly if isinstance(restored, RestoredPicture) else None
     if hardly is None or hardly not in warnings:
         return warnings
-    sentence = judged(restored, encoded, hardly, budget)
+    sentence = judged(restored, encoded, hardly, room)
     return tuple(sentence if each == hardly else each for each in warnings)
 
 
-def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None = None) -> str:
+def judged(restored: Picture, encoded: BinaryIO, hardly: str, room: float = math.inf) -> str:
     """The sentence about a result that hardly differs from its input, once its file is known.
 
     Args:
         restored: The result.
         encoded: The file, complete; its position stays.
         hardly: The sentence before.
-        budget: Bytes that the process may reach; None for the machine's.
+        room: Bytes that pictures may take.
     """
     place = encoded.tell()
     encoded.seek(0)
     try:
         coded = formats.sniff(read_head(encoded, "the result"), "the result")
         lossy = coded.quality is not None
-        loss = _loss(restored, encoded, coded, budget_or_default(budget)) if lossy else None
+        loss = _loss(restored, encoded, coded, room) if lossy else None
     except PictureError:
         return hardly
     finally:
@@ -81,12 +79,12 @@ def judged(restored: Picture, encoded: BinaryIO, hardly: str, budget: int | None
 
 
 def _loss(
-    restored: Picture, encoded: BinaryIO, coded: Format, budget: int
+    restored: Picture, encoded: BinaryIO, coded: Format, room: float
 ) -> DifferenceMeter | None:
     """What coding changed; None if there is no memory to see it."""
     loss = DifferenceMeter()
     pixels = restored.height * restored.width
-    if pixels > SMALL and BASE_BYTES + restored.nbytes + coded.decoding_bytes * pixels > budget:
+    if pixels > SMALL and restored.nbytes + coded.decoding_bytes * pixels > room:
         return None
     for rows, samples in _read_again(encoded, coded.name, restored.height):
         given = restored.pixels[rows]

@@ -76,9 +76,8 @@ class Restorers:
         restorer = RestorerSettings(
             model=model, tile=parse_tile(tile), strength=strength,
             device=self.settings["device"], precision=self.settings["precision"],
-            # What is coded meanwhile counts too.
-            max_memory=None if memory is None else max(1, memory - AT_ONCE * ROOM),
-            max_vram=memory_of(self.settings["max_vram"]),
+            max_memory=memory, max_vram=memory_of(self.settings["max_vram"]),
+            reserved=AT_ONCE * ROOM,  # what is coded meanwhile
         ).load()  # fmt: skip
         made = restorer, self.lanes.may_share and same_bits(restorer)
         with self._lock:

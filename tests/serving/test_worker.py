@@ -1,6 +1,7 @@
 """What the worker makes of a job's settings, in this process."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,20 @@ def test_a_limit_below_what_torch_takes_is_refused_at_the_start() -> None:
     with pytest.raises(UsageError, match="--max-memory 500M is too little for a server") as caught:
         worker.warm()
     assert caught.value.hint == "give 0.6G or more"
+
+
+def test_the_memory_that_a_refusal_names_is_enough(
+    style_shelf: Path, photo_file: Path, tmp_path: Path
+) -> None:
+    """Also where a part of the limit is kept free for what is coded meanwhile."""
+
+    def answer(memory: str) -> dict[str, Any]:
+        worker = Worker(dataclasses.asdict(Settings(models=(), max_memory=memory)))
+        job = {"kind": "restore", "source": str(photo_file), "folder": str(tmp_path)}
+        return worker.do(job | {"settings": {"task": "upscale", "size": "4000x"}})
+
+    refused = answer("615M")
+    assert refused["error"].startswith("resampling to 4000 x 2400 needs at least 0.")
+    named = re.search(r"--max-memory (\S+) or more", refused["hint"])
+    assert named and named[1] in refused["error"]
+    assert answer(named[1])["width"] == 4000
