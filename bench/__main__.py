@@ -30,6 +30,7 @@ from bench import (
     restore,
     scales,
     serve,
+    teacher,
     tiles,
     train,
 )
@@ -54,6 +55,7 @@ PHOTOS = {
     ),
     "edges": lambda given, device: edges.rows(given.photos),
     "scales": lambda given, device: scales.rows(given.photos),
+    "teacher": lambda given, device: teacher.rows(given.photos, device),
     "tiles": lambda given, device: tiles.rows(given.photos, device),
 }
 OWN = {  # with options of their own
@@ -71,7 +73,7 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="only show that a GPU's cases run")
     parser.add_argument("--count", type=int, default=100, help="requests of serve")
     parser.add_argument(
-        "--photos", type=Path, help="sharp photographs: ablation, edges, scales, tiles"
+        "--photos", type=Path, help="sharp photographs: ablation, edges, scales, teacher, tiles"
     )
     parser.add_argument("--minutes", type=float, default=6.0, help="for each network of ablation")
     parser.add_argument(

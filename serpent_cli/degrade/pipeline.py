@@ -5,7 +5,7 @@ The order is a camera's: lens and motion, reduction, sensor, processing, codec.
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from typing import cast
 
 import torch
@@ -34,12 +34,29 @@ FILTERS = cast("tuple[Filter, ...]", tuple(entry.name for entry in fields(Filter
 MARGIN = 4  # pixels of a reduced picture that see what lies beyond its border
 
 
+@dataclass(frozen=True)
+class Layers:
+    """Some crops once more, with each of their blurs all over: what a teacher of even blur sees.
+
+    Attributes:
+        rows: (R), their places among all crops.
+        pictures: (R, 3, h, w) for each layer, nearest first; all that follows the blur befalls
+            each as it befell the crop, noise and codec included.
+        masks: One fewer, (R, 1, h, w) in [0, 1]; see `varying.blend`.
+    """
+
+    rows: Tensor
+    pictures: list[Tensor]
+    masks: list[Tensor]
+
+
 def degrade(
     clean: Tensor,
     config: DegradeConfig,
     generator: torch.Generator,
     field: torch.Generator | None = None,
     halo: int = 0,
+    layers: list[Layers] | None = None,
 ) -> Tensor:
     """Degrade sharp crops, each in its own random way, on their device.
 
@@ -50,6 +67,8 @@ def degrade(
         field: Draws the noise of every pixel, best on the device of `clean`; `generator` if absent.
         halo: Pixels on each side that are seen, but not wanted; a multiple of the scale. What
             blur needs beyond them is reflected.
+        layers: Receives the layers of crops that are `taught`, if given; what happens to the crops
+            does not depend on it.
 
     Returns:
         (B, 3, (H - 2 halo) / scale, (W - 2 halo) / scale) in [0, 1], rounded to 8 bits.
@@ -57,11 +76,31 @@ def degrade(
     way = choice([way.share for way in config.mixture], len(clean), generator)
     height, width = ((side - 2 * halo) // config.scale for side in clean.shape[-2:])
     degraded = clean.new_empty(len(clean), 3, height, width)
+    streams = [generator] if field is None else [generator, field]
     for index, each in enumerate(config.mixture):
         rows = upload((way == index).nonzero()[:, 0], clean.device)
         if len(rows):
-            degraded[rows] = _Crops(clean[rows], each, generator, field, halo, config).degraded()
+            before = [stream.get_state() for stream in streams]
+            crops = _Crops(clean[rows], each, generator, field, halo, config)
+            degraded[rows] = crops.degraded()
+            if layers is None or not each.taught:
+                continue
+            pictures = [degraded[rows]]
+            if crops.masks:
+                after = [stream.get_state() for stream in streams]
+                pictures.clear()
+                for layer in range(len(crops.masks) + 1):
+                    _rewind(streams, before)  # all is drawn as it was for the crops
+                    again = _Crops(clean[rows], each, generator, field, halo, config)
+                    pictures.append(again.degraded(only=layer))
+                _rewind(streams, after)
+            layers.append(Layers(rows, pictures, crops.masks))
     return degraded
+
+
+def _rewind(streams: list[torch.Generator], states: list[Tensor]) -> None:
+    for stream, state in zip(streams, states, strict=True):
+        stream.set_state(state)
 
 
 class _Crops:
@@ -83,17 +122,18 @@ class _Crops:
             len(clean),
             clean.device,
         )
+        self.masks: list[Tensor] = []
         self.sharp = self.chance(way.clean_share)
         self.touched = ~(self.sharp & self.chance(way.clean_untouched))
 
-    def degraded(self) -> Tensor:
-        """All steps, in order."""
+    def degraded(self, only: int | None = None) -> Tensor:
+        """All steps, in order; with one of the blurs all over, if it is given."""
         linear = self.chance(self.way.linear_share) & self.touched
         lit = linear & self.chance(self.way.highlight_share)
         gain = upload(self.uniform((1.0, 8.0)), self.device)
         self.befall(linear, lambda x, rows: to_linear(x))
         self.befall(lit, lambda x, rows: brighten_highlights(x, gain[rows]))
-        self.blur()
+        self.blur(only)
         self.reduce()
         self.noise(linear)
         self.befall(linear, lambda x, rows: to_srgb(x))
@@ -118,8 +158,11 @@ class _Crops:
             self.x = self.x.clone()
             self.x[rows] = change(self.x[rows], rows)
 
-    def blur(self) -> None:
-        """One, two or three blurs in each crop; takes the halo away, but for a reduction's."""
+    def blur(self, only: int | None) -> None:
+        """One, two or three blurs in each crop, or one of them all over.
+
+        Takes the halo away, but for a reduction's.
+        """
         kept = min(self.halo, MARGIN * self.scale) if self.scale > 1 else 0
         layers = choice(self.way.layers, self.count, self.generator) + 1
         layers[self.sharp] = 1
@@ -129,11 +172,11 @@ class _Crops:
         for layer in range(int(layers.max())):
             wanted = (layers > layer) & ~self.sharp
             pictures.append(self.one_blur(wanted, self.halo - kept, masks, moving & (layer == 0)))
-        masks = [_cut(mask, self.halo - kept) for mask in masks]
+        masks = self.masks = [_cut(mask, self.halo - kept) for mask in masks]
         for index, mask in enumerate(masks):
             # Where there are fewer layers than masks, the last layer lies in front of the others.
             mask[upload(layers <= index + 1, self.device)] = 1
-        self.x = blend(pictures, masks)
+        self.x = blend(pictures, masks) if only is None else pictures[only]
 
     def mask(self) -> Tensor:
         """A random part of each crop, halo included."""

@@ -93,6 +93,7 @@ class Degradation:
         webp_share: Share of crops compressed by WebP.
         quality: Range of both codecs' qualities.
         twice_share: Share of crops that JPEG had compressed before, on another grid of blocks.
+        taught: Whether the run's teacher shows how to undo this (`loss.teacher` of a recipe).
     """
 
     share: float = 1.0
@@ -120,6 +121,7 @@ class Degradation:
     webp_share: float = 0.0
     quality: Range = (70.0, 98.0)
     twice_share: float = 0.0
+    taught: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be drawn.

@@ -9,7 +9,7 @@ from torch import Tensor
 from serpent_cli.cubes.axes import axes_of
 from serpent_cli.degrade.aperture import snapshots
 from serpent_cli.degrade.draws import below, upload
-from serpent_cli.degrade.pipeline import degrade
+from serpent_cli.degrade.pipeline import Layers, degrade
 from serpent_cli.degrade.sensor import harmed
 from serpent_cli.degrade.spectra import spectra_of
 from serpent_cli.errors import UsageError
@@ -80,7 +80,11 @@ def _turned(square: Tensor, symmetry: int) -> Tensor:
 
 
 def degraded_pair(
-    crops: Tensor, recipe: Recipe, generator: torch.Generator, field: torch.Generator | None = None
+    crops: Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+    field: torch.Generator | None = None,
+    layers: list[Layers] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Degrade crops, and cut the halo from both sides of the pair.
 
@@ -89,6 +93,7 @@ def degraded_pair(
         recipe: How they are degraded.
         generator: See `degrade`.
         field: See `degrade`.
+        layers: See `degrade`.
 
     Returns:
         What the network is given, (B, 3, h / s, w / s), and what it should give, (B, 3, h, w).
@@ -99,7 +104,7 @@ def degraded_pair(
     crops = with_flat_parts(crops, data.flat_share, data.frame_share, generator)
     crops = with_lettering(crops, data.lettering_share, generator)
     clean = crops.float().div_(255)
-    degraded = degrade(clean, recipe.degrade, generator, field, halo)
+    degraded = degrade(clean, recipe.degrade, generator, field, halo, layers)
     return degraded, _cut(clean, halo)
 
 

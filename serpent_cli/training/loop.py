@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from serpent_cli.degrade.draws import generator_for
+from serpent_cli.degrade.pipeline import Layers
 from serpent_cli.errors import SerpentError, UsageError
 from serpent_cli.model.unet import build_model
 from serpent_cli.ops.clock import scan_clock
@@ -28,6 +29,7 @@ from serpent_cli.training.recipe import Recipe
 from serpent_cli.training.recompute import recompute_blocks
 from serpent_cli.training.run_log import Means, Meter, RunLog, StepReport
 from serpent_cli.training.state import Moving, TrainingState
+from serpent_cli.training.teacher import begin_teacher, nearer
 from serpent_cli.training.texture import begin_texture
 from serpent_cli.training.validation import Validation, hold_out
 
@@ -36,6 +38,7 @@ LATER = (
     ("loss", "perceptual"),
     ("loss", "adversarial"),
     ("loss", "low_frequency"),
+    ("loss", "teacher"),
     ("data", "lettering_share"),
     ("optim", "start_share"),
     ("optim", "muon"),
@@ -96,6 +99,8 @@ class Trainer:
         if self.texture is not None and self.texture.rival is not None:
             rival = self.texture.rival
             self.state.rival = Moving(rival.model, rival.optimizers)
+        teacher = recipe.loss.teacher
+        self.teacher = begin_teacher(teacher, device, half=half) if teacher else None
         photos, self.validation = _validation(recipe, photos, held_out, device)
         side = recipe.data.crop + 2 * recipe.data.halo
         self.sampler = CropSampler(place(photos, device), side, self.state.generator, device)
@@ -164,9 +169,18 @@ class Trainer:
         return {name: tensor.lerp(self.start[name], share) for name, tensor in average.items()}
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """Degraded crops (B, 3, crop / s, crop / s) and the sharp ones (B, 3, crop, crop)."""
-        crops = self.sampler.draw(self.crops)
-        return degraded_pair(crops, self.recipe, self.state.generator, self.state.field)
+        """Degraded crops (B, 3, crop / s, crop / s) and the sharp ones (B, 3, crop, crop).
+
+        With a teacher its pictures follow the sharp ones: (B, 6, crop, crop).
+        """
+        crops, layers = self.sampler.draw(self.crops), list[Layers]()
+        degraded, truth = degraded_pair(
+            crops, self.recipe, self.state.generator, self.state.field, layers
+        )
+        if self.teacher is None:
+            return degraded, truth
+        taught = self.teacher.pictures(truth, layers, self.gradient.map)
+        return degraded, torch.cat((truth, taught), 1)
 
     def step(self, degraded: Tensor, target: Tensor) -> Tensor:
         """One optimizer step; the loss, detached."""
@@ -183,8 +197,10 @@ class Trainer:
         return value
 
     def loss(self, degraded: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of degraded crops against the sharp ones, by the network as it stands."""
+        """Mean loss of a `batch`, or of some of its crops, by the network as it stands."""
         loss, output = self.recipe.loss, self.output(degraded)
+        if self.teacher is not None:
+            target = nearer(output, *target.chunk(2, 1))
         value = restoration_loss(output, target, loss.charbonnier, loss.fft, loss.decibel)
         return value if self.texture is None else value + self.texture(output, target)
 
@@ -267,6 +283,9 @@ def digest(recipe: Recipe) -> str:
         facts["optim"].pop(words)
     if recipe.cubes is None:
         facts.pop("cubes")
+    for way in facts["degrade"]["mixture"]:
+        if not way["taught"]:
+            way.pop("taught")
     for section, word in LATER:
         if not facts[section][word]:
             facts[section].pop(word)

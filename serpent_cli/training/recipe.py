@@ -86,6 +86,8 @@ class LossSection:
         perceptual: Weight of ST-LPIPS.
         adversarial: Weight of not deceiving a discriminator, which learns beside the network.
         low_frequency: Weight of the rms error of the pictures reduced by the scale.
+        teacher: Name or path of weights that deblur; the target of a crop whose degradation is
+            `taught` is their picture, wherever it is nearer to the truth than the network's.
     """
 
     charbonnier: float = 1e-3
@@ -94,6 +96,7 @@ class LossSection:
     perceptual: float = 0.0
     adversarial: float = 0.0
     low_frequency: float = 0.0
+    teacher: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,7 @@ def _check_sizes(recipe: Recipe) -> None:
     crisp = recipe.loss.perceptual or recipe.loss.adversarial or recipe.data.lettering_share
     if recipe.cubes is not None and (crisp or recipe.data.flat_share or recipe.data.frame_share):
         raise UsageError("flat and framed crops, lettering and crisp losses are for photographs")
+    _check_teacher(recipe)
     if recipe.degrade.scale != recipe.model.scale:
         raise UsageError("degrade.scale and model.scale must be equal")
 
@@ -250,3 +254,17 @@ def _cubes(record: object, config: ModelConfig) -> CubeHarm | None:
     harm = read_table(CubeHarm, record, "cubes")
     harm.check()
     return harm
+
+
+def _check_teacher(recipe: Recipe) -> None:
+    """Refuse a teacher without pupils, pupils without a teacher, and what none can teach."""
+    taught = any(way.taught for way in recipe.degrade.mixture)
+    if taught != bool(recipe.loss.teacher):
+        raise UsageError(
+            "loss.teacher and degradations that are taught need each other",
+            hint="set `taught = true` in a [[degrade.mixture]], or leave loss.teacher out",
+        )
+    if taught and recipe.degrade.task != "deblur":
+        raise UsageError(f"loss.teacher is for the task deblur, not {recipe.degrade.task}")
+    if taught and (recipe.loss.perceptual or recipe.loss.adversarial):
+        raise UsageError("loss.teacher does not go with crisp losses: those want real detail")

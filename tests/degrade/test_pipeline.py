@@ -7,9 +7,10 @@ from torch import Tensor
 
 from serpent_cli.degrade.blur import disk_blur, gaussian_blur
 from serpent_cli.degrade.light import to_linear, to_srgb
-from serpent_cli.degrade.pipeline import KINDS, degrade, random_kernels
+from serpent_cli.degrade.pipeline import KINDS, Layers, degrade, random_kernels
 from serpent_cli.degrade.ranges import Degradation, DegradeConfig, Kinds
 from serpent_cli.degrade.resize import bicubic_reduce
+from serpent_cli.degrade.varying import blend
 from serpent_cli.errors import UsageError
 
 
@@ -299,3 +300,60 @@ def test_a_recipe_s_table_is_read() -> None:
 def test_nonsense_is_refused(record: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         DegradeConfig.from_dict(record)
+
+
+LAYERED = {
+    "clean_share": 0.0,
+    "kinds": {"sharp": 0.5, "gaussian": 0.5},
+    "sigma": (2.0, 3.0),
+    "layers": (0.2, 0.3, 0.5),
+    "moving_share": 0.5,
+}
+STILL = {"noise": (0.0, 0.0), "jpeg_share": 0.0}
+
+
+def taught(**changes: Any) -> DegradeConfig:
+    record = {"task": "deblur", "mixture": [{**LAYERED, **changes, "taught": True}, {}]}
+    return DegradeConfig.from_dict(record)
+
+
+@pytest.mark.parametrize("field", [None, 7])
+def test_crops_are_the_same_whether_their_layers_are_taken_or_not(
+    photos: Tensor, field: int | None
+) -> None:
+    clean, layers = crops(photos, 16), list[Layers]()
+    config = taught(noise=(5.0, 20.0), jpeg_share=0.5)
+    streams = [(seeded(3), None if field is None else seeded(field)) for _ in range(2)]
+    with_them = degrade(clean, config, *streams[0], 8, layers)
+    assert torch.equal(with_them, degrade(clean, config, *streams[1], 8))
+    assert torch.equal(streams[0][0].get_state(), streams[1][0].get_state())
+    (found,) = layers  # of the one way that is taught
+    assert 0 < len(found.rows) < 16
+    assert len(found.pictures) == len(found.masks) + 1 == 3
+    assert all(picture.shape == (len(found.rows), 3, 32, 32) for picture in found.pictures)
+
+
+def test_layers_put_together_are_the_crop(photos: Tensor) -> None:
+    layers: list[Layers] = []
+    degraded = degrade(crops(photos, 16), taught(**STILL), seeded(4), halo=8, layers=layers)
+    (found,) = layers
+    together = blend(found.pictures, found.masks)
+    # Every picture is rounded to 8 bits by itself.
+    assert float((together - degraded[found.rows]).abs().max()) <= 1.01 / 255
+    assert any(bool((picture != degraded[found.rows]).any()) for picture in found.pictures)
+
+
+def test_a_layer_has_one_blur_all_over_and_the_noise_of_its_crop(photos: Tensor) -> None:
+    clean, quiet, noisy = crops(photos, 16), list[Layers](), list[Layers]()
+    still = degrade(clean, taught(**STILL), seeded(5), halo=8, layers=quiet)
+    loud = taught(noise=(9.0, 9.0), noise_free_share=0.0, jpeg_share=0.0)
+    shaken = degrade(clean, loud, seeded(5), halo=8, layers=noisy)
+    (without,), (with_noise,) = quiet, noisy
+    inside = clean[without.rows, :, 8:-8, 8:-8]
+    sharp = [torch.isclose(x, inside).flatten(1).all(1) for x in without.pictures]
+    assert any(bool(rows.any()) for rows in sharp)  # half of the layers are in focus
+    assert any(not bool(rows.all()) for rows in sharp)
+    noise = (shaken - still)[without.rows]
+    for before, after in zip(without.pictures, with_noise.pictures, strict=True):
+        unclipped = (after > 0.02) & (after < 0.98) & (before > 0.1) & (before < 0.9)
+        assert float(((after - before) - noise)[unclipped].abs().median()) <= 1.01 / 255

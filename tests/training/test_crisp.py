@@ -123,9 +123,10 @@ def test_the_discriminator_moves_and_moves_the_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize("section, word", LATER)
 def test_entries_that_are_zero_leave_a_recipe_what_it_was(section: str, word: str) -> None:
     record = {"name": "a", "description": "b", "degrade": {"task": "deblur"}}
-    off, on = (False, True) if word == "muon" else (0.0, 0.1)
+    off, on = {"muon": (False, True), "teacher": ("", "deblur-even")}.get(word, (0.0, 0.1))
+    taught = {"task": "deblur", "taught": word == "teacher"}
     assert digest(parse_recipe({**record, section: {word: off}})) == BEFORE
-    assert digest(parse_recipe({**record, section: {word: on}})) != BEFORE
+    assert digest(parse_recipe({**record, "degrade": taught, section: {word: on}})) != BEFORE
 
 
 @pytest.mark.parametrize(
