@@ -76,31 +76,15 @@ def degrade(
     way = choice([way.share for way in config.mixture], len(clean), generator)
     height, width = ((side - 2 * halo) // config.scale for side in clean.shape[-2:])
     degraded = clean.new_empty(len(clean), 3, height, width)
-    streams = [generator] if field is None else [generator, field]
     for index, each in enumerate(config.mixture):
         rows = upload((way == index).nonzero()[:, 0], clean.device)
-        if len(rows):
-            before = [stream.get_state() for stream in streams]
-            crops = _Crops(clean[rows], each, generator, field, halo, config)
-            degraded[rows] = crops.degraded()
-            if layers is None or not each.taught:
-                continue
-            pictures = [degraded[rows]]
-            if crops.masks:
-                after = [stream.get_state() for stream in streams]
-                pictures.clear()
-                for layer in range(len(crops.masks) + 1):
-                    _rewind(streams, before)  # all is drawn as it was for the crops
-                    again = _Crops(clean[rows], each, generator, field, halo, config)
-                    pictures.append(again.degraded(only=layer))
-                _rewind(streams, after)
-            layers.append(Layers(rows, pictures, crops.masks))
+        if not len(rows):
+            continue
+        crops = _Crops(clean[rows], each, generator, field, halo, config)
+        degraded[rows] = crops.degraded()
+        if layers is not None and each.taught:
+            layers.append(Layers(rows, crops.alone(), crops.masks))
     return degraded
-
-
-def _rewind(streams: list[torch.Generator], states: list[Tensor]) -> None:
-    for stream, state in zip(streams, states, strict=True):
-        stream.set_state(state)
 
 
 class _Crops:
@@ -122,21 +106,44 @@ class _Crops:
             len(clean),
             clean.device,
         )
-        self.masks: list[Tensor] = []
         self.sharp = self.chance(way.clean_share)
         self.touched = ~(self.sharp & self.chance(way.clean_untouched))
+        self.linear = self.chance(way.linear_share) & self.touched
+        self.streams = [generator] if field is None else [generator, field]
+        self.pictures: list[Tensor] = []  # each blur all over, and the masks between them
+        self.masks: list[Tensor] = []
 
-    def degraded(self, only: int | None = None) -> Tensor:
-        """All steps, in order; with one of the blurs all over, if it is given."""
-        linear = self.chance(self.way.linear_share) & self.touched
-        lit = linear & self.chance(self.way.highlight_share)
+    def degraded(self) -> Tensor:
+        """All steps, in order."""
+        lit = self.linear & self.chance(self.way.highlight_share)
         gain = upload(self.uniform((1.0, 8.0)), self.device)
-        self.befall(linear, lambda x, rows: to_linear(x))
+        self.befall(self.linear, lambda x, rows: to_linear(x))
         self.befall(lit, lambda x, rows: brighten_highlights(x, gain[rows]))
-        self.blur(only)
+        self.blur()
+        self.states = [stream.get_state() for stream in self.streams]
+        return self.seen(blend(self.pictures, self.masks))
+
+    def alone(self) -> list[Tensor]:
+        """Each blur all over, once `degraded`; what followed befalls it as it befell the crop."""
+        after = [stream.get_state() for stream in self.streams]
+        seen: list[Tensor] = []
+        for picture in self.pictures:
+            self.rewind(self.states)
+            seen.append(self.seen(picture))
+        self.rewind(after)
+        return seen
+
+    def rewind(self, states: list[Tensor]) -> None:
+        """Let the streams give once more what they gave from there on."""
+        for stream, state in zip(self.streams, states, strict=True):
+            stream.set_state(state)
+
+    def seen(self, blurred: Tensor) -> Tensor:
+        """Blurred pictures as a restorer sees them."""
+        self.x = blurred
         self.reduce()
-        self.noise(linear)
-        self.befall(linear, lambda x, rows: to_srgb(x))
+        self.noise()
+        self.befall(self.linear, lambda x, rows: to_srgb(x))
         self.process()
         self.encode()
         return self.x
@@ -158,25 +165,21 @@ class _Crops:
             self.x = self.x.clone()
             self.x[rows] = change(self.x[rows], rows)
 
-    def blur(self, only: int | None) -> None:
-        """One, two or three blurs in each crop, or one of them all over.
-
-        Takes the halo away, but for a reduction's.
-        """
+    def blur(self) -> None:
+        """One, two or three blurs for each crop; takes the halo away, but for a reduction's."""
         kept = min(self.halo, MARGIN * self.scale) if self.scale > 1 else 0
         layers = choice(self.way.layers, self.count, self.generator) + 1
         layers[self.sharp] = 1
         masks = [self.mask() for _ in range(int(layers.max()) - 1)]
         moving = (layers == 2) & self.chance(self.way.moving_share)
-        pictures: list[Tensor] = []
         for layer in range(int(layers.max())):
             wanted = (layers > layer) & ~self.sharp
-            pictures.append(self.one_blur(wanted, self.halo - kept, masks, moving & (layer == 0)))
-        masks = self.masks = [_cut(mask, self.halo - kept) for mask in masks]
-        for index, mask in enumerate(masks):
+            blurred = self.one_blur(wanted, self.halo - kept, masks, moving & (layer == 0))
+            self.pictures.append(blurred)
+        self.masks = [_cut(mask, self.halo - kept) for mask in masks]
+        for index, mask in enumerate(self.masks):
             # Where there are fewer layers than masks, the last layer lies in front of the others.
             mask[upload(layers <= index + 1, self.device)] = 1
-        self.x = blend(pictures, masks) if only is None else pictures[only]
 
     def mask(self) -> Tensor:
         """A random part of each crop, halo included."""
@@ -227,14 +230,16 @@ class _Crops:
                     )
         self.x = _cut(small, min(self.halo // self.scale, MARGIN))
 
-    def noise(self, linear: Tensor) -> None:
+    def noise(self) -> None:
         """Of the sensor, or of publications: independent and Gaussian."""
         way = self.way
         std = self.uniform(way.noise, way.noise_power) / 255
         std[self.chance(way.noise_free_share) | ~self.touched] = 0
         sensor = self.chance(way.sensor_share)
         # In linear light nothing but photons gives a shadow its noise: reading adds little.
-        shot = torch.where(linear, self.uniform((0.9, 0.995)), self.uniform((0.0, 1.0)) * sensor)
+        shot = torch.where(
+            self.linear, self.uniform((0.9, 0.995)), self.uniform((0.0, 1.0)) * sensor
+        )
         grain = self.uniform((0.0, 0.9)) * (sensor & self.chance(0.7))
         tint = self.uniform((0.0, 0.6)) * sensor
         std_, shot, grain, tint = (upload(v, self.device) for v in (std, shot, grain, tint))

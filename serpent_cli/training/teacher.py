@@ -61,18 +61,20 @@ class Teacher:
             over: Shares the crops out among a CPU's cores.
         """
         made = truth.clone()
+        single = [picture for each in layers for picture in torch.cat(each.pictures).split(1)]
+        restored = over(self._restored, single)
         for each in layers:
-            crops = torch.stack(each.pictures, 1)  # (R, layers, 3, H, W)
-            restored = torch.stack(list(over(self._restored, crops)), 1)
-            made[each.rows] = blend(list(restored), each.masks)
+            count = len(each.rows)
+            own = torch.cat([next(restored) for _ in range(count * len(each.pictures))])
+            made[each.rows] = blend(list(own.split(count)), each.masks)
         return made
 
-    def _restored(self, pictures: Tensor) -> Tensor:
+    def _restored(self, picture: Tensor) -> Tensor:
         with (
             torch.no_grad(),
-            torch.autocast(pictures.device.type, dtype=torch.bfloat16, enabled=self.half),
+            torch.autocast(picture.device.type, dtype=torch.bfloat16, enabled=self.half),
         ):
-            return self.model(pictures).float().clamp(0, 1)
+            return self.model(picture).float().clamp(0, 1)
 
 
 def nearer(output: Tensor, truth: Tensor, taught: Tensor) -> Tensor:
