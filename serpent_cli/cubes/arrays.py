@@ -61,7 +61,7 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
         PictureError: Missing, damaged, or without one cube.
         DeviceError: A package that it needs is not installed.
     """
-    content, left_out = mat_variables(path)
+    content = mat_variables(path)
     cubes = [n for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 3]
     if variable is None and len(cubes) != 1:
         found = f"its cubes are {', '.join(cubes)}" if cubes else "no variable has three axes"
@@ -74,8 +74,7 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
     planes, last = as_planes(content.pop(name), f"{name} of {path}", bands_first)
     return Cube(
         planes, "MATLAB", _wavelengths(content, len(planes)),
-        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path),
-              "left_out": left_out},
+        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path)},
         notes=(_note(planes, last),),
     )  # fmt: skip
 
@@ -117,15 +116,15 @@ def _note(planes: Samples, last: bool) -> str:
     return f"Read as {t} bands of {h}x{w}: the {where} axis is taken for the bands"
 
 
-def mat_variables(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The variables of a .mat by name, and the names of those that are left out.
+def mat_variables(path: Path) -> dict[str, Any]:
+    """All variables of a .mat by name.
 
     Raises:
         PictureError: Missing or damaged.
         DeviceError: A package that it needs is not installed.
     """
     if _is_hdf5(path):
-        return matlab_hdf5.variables_of(path)
+        return dict(matlab_hdf5.arrays_of(path))
     try:
         with path.open("rb") as file:
             content = _scipy_io().loadmat(file)
@@ -140,7 +139,7 @@ def mat_variables(path: Path) -> tuple[dict[str, Any], list[str]]:
     ) as error:
         why = getattr(error, "strerror", None) or "it is no MATLAB file, or damaged"
         raise PictureError(f"cannot read {path}: {why}") from error
-    return {name: value for name, value in content.items() if not name.startswith("__")}, []
+    return {name: value for name, value in content.items() if not name.startswith("__")}
 
 
 def _is_hdf5(path: Path) -> bool:

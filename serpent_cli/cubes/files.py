@@ -141,15 +141,6 @@ def _kept(like: Cube, kind: str) -> dict[str, object]:
     return {name: like.kept[name] for name in _KEPT_BY[kind] if name in like.kept}
 
 
-def _lost_variables(like: Cube, kind: str) -> list[str]:
-    """What is said of a .mat's other variables that a result does not have."""
-    names = list(like.kept.get("left_out", ()))
-    if kind != "MATLAB":  # wavelengths are spoken of by themselves
-        others = like.kept.get("others", {})
-        names += [name for name in others if name.lower() not in arrays.WAVELENGTHS]
-    return [f"Not kept are the variables {', '.join(sorted(names))}"] if names else []
-
-
 def lost_between(like: Cube, path: Path) -> list[str]:
     """What the format of a result cannot keep of a cube, one sentence each."""
     kind, lost = format_of(path), list[str]()
@@ -159,7 +150,6 @@ def lost_between(like: Cube, path: Path) -> list[str]:
         lost.append(f"That {like.nodata:g} means no data is not kept")
     if kind == "MATLAB" and like.kept.get("hdf5"):
         lost.append("It is written in MATLAB's version 5, not 7.3")
-    lost += _lost_variables(like, kind)
     fields, tags = like.kept.get("fields", {}), like.kept.get("tags", {})
     placed = any(name in fields for name in ("map info", "coordinate system string"))
     if kind != like.format and (placed or any(code < 40000 for code in tags)):

@@ -1,4 +1,4 @@
-"""MATLAB's .mat of version 7.3, which is HDF5: its numbers and text, in MATLAB's order of axes.
+"""MATLAB's .mat of version 7.3, which is HDF5: its arrays of numbers, in MATLAB's order of axes.
 
 MATLAB counts the first axis fastest and HDF5 the last: so HDF5 names the axes of the same bytes in
 reverse. An array that is not compressed stays in the file, and comes into memory where it is
@@ -22,12 +22,10 @@ NUMBERS = ("double", "single", "logical",
            *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))  # fmt: skip
 
 
-def variables_of(path: Path) -> tuple[dict[str, Samples | str], list[str]]:
-    """All arrays of numbers, with their axes as MATLAB has them, and all lines of text, by name.
+def arrays_of(path: Path) -> dict[str, Samples]:
+    """All arrays of numbers by name, with their axes as MATLAB has them.
 
-    Returns:
-        Them, and the names of what is left out: cells, structures, empty arrays, text of several
-        lines, and what lies in another file.
+    Text, cells, structures and empty arrays are left out; so is what lies in another file.
 
     Raises:
         PictureError: Missing or damaged.
@@ -36,17 +34,13 @@ def variables_of(path: Path) -> tuple[dict[str, Samples | str], list[str]]:
     h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
-            found: dict[str, Samples | str] = {}
-            names = [name for name in file if not name.startswith("#")]  # MATLAB's own book-keeping
-            for name in names:
-                linked = isinstance(file.get(name, getlink=True), h5py.HardLink)
-                if not linked or not isinstance(file[name], h5py.Dataset):
-                    continue
-                if _is_line(file[name]):
-                    found[name] = "".join(map(chr, file[name][()].ravel()))
-                elif _holds(file[name]):
-                    found[name] = _array(path, file[name])
-            return found, [name for name in names if name not in found]
+            return {
+                name: _array(path, file[name])
+                for name in file
+                if isinstance(file.get(name, getlink=True), h5py.HardLink)
+                and isinstance(file[name], h5py.Dataset)
+                and _holds(file[name])
+            }
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
         # Damaged files are told in the words of HDF5's own code.
         raise PictureError(
@@ -54,18 +48,13 @@ def variables_of(path: Path) -> tuple[dict[str, Samples | str], list[str]]:
         ) from error
 
 
-def _holds(item: Any, classes: tuple[str, ...] = NUMBERS) -> bool:
-    """Whether a data set is an array of such classes, in this file itself."""
+def _holds(item: Any) -> bool:
+    """Whether a data set is an array of numbers, in this file itself."""
     if item.shape is None or item.is_virtual or item.external:
         return False
     told = item.attrs.get("MATLAB_class", b"double")
     named = told.decode("ascii", "replace") if isinstance(told, bytes) else str(told)
-    return item.dtype.kind in "fiu" and named in classes and "MATLAB_empty" not in item.attrs
-
-
-def _is_line(item: Any) -> bool:
-    """Whether a data set is a line of text: one row, of a letter a column."""
-    return _holds(item, ("char",)) and item.dtype.kind == "u" and item.shape[1:] == (1,)
+    return item.dtype.kind in "fiu" and named in NUMBERS and "MATLAB_empty" not in item.attrs
 
 
 def _array(path: Path, stored: Any) -> Samples:

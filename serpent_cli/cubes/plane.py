@@ -34,7 +34,7 @@ def _read(path: Path) -> Samples:
     if suffix == ".mat":
         matrices = {
             name: value
-            for name, value in mat_variables(path)[0].items()
+            for name, value in mat_variables(path).items()
             if isinstance(value, np.ndarray) and value.ndim >= 2 and value.size > 1
         }
         if len(matrices) != 1:
