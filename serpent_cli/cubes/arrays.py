@@ -61,12 +61,15 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
         PictureError: Missing, damaged, or without one cube.
         DeviceError: A package that it needs is not installed.
     """
-    content = mat_variables(path)
+    content, left_out = mat_variables(path)
     cubes = [n for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 3]
     if variable is None and len(cubes) != 1:
         found = f"its cubes are {', '.join(cubes)}" if cubes else "no variable has three axes"
-        raise PictureError(f"cannot read {path}: {found}", "Choose one with --variable NAME")
+        hint = "Choose one with --variable NAME" if cubes or not left_out else unread(left_out)
+        raise PictureError(f"cannot read {path}: {found}", hint)
     name = variable or cubes[0]
+    if name in left_out:
+        raise PictureError(f"cannot read {name} of {path}", unread({name: left_out[name]}))
     if name not in content:
         raise PictureError(
             f"cannot read {path}: it has no variable {name}", f"It has {', '.join(content)}"
@@ -74,7 +77,8 @@ def read_mat(path: Path, *, variable: str | None = None, bands_first: bool | Non
     planes, last = as_planes(content.pop(name), f"{name} of {path}", bands_first)
     return Cube(
         planes, "MATLAB", _wavelengths(content, len(planes)),
-        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path)},
+        kept={"last": last, "variable": name, "others": content, "hdf5": _is_hdf5(path),
+              "left_out": left_out},
         notes=(_note(planes, last),),
     )  # fmt: skip
 
@@ -116,15 +120,25 @@ def _note(planes: Samples, last: bool) -> str:
     return f"Read as {t} bands of {h}x{w}: the {where} axis is taken for the bands"
 
 
-def mat_variables(path: Path) -> dict[str, Any]:
-    """All variables of a .mat by name.
+def unread(left_out: dict[str, str]) -> str:
+    """One sentence on variables that are not read.
+
+    >>> unread({"place": "text", "facts": "structure"})
+    'Of version 7.3 only arrays of numbers are read and kept, not place (text), facts (structure)'
+    """
+    named = ", ".join(f"{name} ({kind})" for name, kind in left_out.items())
+    return f"Of version 7.3 only arrays of numbers are read and kept, not {named}"
+
+
+def mat_variables(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """All variables of a .mat by name; and what each is that is not read, as `unread` takes them.
 
     Raises:
         PictureError: Missing or damaged.
         DeviceError: A package that it needs is not installed.
     """
     if _is_hdf5(path):
-        return dict(matlab_hdf5.arrays_of(path))
+        return matlab_hdf5.variables_of(path)
     try:
         with path.open("rb") as file:
             content = _scipy_io().loadmat(file)
@@ -139,7 +153,7 @@ def mat_variables(path: Path) -> dict[str, Any]:
     ) as error:
         why = getattr(error, "strerror", None) or "it is no MATLAB file, or damaged"
         raise PictureError(f"cannot read {path}: {why}") from error
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+    return {name: value for name, value in content.items() if not name.startswith("__")}, {}
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -150,6 +150,8 @@ def lost_between(like: Cube, path: Path) -> list[str]:
         lost.append(f"That {like.nodata:g} means no data is not kept")
     if kind == "MATLAB" and like.kept.get("hdf5"):
         lost.append("It is written in MATLAB's version 5, not 7.3")
+    if kind == "MATLAB" and like.kept.get("left_out"):
+        lost.append(arrays.unread(like.kept["left_out"]))
     fields, tags = like.kept.get("fields", {}), like.kept.get("tags", {})
     placed = any(name in fields for name in ("map info", "coordinate system string"))
     if kind != like.format and (placed or any(code < 40000 for code in tags)):

@@ -22,10 +22,19 @@ NUMBERS = ("double", "single", "logical",
            *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))  # fmt: skip
 
 
-def arrays_of(path: Path) -> dict[str, Samples]:
-    """All arrays of numbers by name, with their axes as MATLAB has them.
+KINDS = {"char": "text", "string": "text", "struct": "structure", "cell": "cells"}
+"""What a sentence calls MATLAB's other classes; the rest by their own names."""
 
-    Text, cells, structures and empty arrays are left out; so is what lies in another file.
+OWN = "#"
+"""What the names begin with that MATLAB gives to its own records: `#refs#`, `#subsystem#`."""
+
+
+def variables_of(path: Path) -> tuple[dict[str, Samples], dict[str, str]]:
+    """The arrays of numbers, and what is not read.
+
+    Returns:
+        Arrays by name, with their axes as MATLAB has them; and of every other variable, by name,
+        what it is, as "structure": text, cells, sparse and empty arrays, what lies in another file.
 
     Raises:
         PictureError: Missing or damaged.
@@ -34,13 +43,9 @@ def arrays_of(path: Path) -> dict[str, Samples]:
     h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
-            return {
-                name: _array(path, file[name])
-                for name in file
-                if isinstance(file.get(name, getlink=True), h5py.HardLink)
-                and isinstance(file[name], h5py.Dataset)
-                and _holds(file[name])
-            }
+            kinds = {name: _why_not(h5py, file, name) for name in file if not name.startswith(OWN)}
+            arrays = {name: _array(path, file[name]) for name, why in kinds.items() if not why}
+            return arrays, {name: why for name, why in kinds.items() if why}
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
         # Damaged files are told in the words of HDF5's own code.
         raise PictureError(
@@ -48,13 +53,28 @@ def arrays_of(path: Path) -> dict[str, Samples]:
         ) from error
 
 
-def _holds(item: Any) -> bool:
-    """Whether a data set is an array of numbers, in this file itself."""
-    if item.shape is None or item.is_virtual or item.external:
-        return False
+def _why_not(h5py: Any, file: Any, name: str) -> str:
+    """What a variable is that is not read; nothing of an array of numbers in this file itself."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        return "link"
+    item = file[name]
     told = item.attrs.get("MATLAB_class", b"double")
     named = told.decode("ascii", "replace") if isinstance(told, bytes) else str(told)
-    return item.dtype.kind in "fiu" and named in NUMBERS and "MATLAB_empty" not in item.attrs
+    if "MATLAB_sparse" in item.attrs:
+        return "sparse"
+    if named not in NUMBERS:
+        return KINDS.get(named, named)
+    if isinstance(item, h5py.Group):
+        return "structure"
+    if not isinstance(item, h5py.Dataset):
+        return "type"
+    if item.shape is None or "MATLAB_empty" in item.attrs:
+        return "empty"
+    if item.is_virtual or item.external:
+        return "link"
+    # MATLAB has complex numbers as pairs; other programs write other things without a class.
+    pair = item.dtype.names == ("real", "imag") or item.dtype.kind == "c"
+    return "" if item.dtype.kind in "fiu" else "complex" if pair else "no numbers"
 
 
 def _array(path: Path, stored: Any) -> Samples:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from serpent_cli.cubes.arrays import mat_variables
+from serpent_cli.cubes.arrays import mat_variables, unread
 from serpent_cli.cubes.cube import Samples, checked_type
 from serpent_cli.errors import PictureError
 
@@ -32,14 +32,18 @@ def read_plane(path: Path) -> Samples:
 def _read(path: Path) -> Samples:
     suffix = path.suffix.lower()
     if suffix == ".mat":
+        content, left_out = mat_variables(path)
         matrices = {
             name: value
-            for name, value in mat_variables(path).items()
+            for name, value in content.items()
             if isinstance(value, np.ndarray) and value.ndim >= 2 and value.size > 1
         }
         if len(matrices) != 1:
             names = ", ".join(matrices) or "none"
-            raise PictureError(f"cannot read {path}: it must hold one matrix, and has {names}")
+            raise PictureError(
+                f"cannot read {path}: it must hold one matrix, and has {names}",
+                unread(left_out) if left_out and not matrices else None,
+            )
         return next(iter(matrices.values()))
     readers: dict[str, Any] = {".npy": _npy, ".tif": _tiff, ".tiff": _tiff, ".png": _png}
     if suffix not in readers:

@@ -74,8 +74,9 @@ def test_other_variables_are_kept_and_version_5_is_written(planes, stored, tmp_p
         empty = file.create_dataset("nothing", data=np.zeros(2, np.uint64))
         empty.attrs["MATLAB_class"], empty.attrs["MATLAB_empty"] = np.bytes_("double"), 1
     cube = read_cube(path)
-    (lost,) = lost_between(cube, tmp_path / "b.mat")
-    assert lost == "It is written in MATLAB's version 5, not 7.3"
+    version, lost = lost_between(cube, tmp_path / "b.mat")
+    assert version == "It is written in MATLAB's version 5, not 7.3"
+    assert lost.startswith("Of version 7.3 only arrays of numbers are read and kept, not ")
     assert lost_between(cube, tmp_path / "b.tif") == []
     assert cube.wavelengths == tuple(float(nm) for nm in range(400, 461, 10))
     with written(tmp_path / "b.mat", cube) as made:
@@ -87,6 +88,69 @@ def test_other_variables_are_kept_and_version_5_is_written(planes, stored, tmp_p
     np.testing.assert_array_equal(again["scene"], stored[..., ::-1])
     np.testing.assert_array_equal(again["labels"], labels)
     np.testing.assert_array_equal(again["wavelength"], centres)
+
+
+@pytest.fixture
+def with_others(stored, tmp_path):
+    """A cube beside a variable of each kind that is not read, as MATLAB stores them."""
+    path = save(tmp_path / "a.mat", {"scene": stored, "place": "a field"})
+    with h5py.File(path, "r+") as file:
+        facts = file.create_group("facts")
+        facts.attrs["MATLAB_class"] = np.bytes_("struct")
+        facts["date"] = np.ones((1, 1))
+        few = file.create_group("few")
+        few.attrs["MATLAB_class"], few.attrs["MATLAB_sparse"] = np.bytes_("double"), np.uint64(3)
+        few["data"] = np.ones(2)
+        refs = file.create_group("#refs#")
+        refs["a"] = np.ones((1, 1))
+        cells = file.create_dataset("cells", (1, 1), h5py.ref_dtype)
+        cells[0, 0] = refs["a"].ref
+        cells.attrs["MATLAB_class"] = np.bytes_("cell")
+        waves = file.create_dataset("waves", (2, 2), [("real", "f8"), ("imag", "f8")])
+        waves.attrs["MATLAB_class"] = np.bytes_("double")
+        when = file.create_dataset("when", data=np.zeros((1, 6), np.uint32))
+        when.attrs["MATLAB_class"] = np.bytes_("datetime")
+    return path
+
+
+def test_variables_that_are_not_kept_are_named(with_others, tmp_path):
+    cube = read_cube(with_others)
+    assert lost_between(cube, tmp_path / "b.mat")[1:] == [
+        "Of version 7.3 only arrays of numbers are read and kept, not cells (cells),"
+        " facts (structure), few (sparse), place (text), waves (complex), when (datetime)"
+    ]
+    assert lost_between(cube, tmp_path / "b.npy") == []
+
+
+def test_only_numbers_beside_a_cube_lose_nothing(stored, tmp_path):
+    cube = read_cube(save(tmp_path / "a.mat", {"scene": stored, "mask": stored[:, :, 0]}))
+    assert len(lost_between(cube, tmp_path / "b.mat")) == 1, "the version alone"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("facts", "structure"), ("cells", "cells"), ("place", "text"), ("few", "sparse")],
+)
+def test_a_chosen_variable_that_is_not_read_is_told_from_one_that_is_not_there(
+    name, kind, with_others
+):
+    with pytest.raises(PictureError, match=f"cannot read {name} of ") as error:
+        read_cube(with_others, variable=name)
+    assert error.value.hint is not None
+    assert error.value.hint.endswith(f"numbers are read and kept, not {name} ({kind})")
+    with pytest.raises(PictureError, match="it has no variable nowhere"):
+        read_cube(with_others, variable="nowhere")
+
+
+@pytest.mark.parametrize("read", [read_cube, read_plane])
+def test_a_file_without_arrays_of_numbers_says_what_it_has(read, tmp_path):
+    path = save(tmp_path / "a.mat", {"place": "a field"})
+    with pytest.raises(PictureError) as error:
+        read(path)
+    assert (
+        error.value.hint
+        == "Of version 7.3 only arrays of numbers are read and kept, not place (text)"
+    )
 
 
 def test_of_several_cubes_one_is_chosen(planes, stored, tmp_path):
