@@ -1,9 +1,10 @@
 """Restore photographs with selective state spaces; importing this loads neither torch nor rich."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from serpent_cli.version import __version__ as __version__
+
+# Type checkers know the name. The module `typing` is left out: what is loaded here is loaded before
+# `__main__` can hear Ctrl-C.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from serpent_cli.api import Picture as Picture
@@ -32,6 +33,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Load the public names when they are first asked for."""
+    from importlib import import_module
+
     if name not in _IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_IN[name]), name)

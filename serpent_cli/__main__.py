@@ -1,8 +1,12 @@
 """Where the command `serpent` begins: small, so that Ctrl-C is heard before the rest is loaded."""
 
 import os
-import signal
 import sys
+
+try:
+    import signal
+except KeyboardInterrupt:  # it loads a few modules itself
+    sys.exit(130)
 
 
 def main() -> None:

@@ -4,22 +4,10 @@
 unrelated project on the Python Package Index is called serpent-cli.
 """
 
-from typing import TypedDict
-
 __version__ = "0.1.0"
 
 DISTRIBUTION = "serpent-restore"
 """The name that pip installs by: pyproject.toml's."""
-
-
-class Agent(TypedDict):
-    """How a program names itself to the Hub."""
-
-    library_name: str
-    library_version: str
-
-
-AGENT: Agent = {"library_name": DISTRIBUTION, "library_version": __version__}
 
 
 def install(extra: str) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import AGENT
 from serpent_cli.zoo.card import CARD_BYTES, Card, sha256
 from serpent_cli.zoo.hub_cache import (
     find_cached,
@@ -26,7 +25,7 @@ from serpent_cli.zoo.hub_cache import (
     place_weights,
 )
 from serpent_cli.zoo.hub_errors import hub_errors
-from serpent_cli.zoo.hub_requests import address, download, download_range
+from serpent_cli.zoo.hub_requests import AGENT, address, download, download_range
 from serpent_cli.zoo.names import HubReference
 
 CHUNK = 2**20

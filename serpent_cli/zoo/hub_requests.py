@@ -6,13 +6,23 @@ whole, however long it is, and a part of one that ignores the range that was ask
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 from serpent_cli.errors import ModelError
-from serpent_cli.version import AGENT
+from serpent_cli.version import DISTRIBUTION, __version__
 from serpent_cli.zoo.hub_errors import is_of_the_network
 from serpent_cli.zoo.names import HubReference
+
+
+class Agent(TypedDict):
+    """How a program names itself to the Hub."""
+
+    library_name: str
+    library_version: str
+
+
+AGENT: Agent = {"library_name": DISTRIBUTION, "library_version": __version__}
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 8.0)
 """Seconds before another try, after the network failed or the Hub asked to wait."""

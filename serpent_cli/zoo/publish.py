@@ -7,9 +7,10 @@ from typing import Any
 
 from serpent_cli.errors import ModelError
 from serpent_cli.settings import is_offline
-from serpent_cli.version import AGENT, DISTRIBUTION
+from serpent_cli.version import DISTRIBUTION
 from serpent_cli.zoo.card import Card, sha256
 from serpent_cli.zoo.hub_errors import hub_errors
+from serpent_cli.zoo.hub_requests import AGENT
 from serpent_cli.zoo.names import DEFAULT_FILE, HubReference
 
 

@@ -188,6 +188,16 @@ def test_an_interruption_before_and_after_all_work_is_quiet(while_it: str, tmp_p
     assert done.returncode == (7 if while_it == "is ignored" else 130)
 
 
+def test_little_is_loaded_before_an_interruption_is_heard() -> None:
+    code = "import sys; import serpent_cli.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(serpent_cli.__file__).parents[1])},
+    )  # fmt: skip
+    assert "typing" not in done.stdout.split()
+    assert "serpent_cli.cli" not in done.stdout.split()
+
+
 def test_the_installed_command_begins_where_the_module_does() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"serpent": "serpent_cli.__main__:main"}
