@@ -105,7 +105,7 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
         ("licence", card.licence),
         ("sha256", card.sha256),
     ]  # fmt: skip
-    rows += [("trained", f"{key}: {value}") for key, value in _flat(card.trained)]
+    rows += [("trained", line) for line in _trained(card.trained)]
     runs = card.trained.get("runs")
     rows += [("run", _told(_run, record)) for record in (runs if isinstance(runs, list) else [])]
     counts = [record.get("images") for record in card.data]
@@ -116,12 +116,32 @@ def _show(card: "Card", facts: dict[str, Any]) -> None:
     console.facts(rows)
 
 
-def _flat(record: dict[str, Any]) -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
+def _trained(record: dict[str, Any]) -> list[str]:
+    """What a record says of the training, but its runs; each way of a mixture has a line."""
+    lines: list[str] = []
     for key, value in record.items():
-        if key != "runs":
-            flat += _flat(value) if isinstance(value, dict) else [(key, value)]
-    return flat
+        if key == "mixture" and isinstance(value, list):
+            lines += [f"{key}: {_told(_way, way)}" for way in value]
+        elif isinstance(value, dict):
+            lines += _trained(value)
+        elif key != "runs":
+            lines.append(f"{key}: {value}")
+    return lines
+
+
+def _way(record: dict[str, Any]) -> str:
+    """One way in which crops came to harm, without what befell none of them."""
+    facts = [f"{100 * record['share']:.0f} % of the crops"]
+    for key, value in record.items():
+        if isinstance(value, dict):
+            drawn = [f"{name} {share:g}" for name, share in value.items() if share]
+            facts += [f"{key} {', '.join(drawn)}"] if drawn else []
+        elif isinstance(value, list):
+            joint = " to " if len(value) == 2 else ", "
+            facts.append(f"{key} {joint.join(f'{each:g}' for each in value)}")
+        elif value and key != "share":
+            facts.append(f"{key} {value:g}")
+    return "; ".join(facts)
 
 
 def _told(sentence: Callable[[dict[str, Any]], str], record: Any) -> str:

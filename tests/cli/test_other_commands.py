@@ -47,6 +47,15 @@ def test_bundled_models_are_described(card: Card, serpent: Serpent) -> None:
     assert all(limit in text for limit in card.limits)
 
 
+def test_a_mixture_of_degradations_is_told_way_by_way(serpent: Serpent) -> None:
+    (card,) = (card for card in list_cards() if card.name == "deblur")
+    told = [line for line in serpent("models", "info", "deblur").out if line.startswith("trained")]
+    ways = [line for line in told if "mixture" in line]
+    assert len(ways) == len(card.trained["degradation"]["mixture"]) > 1
+    assert all("% of the crops; " in way and "; sigma " in way for way in ways)
+    assert not any(mark in line for line in told for mark in "{}[]'")
+
+
 def test_the_doctor_knows_backends_weights_and_variables(serpent: Serpent) -> None:
     outcome = serpent("doctor")
     assert outcome.code == 0
