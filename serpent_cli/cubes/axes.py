@@ -3,7 +3,9 @@
 Bands of a scene are alike: a few mixtures of them hold nearly all of it, the noise is shared out
 over all. After Bioucas-Dias, Nascimento, "Hyperspectral subspace identification", TGRS 2008, each
 band is divided by the deviation of its noise, which is what the other bands cannot foretell of it,
-here of its finest detail (squares of 2 x 2 pixels), where little else is. The axes are the
+here of its finest detail (squares of 2 x 2 pixels), where little else is. Stripes cancel there, but
+not in steps from pixel to pixel across them: by what such steps tell more one way than the other,
+they count as noise of their band, or each would be an axis of the scene. The axes are the
 eigenvectors of the covariance then. Of the variance λ along an axis, in units of noise, v is the
 scene's, for T bands and n pixels (Baik, Silverstein 2006; Gavish, Donoho 2017):
 
@@ -43,6 +45,9 @@ TOGETHER = 3
 SHARED = 2.25
 """Squares of 2 x 2 pixels, which overlap, that tell as much as one by itself."""
 
+UNEVEN = 0.5
+"""Of the noise's variance: what steps across and down may differ by without stripes."""
+
 CHUNK = 16  # bands that are compared at one go
 
 
@@ -52,7 +57,7 @@ class Axes:
 
     Attributes:
         mean: Of each band, (T,).
-        noise: Deviation of the noise in each band, (T,).
+        noise: Deviation of the noise in each band, stripes included, (T,).
         vectors: The axes, (T, T), one in each column, in units of noise; strongest first.
         spread: Deviation along each axis, in units of noise, (T,).
         gain: Share of what is seen along each axis that is the scene, 0 to 1, (T,).
@@ -169,7 +174,11 @@ def _sums(parts: Iterable[Floats], bands: int) -> "_Sums":
 
 def _axes(sums: "_Sums", unit: float | Floats = 1.0) -> Axes:
     """Axes of what was summed up, in units of full scale or of each band's noise."""
-    noise = _noise(sums.detail / max(sums.squares, 1), sums.squares, LEAST_NOISE / unit)
+    least = LEAST_NOISE / unit
+    details = (sums.detail, sums.across, sums.down)
+    found, across, down = (_noise(d / max(sums.squares, 1), sums.squares, least) for d in details)
+    one_way = np.abs(across**2 - down**2)
+    noise = np.sqrt(found**2 + np.maximum(one_way - UNEVEN * found**2, 0))
     values, vectors = np.linalg.eigh(sums.covariance() / np.outer(noise, noise))
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     vectors = vectors * np.where(vectors.sum(0) < 0, -1.0, 1.0)  # brightness is bright
@@ -190,6 +199,8 @@ class _Sums:
         self.first = np.zeros(bands)
         self.second = np.zeros((bands, bands))
         self.detail = np.zeros((bands, bands))
+        self.across = np.zeros((bands, bands))
+        self.down = np.zeros((bands, bands))
 
     def add(self, samples: Floats) -> None:
         """Add (T, h, w); a band without any data does not count."""
@@ -203,17 +214,23 @@ class _Sums:
         self.pixels += pixels.shape[1]
         self.first += pixels.sum(1)
         self.second += pixels @ pixels.T
-        detail = part[:, :-1, :-1] - part[:, 1:, :-1] - part[:, :-1, 1:] + part[:, 1:, 1:]
         whole = ~(holes[:-1, :-1] | holes[1:, :-1] | holes[:-1, 1:] | holes[1:, 1:])
-        squares = detail[:, whole] / 2
-        self.squares += squares.shape[1]
-        self.detail += squares @ squares.T
+        self.squares += int(whole.sum())
+        across, down = part[:, :, 1:] - part[:, :, :-1], part[:, 1:] - part[:, :-1]
+        self.detail += _products((across[:, 1:] - across[:, :-1])[:, whole] / 2)
+        self.across += _products(across[:, :-1][:, whole] / np.sqrt(2))
+        self.down += _products(down[:, :, :-1][:, whole] / np.sqrt(2))
 
     def mean(self) -> Doubles:
         return self.first / max(self.pixels, 1)
 
     def covariance(self) -> Doubles:
         return self.second / max(self.pixels, 1) - np.outer(self.mean(), self.mean())
+
+
+def _products(steps: Doubles) -> Doubles:
+    """Sums of products (T, T) of differences between pixels (T, n)."""
+    return steps @ steps.T
 
 
 def _noise(detail: Doubles, count: int, least: float | Floats) -> Doubles:

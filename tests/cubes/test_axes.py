@@ -39,6 +39,23 @@ def test_noise_of_each_band_is_found(deviation):
     np.testing.assert_allclose(axes.noise, wanted, rtol=0.06)
 
 
+@pytest.mark.parametrize("across", [True, False], ids=["columns", "rows"])
+def test_stripes_are_noise_of_their_bands_and_no_axes(across):
+    clean = scene()
+    random = np.random.default_rng(1)
+    lines = random.standard_normal((BANDS, clean.shape[2 if across else 1])).astype(np.float32)
+    lines[np.arange(BANDS) % 4 > 0] = 0
+    stripes = 0.05 * (lines[:, None, :] if across else lines[:, :, None])
+    given = noisy(clean, 0.01) + stripes
+    axes = of(given)
+    np.testing.assert_allclose(axes.noise[::4], np.hypot(0.05, 0.01), rtol=0.35)
+    np.testing.assert_allclose(np.delete(axes.noise, np.s_[::4]), 0.01, rtol=0.1)
+    assert not axes.gain[5:].any()
+    told = as_samples(axes, axes.expected(axes.standard(given)))
+    before, after = (np.square(x - clean).mean() for x in (given, told))
+    assert after < before / 10
+
+
 def test_as_many_axes_as_there_are_materials():
     axes = of(noisy(scene(), 0.05))
     assert (axes.gain[:3] > 0.9).all() and not axes.gain[5:].any()
