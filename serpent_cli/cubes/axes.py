@@ -48,6 +48,9 @@ SHARED = 2.25
 UNEVEN = 0.5
 """Of the noise's variance: what steps across and down may differ by without stripes."""
 
+LEAST_BANDS = 6
+"""Fewer cannot tell stripes from lines of the scene, which the other bands would foretell."""
+
 CHUNK = 16  # bands that are compared at one go
 
 
@@ -176,9 +179,10 @@ def _axes(sums: "_Sums", unit: float | Floats = 1.0) -> Axes:
     """Axes of what was summed up, in units of full scale or of each band's noise."""
     least = LEAST_NOISE / unit
     details = (sums.detail, sums.across, sums.down)
-    found, across, down = (_noise(d / max(sums.squares, 1), sums.squares, least) for d in details)
-    one_way = np.abs(across**2 - down**2)
-    noise = np.sqrt(found**2 + np.maximum(one_way - UNEVEN * found**2, 0))
+    noise, across, down = (_noise(d / max(sums.squares, 1), sums.squares, least) for d in details)
+    if len(noise) >= LEAST_BANDS:
+        stripes = np.abs(across**2 - down**2) - UNEVEN * noise**2
+        noise = np.sqrt(noise**2 + np.maximum(stripes, 0))
     values, vectors = np.linalg.eigh(sums.covariance() / np.outer(noise, noise))
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     vectors = vectors * np.where(vectors.sum(0) < 0, -1.0, 1.0)  # brightness is bright
