@@ -90,8 +90,8 @@ def _read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, na
     if box:
         samples = samples[box[1] : box[3], box[0] : box[2]]
     bits = 8 if samples.dtype == np.uint8 else bits
-    samples, notes = normalise(samples, bits, name)
-    return decoded(samples, metadata, "AVIF", bits=bits, notes=notes, lossless=facts.lossless)
+    samples = normalise(samples, bits, name)
+    return decoded(samples, metadata, "AVIF", bits=bits, lossless=facts.lossless)
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:

@@ -199,11 +199,10 @@ def read_direct(stream: BinaryIO, header: Header, name: str) -> Picture:
         samples: Samples = imagecodecs.jpeg2k_decode(codestream)
     if samples.shape[:2] != (header.height, header.width):
         raise DamageError("JPEG 2000 of another size than its header says")
-    samples, notes = normalise(samples.reshape(*samples.shape[:2], -1), header.bits, name)
+    samples = normalise(samples.reshape(*samples.shape[:2], -1), header.bits, name)
     if samples.shape[2] != header.components:
         raise DamageError("JPEG 2000 with other channels than its header says")
-    colours, alpha, kind, said = _arranged(header, samples.shape[2])
-    notes += said
+    colours, alpha, kind, notes = _arranged(header, samples.shape[2])
     metadata = header.metadata
     plain = samples[..., colours]
     if header.colour == _CMYK and len(colours) == 4:

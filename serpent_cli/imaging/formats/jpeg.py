@@ -339,7 +339,7 @@ def _deep_jpeg(stream: BinaryIO, data: bytes, segments: Jpeg, name: str) -> Open
     def decode() -> Picture:
         check_scans(segments, name)
         samples, note = decode_deep(read_whole(stream), segments, name)
-        samples, _ = normalise(samples, segments.precision, name)
+        samples = normalise(samples, segments.precision, name)
         return decoded(
             samples, metadata, "JPEG", bits=segments.precision, notes=note,
             quality=jpeg_quality(image), lossless=segments.process == LOSSLESS,

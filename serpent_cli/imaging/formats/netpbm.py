@@ -85,13 +85,12 @@ def read_deep(stream: BinaryIO, header: Header, name: str) -> Picture:
     if int(samples.max()) > header.white:
         raise DamageError("PPM sample beyond the largest")
     samples = samples.reshape(header.height, header.width, header.channels)
-    notes: tuple[str, ...] = ()
     if header.white == (1 << header.bits) - 1:
-        samples, notes = normalise(samples, header.bits, name)
+        samples = normalise(samples, header.bits, name)
     else:
         half = header.white // 2
         samples = ((samples.astype(np.uint32) * 65535 + half) // header.white).astype(np.uint16)
-    return decoded(samples, Metadata(), "PPM", bits=header.bits, notes=notes)
+    return decoded(samples, Metadata(), "PPM", bits=header.bits)
 
 
 def _binary(stream: BinaryIO, count: int) -> Samples:
