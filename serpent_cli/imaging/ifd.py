@@ -13,11 +13,13 @@ Fetch = Callable[[int, int], bytes]
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
-BYTE, ASCII, SHORT, LONG, LONG8, IFD8 = 1, 2, 3, 4, 16, 18
+BYTE, ASCII, SHORT, LONG, UNDEFINED, LONG8, IFD8 = 1, 2, 3, 4, 7, 16, 18
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_SIZES.update({LONG8: 8, 17: 8, IFD8: 8})
 _MAX_VALUE_BYTES, _MAX_ENTRIES = 64 << 20, 65535
 _INTEGER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", IFD8: "Q"}
+_CODES = {**_INTEGER_CODES, 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 17: "q"}
+_RATIONAL_CODES = {5: "I", 10: "i"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class Entry:
     def integers(self, order: str) -> tuple[int, ...]:
         """Decode an integer value; empty for other types. `order` is "<" or ">"."""
         code = _INTEGER_CODES.get(self.type)
+        return struct.unpack(f"{order}{self.count}{code}", self.raw) if code else ()
+
+    def numbers(self, order: str) -> tuple[float, ...]:
+        """Decode numbers of any type, a rational as two; empty for text and the undefined."""
+        if self.type in _RATIONAL_CODES:
+            code = _RATIONAL_CODES[self.type]
+            return struct.unpack(f"{order}{2 * self.count}{code}", self.raw)
+        code = _CODES.get(self.type)
         return struct.unpack(f"{order}{self.count}{code}", self.raw) if code else ()
 
     def rational(self, order: str) -> float | None:

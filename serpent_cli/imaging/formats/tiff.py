@@ -276,7 +276,7 @@ def _apply_palette(page: Page, indices: Samples, icc: bytes | None, name: str) -
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     file = open_tiff(stream)  # closed with the stream
     page = first_page(stream, file, name)
-    metadata = read_metadata(stream, page)
+    metadata = read_metadata(stream)
     source = partial(rows, stream, file, page, metadata, name)
     return Opened(page.height, page.width, metadata.orientation, source, 4, by_rows=True)
 
