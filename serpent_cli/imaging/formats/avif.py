@@ -37,7 +37,7 @@ LOSSLESS = 100
 """The quality at which imagecodecs codes red, green and blue without loss."""
 
 _PRIMARY = 1
-_MAX_BOX = 64 << 20
+_MAX_BOX, _PLACE_BYTES = 64 << 20, 14
 # Primaries and transfer curve as ITU-T H.273 numbers them. A profile says it better.
 _SRGB, _UNSPECIFIED = (1, 13), (2, 2)
 
@@ -167,7 +167,7 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
     stream = io.BytesIO(data)
     top = {box.kind: box for box in walk(stream, 0, len(data))}
     meta = top[b"meta"]
-    inner = list(walk(stream, meta.body + 4, meta.end))
+    inner = walk(stream, meta.body + 4, meta.end)
     parts = {box.kind: content(stream, box, _MAX_BOX) for box in inner}
     parts.setdefault(b"iref", bytes(4))
     first = 1 + struct.unpack_from(">H", parts[b"iinf"], 4)[0]
@@ -176,12 +176,11 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
         parts[b"iref"] += pack(b"cdsc", struct.pack(">HHH", number, 1, _PRIMARY))
     if properties:
         parts[b"iprp"] = _more_properties(parts[b"iprp"], properties)
-    parts[b"iloc"] = _more_places(parts[b"iloc"], items, first, shift=0, base=0)
     order = (b"hdlr", b"pitm", b"iloc", b"iinf", b"iref", b"iprp")
     grown = sum(8 + len(parts[kind]) for kind in order) + 12 - (meta.end - meta.start)
+    grown += _PLACE_BYTES * len(items)
     extra = len(data) + grown + 8
-    original = content(stream, next(box for box in inner if box.kind == b"iloc"), _MAX_BOX)
-    parts[b"iloc"] = _more_places(original, items, first, shift=grown, base=extra)
+    parts[b"iloc"] = _more_places(parts[b"iloc"], items, first, shift=grown, base=extra)
     body = bytes(4) + b"".join(pack(kind, parts[kind]) for kind in order)
     tail = pack(b"mdat", b"".join(item.data for item in items)) if items else b""
     return data[: meta.start] + pack(b"meta", body) + data[meta.end :] + tail

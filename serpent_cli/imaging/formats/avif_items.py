@@ -52,6 +52,11 @@ class Items:
         return [item for each, item, found in self.references if each == kind and to in found]
 
 
+def part(stream: BinaryIO, parts: dict[bytes, Box], kind: bytes) -> bytes:
+    """The content of a box of a `meta` box; empty where there is none."""
+    return content(stream, parts[kind], MAX_BOX) if kind in parts else b""
+
+
 def read_items(stream: BinaryIO, parts: dict[bytes, Box]) -> Items:
     """Read the tables of a `meta` box.
 
@@ -60,15 +65,11 @@ def read_items(stream: BinaryIO, parts: dict[bytes, Box]) -> Items:
         parts: The boxes in it, by their type.
     """
     items = Items()
-
-    def part(kind: bytes) -> bytes:
-        return content(stream, parts[kind], MAX_BOX) if kind in parts else b""
-
-    body = part(b"pitm")
+    body = part(stream, parts, b"pitm")
     items.primary = int.from_bytes(body[4 : 6 if body[:1] in (b"", b"\0") else 8], "big")
     for read in (
-        lambda: _read_infos(part(b"iinf"), items),
-        lambda: _read_references(part(b"iref"), items),
+        lambda: _read_infos(part(stream, parts, b"iinf"), items),
+        lambda: _read_references(part(stream, parts, b"iref"), items),
         lambda: _read_properties(stream, parts, items),
     ):
         try:
