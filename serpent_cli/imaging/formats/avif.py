@@ -58,7 +58,8 @@ def _stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
         notes += ("Its clean aperture does not fall on whole pixels: all of the picture is shown",)
     taken = found
     if facts.exif is not None:
-        taken = take_orientation(icc=found.icc, exif=facts.exif, xmp=found.xmp, xmp_alone=False)
+        said = Metadata(icc=found.icc, exif=facts.exif, xmp=found.xmp)
+        taken = take_orientation(said, xmp_alone=False)
         dpi = exif_dpi(taken.exif) if taken.exif else None
         taken = replace(taken, orientation=turn, dpi=upright_dpi(dpi, turn))
     cicp = facts.cicp if facts.cicp and not is_srgb(facts.cicp) else None

@@ -74,7 +74,7 @@ def read_header(stream: BinaryIO) -> Header:
     size = stream.seek(0, 2)
     stream.seek(0)
     if stream.read(4) == _CODESTREAM:
-        return _header(stream, Box(b"jp2c", 0, 0, size), {}, take_orientation())
+        return _header(stream, Box(b"jp2c", 0, 0, size), {}, Metadata())
     found: dict[bytes, bytes] = {}
     codestream: Box | None = None
     notes: list[str] = []
@@ -101,12 +101,13 @@ def read_header(stream: BinaryIO) -> Header:
     if others:
         named = ", ".join(each for each in others if each.isprintable())
         notes.append(f"Its boxes ({named}) were left out")
-    metadata = take_orientation(
+    stated = Metadata(
         icc=found.get(b"icc"),
         exif=found.get(_EXIF_UUID) or None,
         xmp=found.get(_XMP_UUID),
         dpi=_dpi(found.get(b"resc") or found.get(b"resd") or b""),
     )
+    metadata = take_orientation(stated)
     metadata = replace(metadata, warnings=(*metadata.warnings, *notes))
     return _header(stream, codestream, found, metadata)
 

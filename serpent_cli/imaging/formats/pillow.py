@@ -98,13 +98,14 @@ def image_metadata(image: ImageFile, density: tuple[int, int] | None = None) -> 
         # Pillow turns to EXIF then, as we do, and makes it 72 DPI where EXIF has nothing.
         dpi = None
     xmp = info.get("xmp")
-    return take_orientation(
+    found = Metadata(
         icc=info.get("icc_profile"),
         exif=info.get("exif"),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
         density=density,
     )
+    return take_orientation(found)
 
 
 def jpeg_quality(image: Any) -> JpegQuality | None:

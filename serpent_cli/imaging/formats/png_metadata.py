@@ -59,10 +59,11 @@ def gathered(header: Header) -> Metadata:
     icc = _profile(found)
     if icc is None and cicp is None:
         icc = _described(found, grey=header.colour_type in (GREY, GREY_ALPHA))
-    taken = take_orientation(
+    stated = Metadata(
         icc=icc, exif=found.chunks.get(b"eXIf", legacy), xmp=xmp, dpi=dpi, density=density,
         cicp=None if cicp is None or profile.is_srgb(cicp) else cicp,
     )  # fmt: skip
+    taken = take_orientation(stated)
     notes = (*found.notes, *_text_notes(header))
     taken = replace(taken, warnings=taken.warnings + notes)
     return taken.without(beside.behind(header.tail, xmp))

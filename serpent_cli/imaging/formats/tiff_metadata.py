@@ -67,14 +67,12 @@ def read_metadata(stream: BinaryIO) -> Metadata:
             notes = (*notes, f"Its {what} is damaged and was left out")
         return found
 
-    icc = read(_ICC, "colour profile", _content)
-    xmp = read(_XMP, "XMP", _content)
-    metadata = take_orientation(
-        icc=icc,
+    found = Metadata(
+        icc=read(_ICC, "colour profile", _content),
         exif=exif_from_tiff(fetch, directory),
-        xmp=xmp,
-        xmp_alone=_ORIENTATION not in directory.entries,
+        xmp=read(_XMP, "XMP", _content),
     )
+    metadata = take_orientation(found, xmp_alone=_ORIENTATION not in directory.entries)
     # A page without descriptive tags has no EXIF block, but may still lie on its side.
     turn = read(_ORIENTATION, "orientation", _integer)
     orientation = turn if turn is not None and 1 <= turn <= 8 else 1
