@@ -235,7 +235,7 @@ def broken(*_: Any, **__: Any) -> Any:
     [
         (png, "gathered"),
         (png, "_bands"),
-        (pillow, "_copy_upright"),
+        (pillow, "_strips"),
         (jpeg, "read_segments"),
     ],
 )
