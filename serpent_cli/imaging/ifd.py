@@ -153,7 +153,7 @@ def read_directory(fetch: Fetch, order: str, offset: int, *, wide: bool = False)
         size = _TYPE_SIZES.get(kind, 0) * number
         value_at = at + sizes.entry_bytes - sizes.inline
         position = start + value_at
-        if not 0 < size <= _MAX_VALUE_BYTES:
+        if kind not in _TYPE_SIZES or size > _MAX_VALUE_BYTES:
             continue
         if size > sizes.inline:
             position = struct.unpack_from(order + sizes.offset, table, value_at)[0]
@@ -237,5 +237,6 @@ def read_tree(
         # Only the EXIF directory has a child: a table that points back up cannot loop.
         children[tag] = read_tree(fetch, child, (INTEROP_IFD,) if tag == EXIF_IFD else ())
     return Tree(
-        [each for each in directory.entries.values() if each.tag not in _POINTERS], children
+        [each for each in directory.entries.values() if each.raw and each.tag not in _POINTERS],
+        children,
     )

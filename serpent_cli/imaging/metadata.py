@@ -22,7 +22,7 @@ _ORIENTATION = 0x0112
 _RESOLUTION_TAGS, _RESOLUTION_UNIT = (0x011A, 0x011B), 0x0128
 _MOST_DENSITY = 65535
 # Per inch and per centimetre; unit 1 knows only a ratio of sides.
-PER_INCH = {2: 1.0, 3: 2.54}
+_PER_INCH = {2: 1.0, 3: 2.54}
 # IFD0 and EXIF tags that repeat the size of the picture.
 _SIZE_TAGS = {0x0100: "width", 0x0101: "height", 0xA002: "width", 0xA003: "height"}
 # Tags of a TIFF's first directory that describe the photograph rather than its layout.
@@ -175,7 +175,7 @@ def exif_dpi(exif: bytes) -> tuple[float, float] | None:
         found = [each.rational(directory.order) if each else None for each in entries]
     except (ValueError, struct.error):
         return None
-    per_inch = PER_INCH.get(2 if unit is None else unit)
+    per_inch = _PER_INCH.get(2 if unit is None else unit)
     if per_inch is None or not found[0] or not found[1]:
         return None
     return (found[0] * per_inch, found[1] * per_inch)

@@ -13,7 +13,6 @@ import tifffile
 from serpent_cli.imaging import ifd
 from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.metadata import (
-    PER_INCH,
     Metadata,
     exif_from_tiff,
     ratio,
@@ -24,6 +23,7 @@ from serpent_cli.imaging.metadata import (
 
 _ORIENTATION, _XMP, _ICC, _IPTC = 274, 700, 34675, 33723
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}
 _NO_UNIT = 1
 _LOOKED_INTO = 100
 
@@ -80,9 +80,9 @@ def read_metadata(stream: BinaryIO) -> Metadata:
     if {_X_RESOLUTION, _Y_RESOLUTION} <= directory.entries.keys():
         x, y = (read(code, "resolution", _number) for code in (_X_RESOLUTION, _Y_RESOLUTION))
     unit = read(_RESOLUTION_UNIT, "resolution unit", _integer)
-    per_inch = PER_INCH.get(2 if unit is None else unit)
+    per_inch = _INCHES_PER_UNIT.get(2 if unit is None else unit)
     if x and y and per_inch:
-        dpi = (x * per_inch, y * per_inch)
+        dpi = (x / per_inch, y / per_inch)
     elif x and y and unit == _NO_UNIT:
         density = ratio(x, y)
     return replace(
@@ -100,8 +100,9 @@ def _content(entry: ifd.Entry, order: str) -> bytes | None:
     if entry.type in (ifd.BYTE, ifd.UNDEFINED):
         return entry.raw
     # Bytes that are called numbers.
-    numbers = entry.integers(order)
-    return bytes(numbers) if numbers and max(numbers) < 256 else None
+    numbers = entry.numbers(order)
+    known = numbers and all(isinstance(each, int) and 0 <= each < 256 for each in numbers)
+    return bytes(int(each) for each in numbers) if known else None
 
 
 def _integer(entry: ifd.Entry, order: str) -> int | None:
