@@ -188,7 +188,7 @@ def pixel_losses(picture: Picture, target: Format, quality: int | None = None) -
 def kept_metadata(picture: Picture, target: Format) -> tuple[Metadata, tuple[str, ...]]:
     """Choose the metadata that a format holds, fitted to the size, and say what it does not."""
     height, width = picture.height, picture.width
-    taken = take_orientation(exif=picture.exif or None)
+    taken = take_orientation(Metadata(exif=picture.exif or None))
     icc, notes = _fitting_profile(picture, target)
     values: dict[str, Any] = {
         "icc": icc,

@@ -5,7 +5,7 @@ offsets are computed anew. Sources: TIFF 6.0, section 2; the BigTIFF design (64-
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Fetch = Callable[[int, int], bytes]
@@ -13,11 +13,13 @@ Fetch = Callable[[int, int], bytes]
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
-BYTE, ASCII, SHORT, LONG, LONG8, IFD8 = 1, 2, 3, 4, 16, 18
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8, IFD8 = 1, 2, 3, 4, 5, 7, 16, 18
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_SIZES.update({LONG8: 8, 17: 8, IFD8: 8})
 _MAX_VALUE_BYTES, _MAX_ENTRIES = 64 << 20, 65535
 _INTEGER_CODES = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", IFD8: "Q"}
+_CODES = {**_INTEGER_CODES, 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 17: "q"}
+_RATIONAL_CODES = {RATIONAL: "I", 10: "i"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,17 @@ class Entry:
         code = _INTEGER_CODES.get(self.type)
         return struct.unpack(f"{order}{self.count}{code}", self.raw) if code else ()
 
+    def numbers(self, order: str) -> tuple[float, ...]:
+        """Decode numbers of any type, a rational as two; empty for text and the undefined."""
+        if self.type in _RATIONAL_CODES:
+            code = _RATIONAL_CODES[self.type]
+            return struct.unpack(f"{order}{2 * self.count}{code}", self.raw)
+        code = _CODES.get(self.type)
+        return struct.unpack(f"{order}{self.count}{code}", self.raw) if code else ()
+
     def rational(self, order: str) -> float | None:
         """Decode the first rational or integer as a float; None where there is none."""
-        if self.type == 5 and self.count >= 1:
+        if self.type == RATIONAL and self.count >= 1:
             numerator, denominator = struct.unpack_from(f"{order}2I", self.raw)
             return numerator / denominator if denominator else None
         values = self.integers(order)
@@ -143,7 +153,7 @@ def read_directory(fetch: Fetch, order: str, offset: int, *, wide: bool = False)
         size = _TYPE_SIZES.get(kind, 0) * number
         value_at = at + sizes.entry_bytes - sizes.inline
         position = start + value_at
-        if not 0 < size <= _MAX_VALUE_BYTES:
+        if kind not in _TYPE_SIZES or size > _MAX_VALUE_BYTES:
             continue
         if size > sizes.inline:
             position = struct.unpack_from(order + sizes.offset, table, value_at)[0]
@@ -168,25 +178,25 @@ def serialise(entries: Iterable[Entry], order: str, base: int, *, wide: bool = F
         The directory, with no successor, followed by the values that do not fit in it.
     """
     sizes = _BIG if wide else _CLASSIC
-    ordered = sorted(entries, key=lambda entry: entry.tag)
+    ordered = sorted(entries, key=lambda each: each.tag)
     table = struct.pack(order + sizes.count, len(ordered))
     values = bytearray()
     values_base = base + len(table) + sizes.entry_bytes * len(ordered) + sizes.inline
-    for entry in ordered:
-        table += struct.pack(order + sizes.entry, entry.tag, entry.type, entry.count)
-        if len(entry.raw) <= sizes.inline:
-            table += entry.raw.ljust(sizes.inline, b"\0")
+    for each in ordered:
+        table += struct.pack(order + sizes.entry, each.tag, each.type, each.count)
+        if len(each.raw) <= sizes.inline:
+            table += each.raw.ljust(sizes.inline, b"\0")
         else:
             table += struct.pack(order + sizes.offset, values_base + len(values))
-            values += entry.raw + b"\0" * (len(entry.raw) % 2)
+            values += each.raw + b"\0" * (len(each.raw) % 2)
     return table + bytes(sizes.inline) + values
 
 
-def offset_entry(tag: int, value: int, order: str, *, wide: bool = False) -> Entry:
-    """Make an entry that points to a place in the file."""
-    if wide:
-        return Entry(tag, IFD8, 1, struct.pack(order + "Q", value))
-    return Entry(tag, LONG, 1, struct.pack(order + "I", value))
+def entry(tag: int, kind: int, values: Sequence[float], order: str) -> Entry:
+    """Make an entry of numbers, a rational being two; the reverse of `Entry.numbers`."""
+    code = (_CODES | _RATIONAL_CODES)[kind]
+    raw = struct.pack(f"{order}{len(values)}{code}", *values)
+    return Entry(tag, kind, len(values) // (2 if kind in _RATIONAL_CODES else 1), raw)
 
 
 @dataclass(frozen=True)
@@ -198,14 +208,15 @@ class Tree:
 
     def serialise(self, order: str, base: int, *, wide: bool = False) -> bytes:
         """Lay out the directory, its values, then its children, for the even offset `base`."""
-        own = [entry for entry in self.entries if entry.tag not in self.children]
-        pointers = [offset_entry(tag, 0, order, wide=wide) for tag in self.children]
+        own = [each for each in self.entries if each.tag not in self.children]
+        kind = IFD8 if wide else LONG
+        pointers = [entry(tag, kind, [0], order) for tag in self.children]
         # Pointers do not change the size, so a first pass with zeros tells where children start.
         end = base + len(serialise([*own, *pointers], order, base, wide=wide))
         tail = b""
         pointers.clear()
         for tag, child in self.children.items():
-            pointers.append(offset_entry(tag, end + len(tail), order, wide=wide))
+            pointers.append(entry(tag, kind, [end + len(tail)], order))
             tail += child.serialise(order, end + len(tail), wide=wide)
         return serialise([*own, *pointers], order, base, wide=wide) + tail
 
@@ -226,5 +237,6 @@ def read_tree(
         # Only the EXIF directory has a child: a table that points back up cannot loop.
         children[tag] = read_tree(fetch, child, (INTEROP_IFD,) if tag == EXIF_IFD else ())
     return Tree(
-        [entry for entry in directory.entries.values() if entry.tag not in _POINTERS], children
+        [each for each in directory.entries.values() if each.raw and each.tag not in _POINTERS],
+        children,
     )

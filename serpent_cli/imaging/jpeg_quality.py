@@ -5,8 +5,10 @@ Independent JPEG Group's encoder began to; tables of another origin (cameras, Ph
 quality whose tables are nearest.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +16,6 @@ from numpy.typing import NDArray
 DEFAULT_QUALITY = 95
 FULL_CHROMA = "4:4:4"
 
-# T.81 tables K.1 and K.2, row by row.
-_LUMINANCE = (
-    (16, 11, 10, 16, 24, 40, 51, 61),
-    (12, 12, 14, 19, 26, 58, 60, 55),
-    (14, 13, 16, 24, 40, 57, 69, 56),
-    (14, 17, 22, 29, 51, 87, 80, 62),
-    (18, 22, 37, 56, 68, 109, 103, 77),
-    (24, 35, 55, 64, 81, 104, 113, 92),
-    (49, 64, 78, 87, 103, 121, 120, 101),
-    (72, 92, 95, 98, 112, 100, 103, 99),
-)
-_CHROMINANCE = (
-    (17, 18, 24, 47, 99, 99, 99, 99),
-    (18, 21, 26, 66, 99, 99, 99, 99),
-    (24, 26, 56, 99, 99, 99, 99, 99),
-    (47, 66, 99, 99, 99, 99, 99, 99),
-    *[(99,) * 8] * 4,
-)
 # Sampling factors of the first channel over those of the second.
 _SUBSAMPLINGS: dict[tuple[float, float], str] = {
     (1, 1): FULL_CHROMA,
@@ -55,8 +39,9 @@ class JpegQuality:
     subsampling: str = FULL_CHROMA
 
 
+@cache
 def standard_tables(quality: int) -> tuple[_Integers, _Integers]:
-    """Scale the standard's luminance and chrominance tables.
+    """The standard's luminance and chrominance tables at a quality, as libjpeg scales them.
 
     Args:
         quality: 1 to 100.
@@ -67,12 +52,13 @@ def standard_tables(quality: int) -> tuple[_Integers, _Integers]:
     >>> standard_tables(50)[0][:3]
     array([16, 11, 10])
     """
-    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    first, second = (
-        np.clip((np.array(table).ravel() * percent + 50) // 100, 1, 255)
-        for table in (_LUMINANCE, _CHROMINANCE)
-    )
-    return first, second
+    from PIL import Image, JpegImagePlugin  # arrays need no codecs
+
+    stream = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(stream, "JPEG", quality=quality)
+    stream.seek(0)
+    tables = JpegImagePlugin.JpegImageFile(stream).quantization
+    return np.array(tables[0], np.int64), np.array(tables[1], np.int64)
 
 
 def estimate(

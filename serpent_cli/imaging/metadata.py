@@ -107,54 +107,49 @@ class Metadata:
         )
 
 
-def take_orientation(
-    *,
-    icc: bytes | None = None,
-    exif: bytes | None = None,
-    xmp: bytes | None = None,
-    dpi: tuple[float, float] | None = None,
-    density: tuple[int, int] | None = None,
-    cicp: tuple[int, int] | None = None,
-    xmp_alone: bool = True,
-) -> Metadata:
-    """Bundle the metadata of a file and move the orientation out of them.
+def take_orientation(found: Metadata, *, xmp_alone: bool = True) -> Metadata:
+    """Move the orientation out of the metadata of a file.
 
     EXIF alone decides, as in browsers and in libvips: what XMP says of the orientation has no
     effect, and is set to 1 like that of EXIF.
 
     Args:
-        icc: Colour profile.
-        exif: EXIF block, with or without its "Exif" prefix.
-        xmp: XMP packet.
-        dpi: Pixels per inch of the stored pixels; where they are absent, those of EXIF count.
-            Not finite or not positive is none.
-        density: As `Picture` has it, of the stored pixels.
-        cicp: As `Picture` has it.
+        found: As the file has it, with densities of the stored pixels. EXIF may have its "Exif"
+            prefix; its resolution counts where `dpi` is absent.
         xmp_alone: Nothing but EXIF and XMP could state an orientation.
 
     Returns:
-        Metadata whose `orientation` is still to be applied to the pixels.
+        Metadata whose `orientation` is still to be applied to the pixels. A resolution that is not
+        finite or not positive is none.
     """
-    warnings: tuple[str, ...] = ()
+    exif, xmp, warnings = found.exif, found.xmp, found.warnings
     orientation: int | None = None
     if exif is not None:
         try:
             exif, orientation = _reset_exif(exif.removeprefix(_PREFIX))
         except (ValueError, struct.error):
             exif = None
-            warnings = ("The EXIF block is damaged and was left out",)
+            warnings += ("The EXIF block is damaged and was left out",)
     if xmp is not None:
-        found = _XMP_ORIENTATION.search(xmp)
-        if xmp_alone and orientation is None and found and found[2] != b"1":
+        told = _XMP_ORIENTATION.search(xmp)
+        if xmp_alone and orientation is None and told and told[2] != b"1":
             warnings += (
                 "Only its XMP says that it lies on its side"
-                f" (tiff:Orientation {found[2].decode()}): EXIF alone counts, it was not turned",
+                f" (tiff:Orientation {told[2].decode()}): EXIF alone counts, it was not turned",
             )
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     turn = orientation or 1
-    dpi = upright_dpi(dpi or (exif_dpi(exif) if exif else None), turn)
-    density = None if dpi else upright_density(density, turn)
-    return Metadata(icc or None, exif or None, xmp or None, dpi, turn, warnings, density, cicp)
+    dpi = upright_dpi(found.dpi or (exif_dpi(exif) if exif else None), turn)
+    return replace(
+        found,
+        icc=found.icc or None,
+        exif=exif or None,
+        xmp=xmp or None,
+        dpi=dpi,
+        orientation=turn,
+        warnings=warnings,
+        density=None if dpi else upright_density(found.density, turn),
+    )
 
 
 def ratio(x: float, y: float) -> tuple[int, int] | None:
@@ -244,19 +239,16 @@ def fit_xmp(xmp: bytes, height: int, width: int) -> bytes:
     return xmp
 
 
-def exif_from_tiff(fetch: ifd.Fetch) -> bytes | None:
+def exif_from_tiff(fetch: ifd.Fetch, directory: ifd.Directory) -> bytes | None:
     """Gather an EXIF block from the directories of a TIFF file.
 
     Args:
         fetch: Reads the file.
+        directory: Its first.
 
     Returns:
         Descriptive tags (maker, model, author, ...), EXIF and GPS directories; None if none.
-
-    Raises:
-        ValueError: The first directory is damaged.
     """
-    directory = ifd.read_first(fetch, bigtiff=True)
     tree = ifd.read_tree(fetch, directory)
     kept = [
         entry

@@ -5,7 +5,6 @@ channel. Bradford's matrix of chromatic adaptation: annex E of ICC.1:2010.
 """
 
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ _BRADFORD = np.array(
 _HEADER, _SPACE = 128, slice(16, 20)
 _MOST_TAGS = 200
 _CURVE_ENTRIES = 1024
+_CURVE_KINDS = (b"curv", b"para")
 
 # Primaries and white points that ITU-T H.273 numbers: x and y of red, green and blue.
 _PRIMARIES: dict[int, tuple[tuple[float, ...], tuple[float, float]]] = {
@@ -65,17 +65,27 @@ def described(
     Returns:
         The profile; None where the chromaticities make no sense.
     """
+    return _made(primaries, white, _curve(gamma), grey=grey)
+
+
+def _made(
+    primaries: tuple[float, ...], white: tuple[float, float], curve: bytes, *, grey: bool
+) -> bytes | None:
+    """Make the profile of chromaticities, which may make no sense, and the body of a curve."""
     corners = np.array([*white, *primaries], np.float64).reshape(4, 2)
     if not (np.isfinite(corners).all() and (corners[:, 1] > 0).all() and (corners >= 0).all()):
         return None
     whole = np.concatenate([corners, 1 - corners.sum(1, keepdims=True)], axis=1) / corners[:, 1:]
     if abs(np.linalg.det(whole[1:])) < 1e-6:
         return None
-    curve = _curve(gamma)
+    tags = [(b"wtpt", _xyz(_D50))]
     if grey:
-        return _grey(curve)
+        return _profile(b"GRAY", [*tags, (b"kTRC", curve)])
     shares = np.linalg.solve(whole[1:].T, whole[0])
-    return _coloured(_to_d50(whole[0]) @ (whole[1:].T * shares), curve)
+    columns = _to_d50(whole[0]) @ (whole[1:].T * shares)
+    for name, column in zip((b"r", b"g", b"b"), columns.T, strict=True):
+        tags += [(name + b"XYZ", _xyz(column)), (name + b"TRC", curve)]
+    return _profile(b"RGB ", tags)
 
 
 def fitted(icc: bytes, *, grey: bool) -> bytes | None:
@@ -97,22 +107,7 @@ def fitted(icc: bytes, *, grey: bool) -> bytes | None:
     # Of a grey picture only one curve can be told.
     if curve is None or any(each != curve for each in curves) or curve[:4] not in _CURVE_KINDS:
         return None
-    white = np.array([*D65, 1 - sum(D65)]) / D65[1]
-    if grey:
-        return _grey(curve)
-    plain = np.array(SRGB_PRIMARIES).reshape(3, 2)
-    whole = np.concatenate([plain, 1 - plain.sum(1, keepdims=True)], axis=1) / plain[:, 1:]
-    shares = np.linalg.solve(whole.T, white)
-    return _coloured(_to_d50(white) @ (whole.T * shares), curve)
-
-
-_CURVE_KINDS = (b"curv", b"para")
-
-
-@dataclass(frozen=True)
-class _Tag:
-    name: bytes
-    body: bytes
+    return _made(SRGB_PRIMARIES, D65, curve, grey=grey)
 
 
 def _tag(icc: bytes, name: bytes) -> bytes | None:
@@ -149,29 +144,19 @@ def _xyz(colour: _Floats) -> bytes:
     return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(float(each) * 65536) for each in colour))
 
 
-def _grey(curve: bytes) -> bytes:
-    return _profile(b"GRAY", [_Tag(b"wtpt", _xyz(_D50)), _Tag(b"kTRC", curve)])
-
-
-def _coloured(columns: _Floats, curve: bytes) -> bytes:
-    tags = [_Tag(b"wtpt", _xyz(_D50))]
-    for name, column in zip((b"r", b"g", b"b"), columns.T, strict=True):
-        tags += [_Tag(name + b"XYZ", _xyz(column)), _Tag(name + b"TRC", curve)]
-    return _profile(b"RGB ", tags)
-
-
-def _profile(space: bytes, tags: list[_Tag]) -> bytes:
+def _profile(space: bytes, tags: list[tuple[bytes, bytes]]) -> bytes:
+    """Lay out a profile of a colour space and of tags, a name and a body each."""
     text = b"Colours as the file described them\0"
     named = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
-    tags = [_Tag(b"desc", named), _Tag(b"cprt", b"text\0\0\0\0No copyright\0"), *tags]
+    tags = [(b"desc", named), (b"cprt", b"text\0\0\0\0No copyright\0"), *tags]
     table, values = struct.pack(">I", len(tags)), b""
     base = _HEADER + 4 + 12 * len(tags)
     places: dict[bytes, int] = {}
-    for tag in tags:
-        if tag.body not in places:  # three channels share one curve
-            places[tag.body] = base + len(values)
-            values += tag.body + b"\0" * (-len(tag.body) % 4)
-        table += tag.name + struct.pack(">II", places[tag.body], len(tag.body))
+    for name, body in tags:
+        if body not in places:  # three channels share one curve
+            places[body] = base + len(values)
+            values += body + b"\0" * (-len(body) % 4)
+        table += name + struct.pack(">II", places[body], len(body))
     size = base + len(values)
     head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, b"mntr", space, b"XYZ ")
     head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)

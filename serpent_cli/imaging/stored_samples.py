@@ -17,28 +17,25 @@ for _name in ("tifffile", "imagecodecs"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
-def normalise(samples: Samples, bits: int, name: str) -> tuple[Samples, tuple[str, ...]]:
+def normalise(samples: Samples, bits: int, name: str) -> Samples:
     """Bring decoded samples to one of the three depths of a Picture.
 
     Integers of 1 to 8 bits become uint8 and of 9 to 16 bits uint16, stretched to the full range.
-    Floats must lie in [0, 1]: a few values outside are clipped, mostly outside is refused.
+    float32 is passed on: `clip_to_unit` has seen to it.
 
     Args:
         samples: As decoded, any shape.
         bits: Bits per sample in the file.
         name: How the user calls the picture.
 
-    Returns:
-        The samples, and sentences about what changed.
-
     Raises:
-        PictureError: Signed or wider integers, complex values, floats in another range.
+        PictureError: Signed or wider integers, complex values.
     """
     kind = samples.dtype.kind
-    if kind == "f":
-        return _normalise_float(samples, name)
+    if samples.dtype == np.float32:
+        return samples
     if kind == "b":
-        return samples.astype(np.uint8) * np.uint8(255), ()
+        return samples.astype(np.uint8) * np.uint8(255)
     if kind != "u" or bits > 16:
         what = {"u": "unsigned integers", "i": "signed integers"}.get(kind, "numbers")
         raise PictureError(
@@ -48,19 +45,11 @@ def normalise(samples: Samples, bits: int, name: str) -> tuple[Samples, tuple[st
     dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
     top, wanted = (1 << bits) - 1, int(MAX_VALUES[dtype.name])
     if top == wanted:
-        return samples.astype(dtype, copy=False), ()
+        return samples.astype(dtype, copy=False)
     stretched = np.empty(samples.shape, dtype)
     for band in bands(samples.shape[0], samples[0].size):
         stretched[band] = (samples[band].astype(np.uint32) * wanted + top // 2) // top
-    return stretched, ()
-
-
-def _normalise_float(samples: Samples, name: str) -> tuple[Samples, tuple[str, ...]]:
-    values, outside = clip_to_unit(samples, name)
-    warnings: tuple[str, ...] = ()
-    if samples.dtype.itemsize > 4:
-        warnings += ("64-bit float values were rounded to 32 bits",)
-    return values, warnings + clipping_notes(outside, values.size, name)
+    return stretched
 
 
 def clip_to_unit(samples: Samples, name: str) -> tuple[Samples, int]:

@@ -6,7 +6,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
-from serpent_cli.imaging.metadata import fit_exif, fit_xmp, take_orientation
+from serpent_cli.imaging.metadata import Metadata, fit_exif, fit_xmp, take_orientation
 from serpent_cli.imaging.picture import Picture
 from serpent_cli.imaging.read import read_picture
 from serpent_cli.imaging.write import write_picture
@@ -45,7 +45,7 @@ def parse(block: bytes | None) -> Image.Exif:
 
 
 def test_only_the_orientation_changes_in_the_block(exif):
-    taken = take_orientation(exif=b"Exif\0\0" + exif)
+    taken = take_orientation(Metadata(exif=b"Exif\0\0" + exif))
     assert taken.orientation == 6
     assert taken.exif is not None
     assert len(taken.exif) == len(exif)
@@ -57,7 +57,7 @@ def test_only_the_orientation_changes_in_the_block(exif):
 
 def test_big_endian_blocks_too():
     block = b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHIHH", ORIENTATION, 3, 1, 8, 0) + bytes(4)
-    taken = take_orientation(exif=block)
+    taken = take_orientation(Metadata(exif=block))
     assert taken.orientation == 8
     assert parse(taken.exif)[ORIENTATION] == 1
 
@@ -66,34 +66,34 @@ def test_a_thumbnail_that_would_lie_turned_is_unlinked():
     entry = struct.pack("<HHIHH", ORIENTATION, 3, 1, 3, 0)
     second = struct.pack("<H", 0) + bytes(4)
     block = b"II*\0\x08\0\0\0\1\0" + entry + struct.pack("<I", 26) + second
-    taken = take_orientation(exif=block)
+    taken = take_orientation(Metadata(exif=block))
     assert taken.exif is not None
     assert taken.exif[22:26] == bytes(4)
     upright = block.replace(entry, struct.pack("<HHIHH", ORIENTATION, 3, 1, 1, 0))
-    assert take_orientation(exif=upright).exif == upright
+    assert take_orientation(Metadata(exif=upright)).exif == upright
 
 
 @pytest.mark.parametrize(
     "block", [b"junk", b"II*\0", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\x09\0"]
 )
 def test_a_damaged_block_is_left_out_with_a_word(block):
-    taken = take_orientation(exif=block)
+    taken = take_orientation(Metadata(exif=block))
     assert (taken.exif, taken.orientation) == (None, 1)
     assert len(taken.warnings) == 1
 
 
 def test_orientation_that_only_xmp_states_does_not_count(exif):
     """As in browsers and in libvips; it is said, and the packet tells of what is written."""
-    alone = take_orientation(xmp=XMP)
+    alone = take_orientation(Metadata(xmp=XMP))
     assert alone.orientation == 1
     assert alone.xmp == XMP.replace(b'tiff:Orientation="6"', b'tiff:Orientation="1"')
     assert [note for note in alone.warnings if "tiff:Orientation 6" in note] == [*alone.warnings]
-    element = take_orientation(xmp=b"<tiff:Orientation>8</tiff:Orientation>")
+    element = take_orientation(Metadata(xmp=b"<tiff:Orientation>8</tiff:Orientation>"))
     assert element.xmp == b"<tiff:Orientation>1</tiff:Orientation>"
     assert len(element.warnings) == 1
-    both = take_orientation(xmp=XMP.replace(b'"6"', b'"3"'), exif=exif)
+    both = take_orientation(Metadata(xmp=XMP.replace(b'"6"', b'"3"'), exif=exif))
     assert (both.orientation, both.warnings) == (6, ())
-    assert take_orientation(xmp=XMP.replace(b'"6"', b'"1"')).warnings == ()
+    assert take_orientation(Metadata(xmp=XMP.replace(b'"6"', b'"1"'))).warnings == ()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
@@ -126,7 +126,7 @@ def test_size_tags_follow_the_picture(exif):
 
 @pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), (-1, 5)])
 def test_senseless_resolutions_count_as_none(dpi):
-    assert take_orientation(dpi=dpi).dpi is None
+    assert take_orientation(Metadata(dpi=dpi)).dpi is None
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_metadata_survive_or_their_loss_is_announced(
     make_picture, tmp_path, exif, icc, suffix, dtype, carried
 ):
     pixels = make_picture(dtype).pixels
-    upright = take_orientation(exif=exif, xmp=XMP)
+    upright = take_orientation(Metadata(exif=exif, xmp=XMP))
     written = Picture(pixels, icc=icc, exif=upright.exif, xmp=upright.xmp, dpi=(300.0, 150.0))
     notes = write_picture(written, tmp_path / f"a.{suffix}")
     read = read_picture(tmp_path / f"a.{suffix}")
@@ -177,7 +177,7 @@ def test_metadata_survive_or_their_loss_is_announced(
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp", "avif"])
 def test_other_programs_find_the_metadata(make_picture, tmp_path, exif, icc, suffix):
     picture = make_picture("uint8")
-    upright = take_orientation(exif=exif, xmp=XMP)
+    upright = take_orientation(Metadata(exif=exif, xmp=XMP))
     write_picture(
         Picture(picture.pixels, icc=icc, exif=upright.exif, xmp=upright.xmp, dpi=(300.0, 300.0)),
         tmp_path / f"a.{suffix}",

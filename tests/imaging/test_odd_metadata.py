@@ -117,6 +117,8 @@ TIFF_TAGS: dict[str, tuple[list[tuple[int, int, Any]], str | None]] = {
     "orientation twice": ([(274, 3, (1, 1))], None),
     "orientation 0": ([(274, 3, 0)], None),
     "orientation in ASCII": ([(274, 2, b"1\0")], "orientation"),
+    "orientation of no values": ([(274, 3, ())], "orientation"),
+    "XMP as SBYTE": ([(700, 6, b"<x/>1")], None),
     "XMP as ASCII": ([(700, 2, b"<x/>\0")], None),
     "XMP as UNDEFINED": ([(700, 7, b"<x/>")], None),
     "XMP as SHORT": ([(700, 3, (700, 701))], "XMP"),
@@ -235,7 +237,7 @@ def broken(*_: Any, **__: Any) -> Any:
     [
         (png, "gathered"),
         (png, "_bands"),
-        (pillow, "_copy_upright"),
+        (pillow, "_strips"),
         (jpeg, "read_segments"),
     ],
 )

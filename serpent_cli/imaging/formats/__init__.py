@@ -135,7 +135,8 @@ FORMATS = (
 """All formats, in the order in which they are named to the user."""
 
 WRITABLE = tuple(each for each in FORMATS if each.suffixes)
-WRITABLE_SUFFIXES = frozenset(suffix for each in WRITABLE for suffix in each.suffixes)
+_BY_SUFFIX = {suffix: each for each in WRITABLE for suffix in each.suffixes}
+WRITABLE_SUFFIXES = frozenset(_BY_SUFFIX)
 
 PICTURE_SUFFIXES = (
     frozenset(suffix for each in FORMATS for suffix in (*each.suffixes, *each.read_suffixes))
@@ -152,10 +153,9 @@ def format_for(path: PurePath) -> Format:
         UsageError: No format goes by that suffix.
     """
     suffix = path.suffix.lower()
-    for each in WRITABLE:
-        if suffix in each.suffixes:
-            return each
-    known = ", ".join(suffix for each in WRITABLE for suffix in each.suffixes)
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    known = ", ".join(_BY_SUFFIX)
     what = f"pictures cannot be written as {suffix}" if suffix else "the name has no suffix"
     raise UsageError(f"cannot write {path}: {what}", f"Use one of {known}")
 
@@ -166,9 +166,9 @@ def format_named(name: str) -> Format:
     Raises:
         UsageError: There is none of that name.
     """
-    for each in WRITABLE:
-        if f".{name.lower().removeprefix('.')}" in each.suffixes:
-            return each
+    suffix = f".{name.lower().removeprefix('.')}"
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
     raise UsageError(
         f"pictures cannot be written as {name!r}", f"Use one of {', '.join(format_names())}"
     )

@@ -37,7 +37,7 @@ LOSSLESS = 100
 """The quality at which imagecodecs codes red, green and blue without loss."""
 
 _PRIMARY = 1
-_MAX_BOX = 64 << 20
+_MAX_BOX, _PLACE_BYTES = 64 << 20, 14
 # Primaries and transfer curve as ITU-T H.273 numbers them. A profile says it better.
 _SRGB, _UNSPECIFIED = (1, 13), (2, 2)
 
@@ -58,7 +58,8 @@ def _stated(found: Metadata, facts: Facts, height: int, width: int) -> Metadata:
         notes += ("Its clean aperture does not fall on whole pixels: all of the picture is shown",)
     taken = found
     if facts.exif is not None:
-        taken = take_orientation(icc=found.icc, exif=facts.exif, xmp=found.xmp, xmp_alone=False)
+        said = Metadata(icc=found.icc, exif=facts.exif, xmp=found.xmp)
+        taken = take_orientation(said, xmp_alone=False)
         dpi = exif_dpi(taken.exif) if taken.exif else None
         taken = replace(taken, orientation=turn, dpi=upright_dpi(dpi, turn))
     cicp = facts.cicp if facts.cicp and not is_srgb(facts.cicp) else None
@@ -90,8 +91,8 @@ def _read_deep(stream: BinaryIO, bits: int, metadata: Metadata, facts: Facts, na
     if box:
         samples = samples[box[1] : box[3], box[0] : box[2]]
     bits = 8 if samples.dtype == np.uint8 else bits
-    samples, notes = normalise(samples, bits, name)
-    return decoded(samples, metadata, "AVIF", bits=bits, notes=notes, lossless=facts.lossless)
+    samples = normalise(samples, bits, name)
+    return decoded(samples, metadata, "AVIF", bits=bits, lossless=facts.lossless)
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
@@ -167,7 +168,7 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
     stream = io.BytesIO(data)
     top = {box.kind: box for box in walk(stream, 0, len(data))}
     meta = top[b"meta"]
-    inner = list(walk(stream, meta.body + 4, meta.end))
+    inner = walk(stream, meta.body + 4, meta.end)
     parts = {box.kind: content(stream, box, _MAX_BOX) for box in inner}
     parts.setdefault(b"iref", bytes(4))
     first = 1 + struct.unpack_from(">H", parts[b"iinf"], 4)[0]
@@ -176,12 +177,11 @@ def _with_metadata(data: bytes, metadata: Metadata) -> bytes:
         parts[b"iref"] += pack(b"cdsc", struct.pack(">HHH", number, 1, _PRIMARY))
     if properties:
         parts[b"iprp"] = _more_properties(parts[b"iprp"], properties)
-    parts[b"iloc"] = _more_places(parts[b"iloc"], items, first, shift=0, base=0)
     order = (b"hdlr", b"pitm", b"iloc", b"iinf", b"iref", b"iprp")
     grown = sum(8 + len(parts[kind]) for kind in order) + 12 - (meta.end - meta.start)
+    grown += _PLACE_BYTES * len(items)
     extra = len(data) + grown + 8
-    original = content(stream, next(box for box in inner if box.kind == b"iloc"), _MAX_BOX)
-    parts[b"iloc"] = _more_places(original, items, first, shift=grown, base=extra)
+    parts[b"iloc"] = _more_places(parts[b"iloc"], items, first, shift=grown, base=extra)
     body = bytes(4) + b"".join(pack(kind, parts[kind]) for kind in order)
     tail = pack(b"mdat", b"".join(item.data for item in items)) if items else b""
     return data[: meta.start] + pack(b"meta", body) + data[meta.end :] + tail

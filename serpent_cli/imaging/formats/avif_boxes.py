@@ -11,7 +11,13 @@ from typing import BinaryIO
 
 from serpent_cli.imaging import beside
 from serpent_cli.imaging.damage import DamageError
-from serpent_cli.imaging.formats.avif_items import MAX_BOX, MAX_ITEMS, read_items, what_lies_beside
+from serpent_cli.imaging.formats.avif_items import (
+    MAX_BOX,
+    MAX_ITEMS,
+    part,
+    read_items,
+    what_lies_beside,
+)
 from serpent_cli.imaging.formats.boxes import Box, content, walk
 from serpent_cli.imaging.metadata import ratio
 
@@ -77,10 +83,6 @@ def read_facts(stream: BinaryIO) -> Facts:
 
 def _read_meta(stream: BinaryIO, meta: Box, facts: Facts) -> None:
     parts = {box.kind: box for box in walk(stream, meta.body + 4, meta.end)}
-
-    def part(kind: bytes) -> bytes:
-        return content(stream, parts[kind], MAX_BOX) if kind in parts else b""
-
     items = read_items(stream, parts)
     facts.notes += what_lies_beside(stream, items)
     for box in items.of(items.primary):
@@ -89,7 +91,7 @@ def _read_meta(stream: BinaryIO, meta: Box, facts: Facts) -> None:
     if exif:
         idat = parts[b"idat"].body if b"idat" in parts else 0
         try:
-            places = _places(part(b"iloc"), exif[0], idat)
+            places = _places(part(stream, parts, b"iloc"), exif[0], idat)
         except (struct.error, IndexError):
             places = []
         data = b"".join(_read(stream, *place) for place in places)

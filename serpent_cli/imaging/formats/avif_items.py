@@ -6,6 +6,7 @@ Sources: ISO/IEC 23008-12 (items, references `auxl` and `dimg`, auxiliary pictur
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -52,6 +53,11 @@ class Items:
         return [item for each, item, found in self.references if each == kind and to in found]
 
 
+def part(stream: BinaryIO, parts: dict[bytes, Box], kind: bytes) -> bytes:
+    """The content of a box of a `meta` box; empty where there is none."""
+    return content(stream, parts[kind], MAX_BOX) if kind in parts else b""
+
+
 def read_items(stream: BinaryIO, parts: dict[bytes, Box]) -> Items:
     """Read the tables of a `meta` box.
 
@@ -60,56 +66,43 @@ def read_items(stream: BinaryIO, parts: dict[bytes, Box]) -> Items:
         parts: The boxes in it, by their type.
     """
     items = Items()
-
-    def part(kind: bytes) -> bytes:
-        return content(stream, parts[kind], MAX_BOX) if kind in parts else b""
-
-    body = part(b"pitm")
+    body = part(stream, parts, b"pitm")
     items.primary = int.from_bytes(body[4 : 6 if body[:1] in (b"", b"\0") else 8], "big")
-    for read in (
-        lambda: _read_infos(part(b"iinf"), items),
-        lambda: _read_references(part(b"iref"), items),
-        lambda: _read_properties(stream, parts, items),
-    ):
+    for read in (_read_infos, _read_references, _read_properties):
         try:
-            read()
-        except (struct.error, IndexError, DamageError):
+            read(stream, parts, items)
+        except (struct.error, IndexError, KeyError, DamageError):
             continue  # the decoder will say whether the pixels are there
     return items
 
 
-def _read_infos(body: bytes, items: Items) -> None:
-    at = 6 if body[:1] == b"\0" else 8
-    while at + 8 <= len(body) and len(items.kinds) < MAX_ITEMS:
-        size, version = struct.unpack_from(">I", body, at)[0], body[at + 8]
-        if size < 16 or version not in (2, 3):
+def _inside(stream: BinaryIO, box: Box, before: int) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of the boxes in a box, behind `before` bytes."""
+    for each in walk(stream, box.body + before, box.end):
+        yield each.kind, content(stream, each, MAX_BOX)
+
+
+def _read_infos(stream: BinaryIO, parts: dict[bytes, Box], items: Items) -> None:
+    before = 8 if part(stream, parts, b"iinf")[0] else 6
+    for _, body in _inside(stream, parts[b"iinf"], before):
+        if body[0] not in (2, 3):
             break
-        wide = version == 3
-        number = struct.unpack_from(">I" if wide else ">H", body, at + 12)[0]
-        kind_at = at + 12 + (4 if wide else 2) + 2
+        form = ">I" if body[0] == 3 else ">H"
+        number, kind_at = struct.unpack_from(form, body, 4)[0], 6 + struct.calcsize(form)
         items.kinds[number] = body[kind_at : kind_at + 4]
-        if body[at + 11] & 1:
+        if body[3] & 1:
             items.hidden.add(number)
-        at += size
 
 
-def _read_references(body: bytes, items: Items) -> None:
-    wide = body[0] >= 1
-    form, step = (">I", 4) if wide else (">H", 2)
-    at = 4
-    while at + 8 <= len(body) and len(items.references) < MAX_ITEMS:
-        size, kind = struct.unpack_from(">I4s", body, at)
-        if size < 8:
-            break
-        source, count = struct.unpack_from(form + "H", body, at + 8)
-        found = struct.unpack_from(f">{count}{form[1]}", body, at + 10 + step)
+def _read_references(stream: BinaryIO, parts: dict[bytes, Box], items: Items) -> None:
+    form = "I" if part(stream, parts, b"iref")[0] else "H"
+    for kind, body in _inside(stream, parts[b"iref"], 4):
+        source, count = struct.unpack_from(f">{form}H", body)
+        found = struct.unpack_from(f">{count}{form}", body, struct.calcsize(f">{form}H"))
         items.references.append((kind, source, found))
-        at += size
 
 
 def _read_properties(stream: BinaryIO, parts: dict[bytes, Box], items: Items) -> None:
-    if b"iprp" not in parts:
-        return
     inside = list(walk(stream, parts[b"iprp"].body, parts[b"iprp"].end))
     for box in inside:
         if box.kind == b"ipco":

@@ -74,7 +74,7 @@ def read_header(stream: BinaryIO) -> Header:
     size = stream.seek(0, 2)
     stream.seek(0)
     if stream.read(4) == _CODESTREAM:
-        return _header(stream, Box(b"jp2c", 0, 0, size), {}, take_orientation())
+        return _header(stream, Box(b"jp2c", 0, 0, size), {}, Metadata())
     found: dict[bytes, bytes] = {}
     codestream: Box | None = None
     notes: list[str] = []
@@ -101,12 +101,13 @@ def read_header(stream: BinaryIO) -> Header:
     if others:
         named = ", ".join(each for each in others if each.isprintable())
         notes.append(f"Its boxes ({named}) were left out")
-    metadata = take_orientation(
+    stated = Metadata(
         icc=found.get(b"icc"),
         exif=found.get(_EXIF_UUID) or None,
         xmp=found.get(_XMP_UUID),
         dpi=_dpi(found.get(b"resc") or found.get(b"resd") or b""),
     )
+    metadata = take_orientation(stated)
     metadata = replace(metadata, warnings=(*metadata.warnings, *notes))
     return _header(stream, codestream, found, metadata)
 
@@ -199,11 +200,10 @@ def read_direct(stream: BinaryIO, header: Header, name: str) -> Picture:
         samples: Samples = imagecodecs.jpeg2k_decode(codestream)
     if samples.shape[:2] != (header.height, header.width):
         raise DamageError("JPEG 2000 of another size than its header says")
-    samples, notes = normalise(samples.reshape(*samples.shape[:2], -1), header.bits, name)
+    samples = normalise(samples.reshape(*samples.shape[:2], -1), header.bits, name)
     if samples.shape[2] != header.components:
         raise DamageError("JPEG 2000 with other channels than its header says")
-    colours, alpha, kind, said = _arranged(header, samples.shape[2])
-    notes += said
+    colours, alpha, kind, notes = _arranged(header, samples.shape[2])
     metadata = header.metadata
     plain = samples[..., colours]
     if header.colour == _CMYK and len(colours) == 4:

@@ -109,21 +109,11 @@ class Jpeg:
             all(left == 0 for left in each) for each in self.sent.values()
         )
 
-    def beside(self, xmp: bytes | None) -> tuple[str, ...]:
-        """Name what is left out beside the picture; `xmp`, its packet, may tell what it is."""
-        notes = beside.behind(self.tail, xmp)
-        if any(each.body.startswith(_XMP_REST) for each in self.segments):
-            notes += ("The XMP beyond its first 64 kB was left out",)
-        return notes
-
-    def notes(self, icc: bytes | None) -> tuple[str, ...]:
-        """Name what is left out of segments; `icc` is its profile, if that is whole."""
-        notes: tuple[str, ...] = ()
-        if not icc and any(each.body.startswith(_PROFILE) for each in self.segments):
-            notes += ("Its colour profile is damaged and was left out",)
-        if any(each.marker == _APP11 and each.body[:2] == b"JP" for each in self.segments):
-            notes += ("Its content credentials (JUMBF) were left out",)
-        return notes
+    def has(self, start: bytes, marker: int | None = None) -> bool:
+        """Whether a segment, of any marker or of this one, begins so."""
+        return any(
+            each.body.startswith(start) and marker in (None, each.marker) for each in self.segments
+        )
 
 
 def read_segments(data: bytes) -> Jpeg:
@@ -321,8 +311,16 @@ def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
 
 def _jpeg_metadata(image: ImageFile, segments: Jpeg) -> Metadata:
     metadata = image_metadata(image, segments.density)
-    metadata = metadata.without(segments.beside(metadata.xmp))
-    return replace(metadata, warnings=metadata.warnings + segments.notes(metadata.icc))
+    left_out = beside.behind(segments.tail, metadata.xmp)
+    if segments.has(_XMP_REST):
+        left_out += ("The XMP beyond its first 64 kB was left out",)
+    metadata = metadata.without(left_out)
+    notes = metadata.warnings
+    if not metadata.icc and segments.has(_PROFILE):
+        notes += ("Its colour profile is damaged and was left out",)
+    if segments.has(b"JP", _APP11):
+        notes += ("Its content credentials (JUMBF) were left out",)
+    return replace(metadata, warnings=notes)
 
 
 def _samples_by_pillow(data: bytes) -> Samples:
@@ -339,7 +337,7 @@ def _deep_jpeg(stream: BinaryIO, data: bytes, segments: Jpeg, name: str) -> Open
     def decode() -> Picture:
         check_scans(segments, name)
         samples, note = decode_deep(read_whole(stream), segments, name)
-        samples, _ = normalise(samples, segments.precision, name)
+        samples = normalise(samples, segments.precision, name)
         return decoded(
             samples, metadata, "JPEG", bits=segments.precision, notes=note,
             quality=jpeg_quality(image), lossless=segments.process == LOSSLESS,

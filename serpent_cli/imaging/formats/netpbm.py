@@ -4,7 +4,6 @@ Source: the Netpbm documentation, ppm(5) and pgm(5).
 """
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
@@ -26,72 +25,26 @@ _HEAD = re.compile(
 _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
-@dataclass(frozen=True)
-class Header:
-    """What the head of a file of numbers says.
-
-    Attributes:
-        height: Rows.
-        width: Columns.
-        channels: 1 or 3.
-        white: The largest sample.
-        text: Samples are written in digits.
-        start: Offset of the samples.
-    """
-
-    height: int
-    width: int
-    channels: int
-    white: int
-    text: bool
-    start: int
-
-    @property
-    def bits(self) -> int:
-        """Bits that a sample needs."""
-        return self.white.bit_length()
-
-
-def deep_header(head: bytes) -> Header | None:
-    """Read the head of a file of more than 8 bits; None for every other.
-
-    Args:
-        head: The first bytes of the file.
-    """
-    found = _HEAD.match(head)
-    if not found:
-        return None
-    kind, width, height, white = (int(each) for each in found.groups())
-    if not 255 < white < 65536 or not width or not height:
-        return None
-    return Header(height, width, 3 if kind in (3, 6) else 1, white, kind in (2, 3), found.end())
-
-
-def read_deep(stream: BinaryIO, header: Header, name: str) -> Picture:
+def _read(stream: BinaryIO, head: re.Match[bytes], name: str) -> Picture:
     """Decode samples of 9 to 16 bits.
-
-    Args:
-        stream: The whole file, seekable.
-        header: As `deep_header` gave it.
-        name: How the user calls the picture.
 
     Raises:
         CutOffError: Samples are missing.
         DamageError: They are no numbers, or larger than the largest.
     """
-    stream.seek(header.start)
-    count = header.height * header.width * header.channels
-    samples = _digits(stream, count) if header.text else _binary(stream, count)
-    if int(samples.max()) > header.white:
+    kind, width, height, white = (int(each) for each in head.groups())
+    channels, bits = 3 if kind in (3, 6) else 1, white.bit_length()
+    stream.seek(head.end())
+    count = height * width * channels
+    samples = _digits(stream, count) if kind in (2, 3) else _binary(stream, count)
+    if int(samples.max()) > white:
         raise DamageError("PPM sample beyond the largest")
-    samples = samples.reshape(header.height, header.width, header.channels)
-    notes: tuple[str, ...] = ()
-    if header.white == (1 << header.bits) - 1:
-        samples, notes = normalise(samples, header.bits, name)
+    samples = samples.reshape(height, width, channels)
+    if white == (1 << bits) - 1:
+        samples = normalise(samples, bits, name)
     else:
-        half = header.white // 2
-        samples = ((samples.astype(np.uint32) * 65535 + half) // header.white).astype(np.uint16)
-    return decoded(samples, Metadata(), "PPM", bits=header.bits, notes=notes)
+        samples = ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+    return decoded(samples, Metadata(), "PPM", bits=bits)
 
 
 def _binary(stream: BinaryIO, count: int) -> Samples:
@@ -112,11 +65,11 @@ def _digits(stream: BinaryIO, count: int) -> Samples:
 
 
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
-    header = deep_header(head)
-    if header is None:
+    found = _HEAD.match(head)
+    _, width, height, white = (int(each) for each in found.groups()) if found else (0, 0, 0, 0)
+    if found is None or not 255 < white < 65536 or not width or not height:
         return by_pillow(stream, head, name, kind="PPM")
-    decode = partial(read_deep, stream, header, name)
-    return Opened(header.height, header.width, 1, whole(decode), 2, channels=3)
+    return Opened(height, width, 1, whole(partial(_read, stream, found, name)), 2, channels=3)
 
 
 CODEC = Codec(_opened)

@@ -29,14 +29,14 @@ from PIL.ImageFile import ImageFile
 
 from serpent_cli.errors import PictureError
 from serpent_cli.imaging import beside
-from serpent_cli.imaging.bands import fill_in
+from serpent_cli.imaging.bands import BandSource, blank
 from serpent_cli.imaging.cmyk import cmyk_converter
 from serpent_cli.imaging.colour import bands, is_grey, to_depth
 from serpent_cli.imaging.damage import decoder, one_sentence
 from serpent_cli.imaging.formats.codec import Codec, Opened, refuse_animated, whole
 from serpent_cli.imaging.jpeg_quality import JpegQuality, estimate
 from serpent_cli.imaging.metadata import Metadata, take_orientation
-from serpent_cli.imaging.orientation import stored_view, upright_size
+from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 
 _PLUGINS: dict[str, type[ImageFile]] = {
@@ -98,13 +98,14 @@ def image_metadata(image: ImageFile, density: tuple[int, int] | None = None) -> 
         # Pillow turns to EXIF then, as we do, and makes it 72 DPI where EXIF has nothing.
         dpi = None
     xmp = info.get("xmp")
-    return take_orientation(
+    found = Metadata(
         icc=info.get("icc_profile"),
         exif=info.get("exif"),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
         density=density,
     )
+    return take_orientation(found)
 
 
 def jpeg_quality(image: Any) -> JpegQuality | None:
@@ -145,14 +146,21 @@ def read_by_pillow(
         notes += (f"{bits} bits per channel were read as 8",)
     if kind in ("JPEG", "GIF"):
         notes += _left_out(image.info)
-    pixels, alpha = _copy_upright(image, convert, channels, metadata.orientation, crop)
-    # These two have no grey: their decoders give three equal channels.
-    grey = channels < 3 or (kind in ("WebP", "AVIF") and is_grey(pixels))
+    box = crop or (0, 0, image.width, image.height)
+    turn = metadata.orientation
+    size = upright_size(box[3] - box[1], box[2] - box[0], turn)
+    dtype = np.dtype(np.uint16 if image.mode.startswith("I") else np.uint8)
+    pixels, alpha = blank(*size, dtype, alpha=channels in (2, 4))
     others = {"icc": None} if image.mode == "CMYK" else {}
-    return metadata.picture(
-        pixels, alpha, grey, format=kind, notes=notes, quality=quality,
+    head = metadata.picture(
+        pixels, alpha, channels < 3, format=kind, notes=notes, quality=quality,
         lossless=lossless, **others,
     )  # fmt: skip
+    begin = partial(_strips, image, convert, box)
+    picture = BandSource(head, size[0], begin, orientation=turn).whole()
+    # These two have no grey: their decoders give three equal channels.
+    three = kind in ("WebP", "AVIF") and is_grey(picture.pixels)
+    return replace(picture, grey=True) if three else picture
 
 
 def _left_out(info: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -200,26 +208,16 @@ def _grey_palette(image: Image.Image) -> bool:
     return bool((colours == colours[:, :1]).all())
 
 
-def _copy_upright(
-    image: Image.Image,
-    convert: Convert,
-    channels: int,
-    orientation: int,
-    crop: tuple[int, int, int, int] | None,
-) -> tuple[Samples, Samples | None]:
-    left, top, right, bottom = crop or (0, 0, image.width, image.height)
-    height, width = upright_size(bottom - top, right - left, orientation)
-    dtype = np.uint16 if image.mode.startswith("I") else np.uint8
-    pixels = np.empty((height, width, 3), dtype)
-    alpha = np.empty((height, width), dtype) if channels in (2, 4) else None
-    opacity = None if alpha is None else stored_view(alpha, orientation)
-    stored = Picture(stored_view(pixels, orientation), opacity, grey=channels < 3)
+def _strips(
+    image: Image.Image, convert: Convert, box: tuple[int, int, int, int]
+) -> Iterator[Samples]:
+    """Yield the rows of a box (left, top, right, bottom), (h, W, C), from the top."""
+    left, top, right, bottom = box
     for band in bands(bottom - top, (right - left) * 4):
         with decoder():
             part = image.crop((left, top + band.start, right, top + band.stop))
             strip = np.asarray(convert(part))
-        fill_in(stored, band.start, strip[..., None] if strip.ndim == 2 else strip)
-    return pixels, alpha
+        yield strip[..., None] if strip.ndim == 2 else strip
 
 
 def colour_rows(stream: BinaryIO) -> Iterator[tuple[slice, Samples]]:

@@ -13,7 +13,7 @@ import imagecodecs
 import numpy as np
 
 from serpent_cli.imaging.bands import BandSource, blank
-from serpent_cli.imaging.damage import CutOffError, decoder
+from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.formats.codec import Codec, Opened, decoded, refuse_animated, whole
 from serpent_cli.imaging.formats.png_chunks import (
     CHANNELS,
@@ -27,29 +27,13 @@ from serpent_cli.imaging.formats.png_chunks import (
     walk,
 )
 from serpent_cli.imaging.formats.png_inflate import Inflated, check_pixels
-from serpent_cli.imaging.formats.png_metadata import WANTED, gathered
+from serpent_cli.imaging.formats.png_metadata import gathered
 from serpent_cli.imaging.formats.png_write import PngRows
 from serpent_cli.imaging.metadata import Metadata
 from serpent_cli.imaging.orientation import upright_size
 from serpent_cli.imaging.picture import Picture, Samples
 
 _BAND_BYTES = 4 << 20
-
-
-def read_still(stream: BinaryIO, name: str) -> Header:
-    """Read everything but the pixels, and refuse an animated PNG.
-
-    Args:
-        stream: The whole file, seekable.
-        name: How the user calls the picture.
-
-    Raises:
-        PictureError: It has more than one frame.
-        DamageError: Its chunks are damaged or cut off.
-    """
-    header = read_header(stream, WANTED)
-    refuse_animated(header.frames, name)
-    return header
 
 
 def has_rows(header: Header) -> bool:
@@ -71,7 +55,7 @@ def rows(stream: BinaryIO, header: Header, metadata: Metadata) -> BandSource:
 
     Args:
         stream: The whole file, seekable; it must stay open.
-        header: As `read_still` gave it.
+        header: As `png_chunks.read_header` gave it.
         metadata: As `png_metadata.gathered` gave it.
     """
     channels = CHANNELS[header.colour_type]
@@ -116,7 +100,7 @@ def read_png(stream: BinaryIO, header: Header, metadata: Metadata) -> Picture:
 
     Args:
         stream: The whole file, seekable.
-        header: As `read_still` gave it.
+        header: As `png_chunks.read_header` gave it.
         metadata: As `png_metadata.gathered` gave it.
 
     Returns:
@@ -144,10 +128,7 @@ def _pixels_only(stream: BinaryIO) -> bytes:
         # Bit 5 of the first letter is set where a decoder may leave the chunk out.
         if kind not in (b"", b"IEND") and (not kind[0] & 0x20 or kind == b"tRNS"):
             stream.seek(-8, 1)
-            part = stream.read(length + 12)
-            if len(part) < length + 12:
-                raise CutOffError("PNG chunk cut off")
-            parts.append(part)
+            parts.append(stream.read(length + 12))
     parts.append(chunk(b"IEND", b""))
     return b"".join(parts)
 
@@ -169,7 +150,8 @@ def _grey_palette(header: Header) -> bool:
 
 
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
-    header = read_still(stream, name)
+    header = read_header(stream)
+    refuse_animated(header.frames, name)
     metadata, sample_bytes = gathered(header), 1 if header.bits <= 8 else 2
     size = (header.height, header.width, metadata.orientation)
     if has_rows(header):

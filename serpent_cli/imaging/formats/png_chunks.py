@@ -18,7 +18,11 @@ GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples of a pixel by colour type; of a palette its index."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-TEXTS = (b"iTXt", b"zTXt", b"tEXt")
+_TEXTS = (b"iTXt", b"zTXt", b"tEXt")
+XMP_KEYWORD, _XMP_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
+EXIF_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
+WANTED = frozenset({XMP_KEYWORD, _XMP_PROFILE, *EXIF_PROFILES})
+"""Keywords of texts that are kept, of each the first one."""
 
 _MAX_CHUNK, _MAX_BEHIND = 64 << 20, 64 << 20
 _DECIDING = frozenset({b"PLTE", b"tRNS"})
@@ -41,7 +45,8 @@ class Header:
         colour_type: As PNG numbers it.
         interlaced: Rows do not come one after another.
         chunks: Sound chunks by kind, the first of each.
-        texts: Kind and content of chunks of text.
+        texts: Kind and content of chunks of text; of those that are not `WANTED` the keyword.
+        seen: Keywords of the `WANTED` texts that were met.
         notes: One sentence for each thing that could not be kept.
         tail: What stands behind the end.
     """
@@ -53,6 +58,7 @@ class Header:
     interlaced: bool
     chunks: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     texts: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    seen: set[bytes] = field(default_factory=set[bytes])
     notes: list[str] = field(default_factory=list[str])
     tail: bytes = b""
 
@@ -74,13 +80,11 @@ def header_chunk(height: int, width: int, bits: int, colour_type: int) -> bytes:
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
 
 
-def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
+def read_header(stream: BinaryIO) -> Header:
     """Walk over all chunks without decoding pixels.
 
     Args:
         stream: The whole file, seekable.
-        wanted: Keywords of texts that are worth keeping; of each the first one. Of the others
-            only the keyword is read.
 
     Raises:
         CutOffError: The file ends before or within its pixels.
@@ -89,7 +93,6 @@ def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
     """
     stream.seek(len(SIGNATURE))
     header: Header | None = None
-    seen: set[bytes] = set()
     others: dict[bytes, None] = {}
     for kind, length in walk(stream):
         if header is None:
@@ -101,8 +104,8 @@ def read_header(stream: BinaryIO, wanted: frozenset[bytes]) -> Header:
             header.tail = stream.read(_MAX_BEHIND)
         elif kind == b"":
             header.notes.append(beside.NO_END)
-        elif kind in TEXTS:
-            _take_text(stream, kind, length, header, wanted, seen)
+        elif kind in _TEXTS:
+            _take_text(stream, kind, length, header)
         elif kind in _KEPT or kind in _DECIDING:
             _take(stream, kind, length, header)
         elif not kind[0] & 0x20 and kind not in _CRITICAL:
@@ -142,26 +145,19 @@ def _take(stream: BinaryIO, kind: bytes, length: int, header: Header) -> None:
         header.notes.append(f"Its {kind.decode()} chunk is damaged and was left out")
 
 
-def _take_text(
-    stream: BinaryIO,
-    kind: bytes,
-    length: int,
-    header: Header,
-    wanted: frozenset[bytes],
-    seen: set[bytes],
-) -> None:
+def _take_text(stream: BinaryIO, kind: bytes, length: int, header: Header) -> None:
     start = stream.tell()
     keyword = stream.read(min(length, 80)).partition(b"\0")[0]
     # One of each: a file full of packed texts would keep us unpacking for minutes.
-    if keyword in wanted and keyword not in seen and length <= _MAX_CHUNK:
-        seen.add(keyword)
+    if keyword in WANTED and keyword not in header.seen and length <= _MAX_CHUNK:
+        header.seen.add(keyword)
         stream.seek(start)
         data = _checked(stream, kind, length)
         if data is None:
             header.notes.append(f"Its {kind.decode()} chunk is damaged and was left out")
         else:
             header.texts.append((kind, data))
-    elif keyword not in wanted:
+    elif keyword not in WANTED:
         header.texts.append((kind, keyword + b"\0"))
 
 

@@ -95,12 +95,9 @@ def _compressed(stream: BinaryIO) -> Iterator[bytes]:
         CutOffError: A chunk is cut off.
         DamageError: Its checksum is wrong.
     """
-    size = stream.seek(0, 2)
     for position, length in [
         (stream.tell(), length) for kind, length in walk(stream) if kind == b"IDAT"
     ]:
-        if position + length + 4 > size:
-            raise CutOffError("PNG chunk cut off")
         check, at, end = zlib.crc32(b"IDAT"), position, position + length
         while at < end:
             stream.seek(at)

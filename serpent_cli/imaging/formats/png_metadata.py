@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from serpent_cli.imaging import beside, profile
-from serpent_cli.imaging.formats.png_chunks import GREY, GREY_ALPHA, Header
+from serpent_cli.imaging.formats.png_chunks import (
+    EXIF_PROFILES,
+    GREY,
+    GREY_ALPHA,
+    WANTED,
+    XMP_KEYWORD,
+    Header,
+)
 from serpent_cli.imaging.metadata import METRES_PER_INCH, Metadata, ratio, take_orientation
-
-_XMP_KEYWORD, _XMP_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
-_EXIF_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
-WANTED = frozenset({_XMP_KEYWORD, _XMP_PROFILE, *_EXIF_PROFILES})
-"""Keywords of texts that are kept."""
 
 # Texts that programs write about themselves: nobody misses them.
 _OF_PROGRAMS = (b"Software", b"date:")
@@ -57,10 +59,11 @@ def gathered(header: Header) -> Metadata:
     icc = _profile(found)
     if icc is None and cicp is None:
         icc = _described(found, grey=header.colour_type in (GREY, GREY_ALPHA))
-    taken = take_orientation(
+    stated = Metadata(
         icc=icc, exif=found.chunks.get(b"eXIf", legacy), xmp=xmp, dpi=dpi, density=density,
         cicp=None if cicp is None or profile.is_srgb(cicp) else cicp,
     )  # fmt: skip
+    taken = take_orientation(stated)
     notes = (*found.notes, *_text_notes(header))
     taken = replace(taken, warnings=taken.warnings + notes)
     return taken.without(beside.behind(header.tail, xmp))
@@ -74,13 +77,13 @@ def _from_texts(header: Header, found: _Found) -> tuple[bytes | None, bytes | No
         keyword, _, rest = data.partition(b"\0")
         if keyword not in WANTED:
             continue
-        what = "EXIF text" if keyword in _EXIF_PROFILES else "XMP"
-        plain = _text(kind, rest, _MAX_PLAIN if keyword == _XMP_KEYWORD else _MAX_DIGITS)
-        if plain is not None and keyword != _XMP_KEYWORD:
+        what = "EXIF text" if keyword in EXIF_PROFILES else "XMP"
+        plain = _text(kind, rest, _MAX_PLAIN if keyword == XMP_KEYWORD else _MAX_DIGITS)
+        if plain is not None and keyword != XMP_KEYWORD:
             plain = _undigited(plain)
         if not plain:
             found.damaged(what)
-        elif keyword in _EXIF_PROFILES:
+        elif keyword in EXIF_PROFILES:
             exif = exif or plain
         else:
             xmp = xmp or plain
@@ -197,4 +200,4 @@ def metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     if metadata.exif:
         yield b"eXIf", metadata.exif
     if metadata.xmp:
-        yield b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
+        yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp

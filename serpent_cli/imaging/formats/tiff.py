@@ -103,7 +103,8 @@ class _Bands:
 
     def layout(self) -> tuple[int, np.dtype[Any]]:
         """Channels and depth of what the page becomes."""
-        one = np.zeros((1, 1, self.page.samples), self.dtype)
+        dtype = np.dtype(np.float32) if self.dtype.kind == "f" else self.dtype
+        one = np.zeros((1, 1, self.page.samples), dtype)
         one, _ = _interpret(self.page, one, self.icc, self.name)
         return (1 if one.ndim == 2 else one.shape[2]), one.dtype
 
@@ -201,7 +202,7 @@ def _interpret(
 
     Args:
         page: A page that `check_page` accepts.
-        samples: (h, w, samples) as stored.
+        samples: (h, w, samples) as stored; floats as `clip_to_unit` gives them.
         icc: The page's profile.
         name: How the user calls the picture.
 
@@ -217,7 +218,7 @@ def _interpret(
         plain = _apply_palette(page, samples[..., 0], icc, name)
         beside = samples[..., 1:]
     else:
-        samples, warnings = normalise(samples, page.bits or 8, name)
+        samples = normalise(samples, page.bits or 8, name)
         plain, beside = samples[..., :colours], samples[..., colours:]
     if page.photometric == WHITE_IS_ZERO:
         top = np.array(1 if plain.dtype == np.float32 else np.iinfo(plain.dtype).max)
@@ -249,7 +250,7 @@ def _meaning(page: Page, count: int) -> tuple[int, tuple[str, ...]]:
 def _with_alpha(page: Page, colours: Samples, alpha: Samples, name: str) -> Samples:
     """Put alpha, stored like the indices of a palette or in the depth of colours, beside them."""
     if page.photometric == PALETTE:
-        alpha, _ = normalise(alpha, page.bits or 8, name)
+        alpha = normalise(alpha, page.bits or 8, name)
     alpha = to_depth(alpha, colours.dtype)[..., None]
     colours = colours[..., None] if colours.ndim == 2 else colours
     return np.concatenate([colours, alpha], axis=2)
@@ -275,7 +276,7 @@ def _apply_palette(page: Page, indices: Samples, icc: bytes | None, name: str) -
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
     file = open_tiff(stream)  # closed with the stream
     page = first_page(stream, file, name)
-    metadata = read_metadata(stream, page)
+    metadata = read_metadata(stream)
     source = partial(rows, stream, file, page, metadata, name)
     return Opened(page.height, page.width, metadata.orientation, source, 4, by_rows=True)
 

@@ -3,16 +3,15 @@
 Sources: TIFF 6.0; Adobe Photoshop TIFF Technical Notes; EXIF 2.32.
 """
 
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import tifffile
 
-from serpent_cli.imaging.damage import DamageError, decoder
-from serpent_cli.imaging.formats.tiff_page import Page
+from serpent_cli.imaging import ifd
+from serpent_cli.imaging.damage import decoder
 from serpent_cli.imaging.metadata import (
     Metadata,
     exif_from_tiff,
@@ -22,7 +21,7 @@ from serpent_cli.imaging.metadata import (
     upright_dpi,
 )
 
-_ORIENTATION, _XMP, _ICC, _IPTC, _EXIF = 274, 700, 34675, 33723, 34665
+_ORIENTATION, _XMP, _ICC, _IPTC = 274, 700, 34675, 33723
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 _INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}
 _NO_UNIT = 1
@@ -41,12 +40,11 @@ def page_notes(tiff: tifffile.TiffFile) -> tuple[str, ...]:
     return (f"Only the first of {pages} pages was read",) if pages > 1 else ()
 
 
-def read_metadata(stream: BinaryIO, page: Page) -> Metadata:
-    """Gather profile, EXIF, XMP, resolution and orientation of a page.
+def read_metadata(stream: BinaryIO) -> Metadata:
+    """Gather profile, EXIF, XMP, resolution and orientation of the first page.
 
     Args:
-        stream: The whole file, seekable.
-        page: Its first page.
+        stream: The whole file, seekable; its first directory is in reach.
 
     Returns:
         What is there; a sentence for each tag that is damaged, or of a kind that nobody expects.
@@ -56,89 +54,67 @@ def read_metadata(stream: BinaryIO, page: Page) -> Metadata:
         stream.seek(offset)
         return stream.read(size)
 
-    tags = _Tags(page)
-    exif: bytes | None = None
-    notes: tuple[str, ...] = ()
-    try:
-        exif = exif_from_tiff(fetch)
-    except (ValueError, struct.error):
-        notes = ("The EXIF directory of this TIFF was left out",) if tags.has(_EXIF) else ()
-    if tags.has(_IPTC):
-        notes += ("Its IPTC data were left out",)
-    icc = tags.read(_ICC, "colour profile", _content)
-    xmp = tags.read(_XMP, "XMP", _content)
-    metadata = take_orientation(icc=icc, exif=exif, xmp=xmp, xmp_alone=not tags.has(_ORIENTATION))
+    directory = ifd.read_first(fetch, bigtiff=True)
+    notes = ("Its IPTC data were left out",) if _IPTC in directory.entries else ()
+
+    def read(
+        code: int, what: str, convert: Callable[[ifd.Entry, str], Value | None]
+    ) -> Value | None:
+        nonlocal notes
+        entry = directory.entries.get(code)
+        found = entry and convert(entry, directory.order)
+        if entry and found is None:
+            notes = (*notes, f"Its {what} is damaged and was left out")
+        return found
+
+    found = Metadata(
+        icc=read(_ICC, "colour profile", _content),
+        exif=exif_from_tiff(fetch, directory),
+        xmp=read(_XMP, "XMP", _content),
+    )
+    metadata = take_orientation(found, xmp_alone=_ORIENTATION not in directory.entries)
     # A page without descriptive tags has no EXIF block, but may still lie on its side.
-    turn = tags.read(_ORIENTATION, "orientation", _integer)
+    turn = read(_ORIENTATION, "orientation", _integer)
     orientation = turn if turn is not None and 1 <= turn <= 8 else 1
-    resolution = tags.resolution()
-    unit = tags.read(_RESOLUTION_UNIT, "resolution unit", _integer)
+    dpi = density = x = y = None
+    if {_X_RESOLUTION, _Y_RESOLUTION} <= directory.entries.keys():
+        x, y = (read(code, "resolution", _number) for code in (_X_RESOLUTION, _Y_RESOLUTION))
+    unit = read(_RESOLUTION_UNIT, "resolution unit", _integer)
     per_inch = _INCHES_PER_UNIT.get(2 if unit is None else unit)
-    dpi = density = None
-    if resolution and per_inch:
-        dpi = (resolution[0] / per_inch, resolution[1] / per_inch)
-    elif resolution and unit == _NO_UNIT:
-        density = ratio(*resolution)
+    if x and y and per_inch:
+        dpi = (x / per_inch, y / per_inch)
+    elif x and y and unit == _NO_UNIT:
+        density = ratio(x, y)
     return replace(
         metadata,
         dpi=upright_dpi(dpi, orientation),
         density=upright_density(density, orientation),
         orientation=orientation,
-        warnings=(*metadata.warnings, *notes, *tags.notes),
+        warnings=(*metadata.warnings, *dict.fromkeys(notes)),
     )
 
 
-class _Tags:
-    """Reads tags one by one; what cannot be made sense of is noted and counts as absent."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self.notes: tuple[str, ...] = ()
-
-    def has(self, code: int) -> bool:
-        with decoder():
-            return self._page.raw.tags.get(code) is not None
-
-    def read(self, code: int, what: str, convert: Callable[[Any], Value | None]) -> Value | None:
-        """The value of a tag, or None."""
-        try:
-            with decoder():
-                tag = self._page.raw.tags.get(code)
-                value = None if tag is None else tag.value
-        except DamageError:
-            tag, value = True, None
-        found = None if value is None else convert(value)
-        if tag is not None and found is None:
-            self.notes += (f"Its {what} is damaged and was left out",)
-        return found
-
-    def resolution(self) -> tuple[float, float] | None:
-        """Horizontal and vertical pixels per unit, where there are both."""
-        if not (self.has(_X_RESOLUTION) and self.has(_Y_RESOLUTION)):
-            return None
-        x, y = (self.read(code, "resolution", _number) for code in (_X_RESOLUTION, _Y_RESOLUTION))
-        self.notes = tuple(dict.fromkeys(self.notes))
-        return (x, y) if x and y else None
+def _content(entry: ifd.Entry, order: str) -> bytes | None:
+    if entry.type == ifd.ASCII:
+        return entry.raw.rstrip(b"\0").strip()
+    if entry.type in (ifd.BYTE, ifd.UNDEFINED):
+        return entry.raw
+    # Bytes that are called numbers.
+    numbers = entry.numbers(order)
+    known = numbers and all(isinstance(each, int) and 0 <= each < 256 for each in numbers)
+    return bytes(int(each) for each in numbers) if known else None
 
 
-def _content(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, tuple) and all(isinstance(each, int) for each in value):
-        # Bytes that are called numbers.
-        return bytes(value) if all(0 <= each < 256 for each in value) else None
-    return value if isinstance(value, bytes) else None
+def _integer(entry: ifd.Entry, order: str) -> int | None:
+    numbers = entry.numbers(order)
+    known = entry.type != ifd.BYTE and numbers and isinstance(numbers[0], int)
+    return int(numbers[0]) if known else None
 
 
-def _integer(value: Any) -> int | None:
-    first = value[0] if isinstance(value, tuple) and value else value
-    return int(first) if isinstance(first, int) else None
-
-
-def _number(value: Any) -> float | None:
+def _number(entry: ifd.Entry, order: str) -> float | None:
     """A rational, or what some writers put in its place: an integer or a float; 0 is unknown."""
-    numbers = value if isinstance(value, tuple) else (value,)
-    if not numbers or not all(isinstance(each, int | float) for each in numbers[:2]):
+    numbers = entry.numbers(order)
+    if entry.type == ifd.BYTE or not numbers:
         return None
     number = float(numbers[0])
     if len(numbers) > 1:

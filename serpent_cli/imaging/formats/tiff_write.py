@@ -7,7 +7,6 @@ Adobe's; Adobe Photoshop TIFF Technical Note 3 (floating-point predictor); the B
 
 import struct
 import zlib
-from collections.abc import Iterable
 from fractions import Fraction
 from functools import partial
 from typing import BinaryIO
@@ -28,8 +27,6 @@ CLASSIC_LIMIT = 1 << 32
 _LEVEL = 4  # of deflate: within 6 % of the size of level 6 at half its time
 _HEADER_BYTES = 16
 _WAITING_BYTES = 64 << 20
-_BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 3, 4, 5, 7, 16
-_CODES = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _LONG8: "Q"}
 _DEFLATE, _DIFFERENCES, _FLOAT_BYTES, _STRAIGHT, _FLOAT, _NO_UNIT, _INCH = 8, 2, 3, 2, 3, 1, 2
 
 
@@ -82,27 +79,27 @@ class TiffRows(PieceWriter[bytes]):
         return 65536 + 2 * sum(len(each or b"") for each in found)
 
     def _directory(self, *, wide: bool) -> ifd.Tree:
-        head, samples = self._head, channel_count(self._head)
+        head, order, samples = self._head, self._order, channel_count(self._head)
         floats = head.pixels.dtype == np.float32
-        place = _LONG8 if wide else _LONG
+        place = ifd.LONG8 if wide else ifd.LONG
         entries = [
-            self._entry(256, _LONG, [head.width]),
-            self._entry(257, _LONG, [head.height]),
-            self._entry(258, _SHORT, [8 * head.pixels.itemsize] * samples),
-            self._entry(259, _SHORT, [_DEFLATE]),
-            self._entry(262, _SHORT, [1 if head.grey else 2]),
-            self._entry(277, _SHORT, [samples]),
-            self._entry(284, _SHORT, [1]),
-            self._entry(317, _SHORT, [_FLOAT_BYTES if floats else _DIFFERENCES]),
-            self._entry(322, _SHORT, [SIDE]),
-            self._entry(323, _SHORT, [SIDE]),
-            self._entry(324, place, self._offsets),
-            self._entry(325, _LONG, self._sizes),
+            ifd.entry(256, ifd.LONG, [head.width], order),
+            ifd.entry(257, ifd.LONG, [head.height], order),
+            ifd.entry(258, ifd.SHORT, [8 * head.pixels.itemsize] * samples, order),
+            ifd.entry(259, ifd.SHORT, [_DEFLATE], order),
+            ifd.entry(262, ifd.SHORT, [1 if head.grey else 2], order),
+            ifd.entry(277, ifd.SHORT, [samples], order),
+            ifd.entry(284, ifd.SHORT, [1], order),
+            ifd.entry(317, ifd.SHORT, [_FLOAT_BYTES if floats else _DIFFERENCES], order),
+            ifd.entry(322, ifd.SHORT, [SIDE], order),
+            ifd.entry(323, ifd.SHORT, [SIDE], order),
+            ifd.entry(324, place, self._offsets, order),
+            ifd.entry(325, ifd.LONG, self._sizes, order),
         ]
         if head.alpha is not None:
-            entries.append(self._entry(338, _SHORT, [_STRAIGHT]))
+            entries.append(ifd.entry(338, ifd.SHORT, [_STRAIGHT], order))
         if floats:
-            entries.append(self._entry(339, _SHORT, [_FLOAT] * samples))
+            entries.append(ifd.entry(339, ifd.SHORT, [_FLOAT] * samples, order))
         return self._with_metadata(entries)
 
     def _with_metadata(self, entries: list[ifd.Entry]) -> ifd.Tree:
@@ -110,14 +107,16 @@ class TiffRows(PieceWriter[bytes]):
         resolution = metadata.dpi or metadata.density
         if resolution:
             entries += [
-                self._entry(tag, _RATIONAL, _ratio(value))
+                ifd.entry(tag, ifd.RATIONAL, _ratio(value), self._order)
                 for tag, value in zip((282, 283), resolution, strict=True)
             ]
-            entries.append(self._entry(296, _SHORT, [_INCH if metadata.dpi else _NO_UNIT]))
+            entries.append(
+                ifd.entry(296, ifd.SHORT, [_INCH if metadata.dpi else _NO_UNIT], self._order)
+            )
         if metadata.xmp:
-            entries.append(ifd.Entry(700, _BYTE, len(metadata.xmp), metadata.xmp))
+            entries.append(ifd.Entry(700, ifd.BYTE, len(metadata.xmp), metadata.xmp))
         if metadata.icc:
-            entries.append(ifd.Entry(34675, _UNDEFINED, len(metadata.icc), metadata.icc))
+            entries.append(ifd.Entry(34675, ifd.UNDEFINED, len(metadata.icc), metadata.icc))
         if not metadata.exif:
             return ifd.Tree(entries)
         fetch = ifd.fetch_from(metadata.exif)
@@ -127,11 +126,6 @@ class TiffRows(PieceWriter[bytes]):
             return ifd.Tree(entries)
         described = [entry for entry in exif.entries if entry.tag in DESCRIPTIVE_TAGS]
         return ifd.Tree(entries + described, exif.children)
-
-    def _entry(self, tag: int, kind: int, values: Iterable[int]) -> ifd.Entry:
-        numbers = list(values)
-        raw = struct.pack(f"{self._order}{len(numbers)}{_CODES[kind]}", *numbers)
-        return ifd.Entry(tag, kind, len(numbers) // (2 if kind == _RATIONAL else 1), raw)
 
 
 def _ratio(value: float) -> tuple[int, int]:

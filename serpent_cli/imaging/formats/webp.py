@@ -4,7 +4,7 @@ Source: WebP Container Specification (Google); RFC 9649.
 """
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from serpent_cli.imaging.formats.codec import Codec, Opened
@@ -15,24 +15,14 @@ from serpent_cli.imaging.picture import Picture
 _MAX_CHUNKS, _MAX_BEHIND = 4096, 64 << 20
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the chunks say.
-
-    Attributes:
-        lossless: The pixels are coded without loss (VP8L).
-        tail: What stands behind the end.
-    """
-
-    lossless: bool
-    tail: bytes
-
-
-def read_facts(stream: BinaryIO) -> Facts:
+def read_facts(stream: BinaryIO) -> tuple[bool, bytes]:
     """Walk over the chunks; odd ones end the walk, and nothing is refused.
 
     Args:
         stream: The whole file, seekable; moved.
+
+    Returns:
+        Whether the pixels are coded without loss (VP8L), and what stands behind the end.
     """
     size = stream.seek(0, 2)
     stream.seek(0)
@@ -50,12 +40,12 @@ def read_facts(stream: BinaryIO) -> Facts:
         length = struct.unpack_from("<I", chunk, 4)[0]
         at += 8 + length + length % 2
     stream.seek(end)
-    return Facts(lossless, stream.read(_MAX_BEHIND))
+    return lossless, stream.read(_MAX_BEHIND)
 
 
 def _opened(stream: BinaryIO, head: bytes, name: str) -> Opened:
-    facts = read_facts(stream)
-    return by_pillow(stream, head, name, kind="WebP", lossless=facts.lossless, tail=facts.tail)
+    lossless, tail = read_facts(stream)
+    return by_pillow(stream, head, name, kind="WebP", lossless=lossless, tail=tail)
 
 
 def _encode(picture: Picture, metadata: Metadata, stream: BinaryIO, quality: int) -> None:
