@@ -135,6 +135,8 @@ def read_first(fetch: Fetch, *, bigtiff: bool = False) -> Directory:
 def read_directory(fetch: Fetch, order: str, offset: int, *, wide: bool = False) -> Directory:
     """Read the directory at an offset; entries whose value is out of reach are left out.
 
+    One whose value is too large, as only damaged and hostile ones are, is empty.
+
     Raises:
         ValueError: The directory itself is cut off.
     """
@@ -153,7 +155,10 @@ def read_directory(fetch: Fetch, order: str, offset: int, *, wide: bool = False)
         size = _TYPE_SIZES.get(kind, 0) * number
         value_at = at + sizes.entry_bytes - sizes.inline
         position = start + value_at
-        if kind not in _TYPE_SIZES or size > _MAX_VALUE_BYTES:
+        if kind not in _TYPE_SIZES:
+            continue
+        if size > _MAX_VALUE_BYTES:
+            entries.setdefault(tag, Entry(tag, kind, 0, b"", position))  # for its reader to tell
             continue
         if size > sizes.inline:
             position = struct.unpack_from(order + sizes.offset, table, value_at)[0]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from serpent_cli.errors import PictureError
-from serpent_cli.imaging import bands
+from serpent_cli.imaging import bands, ifd
 from serpent_cli.imaging.damage import CutOffError, DamageError, decoder, one_sentence
 from serpent_cli.imaging.formats import jpeg, pillow, png
 from serpent_cli.imaging.read import open_bands, read_layout, read_picture, read_size
@@ -133,6 +133,12 @@ TIFF_TAGS: dict[str, tuple[list[tuple[int, int, Any]], str | None]] = {
     "a subdirectory in nowhere": ([(330, 4, 1 << 30)], None),
     "a tag of an unknown type": ([(40000, 4, 1)], None),
 }
+
+
+def test_what_is_too_large_beside_a_tiffs_pixels_is_told(photo, monkeypatch):
+    monkeypatch.setattr(ifd, "_MAX_VALUE_BYTES", 8)
+    (warning,) = assert_read(tiff(photo, (700, 7, b"<x>123</x>")), photo)
+    assert "XMP" in warning
 
 
 @pytest.mark.parametrize("name", TIFF_TAGS)

@@ -95,6 +95,8 @@ def read_metadata(stream: BinaryIO) -> Metadata:
 
 
 def _content(entry: ifd.Entry, order: str) -> bytes | None:
+    if not entry.raw:
+        return None
     if entry.type == ifd.ASCII:
         return entry.raw.rstrip(b"\0").strip()
     if entry.type in (ifd.BYTE, ifd.UNDEFINED):
