@@ -140,7 +140,7 @@ def _way(record: dict[str, Any]) -> str:
             joint = " to " if len(value) == 2 else ", "
             facts.append(f"{key} {joint.join(f'{each:g}' for each in value)}")
         elif value and key != "share":
-            facts.append(f"{key} {value:g}")
+            facts.append(key if value is True else f"{key} {value:g}")
     return "; ".join(facts)
 
 

@@ -221,10 +221,10 @@ class _Sums:
         whole = ~(holes[:-1, :-1] | holes[1:, :-1] | holes[:-1, 1:] | holes[1:, 1:])
         self.squares += int(whole.sum())
         # One after the other: each takes as much memory as the part.
-        self.down += _products((part[:, 1:, :-1] - part[:, :-1, :-1])[:, whole] / np.sqrt(2))
+        self.down += _products((part[:, 1:, :-1] - part[:, :-1, :-1])[:, whole]) / 2
         across = part[:, :, 1:] - part[:, :, :-1]
-        self.across += _products(across[:, :-1][:, whole] / np.sqrt(2))
-        self.detail += _products((across[:, 1:] - across[:, :-1])[:, whole] / 2)
+        self.across += _products(across[:, :-1][:, whole]) / 2
+        self.detail += _products((across[:, 1:] - across[:, :-1])[:, whole]) / 4
 
     def mean(self) -> Doubles:
         return self.first / max(self.pixels, 1)

@@ -39,7 +39,6 @@ class JpegQuality:
     subsampling: str = FULL_CHROMA
 
 
-@cache
 def standard_tables(quality: int) -> tuple[_Integers, _Integers]:
     """The standard's luminance and chrominance tables at a quality, as libjpeg scales them.
 
@@ -52,10 +51,18 @@ def standard_tables(quality: int) -> tuple[_Integers, _Integers]:
     >>> standard_tables(50)[0][:3]
     array([16, 11, 10])
     """
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    first, second = (np.clip((each * percent + 50) // 100, 1, 255) for each in _printed_tables())
+    return first, second
+
+
+@cache
+def _printed_tables() -> tuple[_Integers, _Integers]:
+    """T.81's tables K.1 and K.2, row by row: those of quality 50, of which libjpeg has a copy."""
     from PIL import Image, JpegImagePlugin  # arrays need no codecs
 
     stream = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(stream, "JPEG", quality=quality)
+    Image.new("RGB", (1, 1)).save(stream, "JPEG", quality=50)
     stream.seek(0)
     tables = JpegImagePlugin.JpegImageFile(stream).quantization
     return np.array(tables[0], np.int64), np.array(tables[1], np.int64)

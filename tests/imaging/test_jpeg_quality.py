@@ -31,6 +31,13 @@ def test_libjpeg_qualities_are_found_exactly(quality, subsampling):
         assert found.subsampling == (subsampling if mode == "RGB" else "4:4:4")
 
 
+@pytest.mark.parametrize("quality", [1, 49, 50, 75, 95, 100])
+def test_the_tables_are_those_of_libjpeg(quality):
+    with Image.open(io.BytesIO(jpeg(np.zeros((8, 8, 3), np.uint8), quality=quality))) as image:
+        for number, table in enumerate(standard_tables(quality)):
+            assert image.quantization[number] == table.tolist()
+
+
 def test_the_tables_are_those_of_the_standard():
     brightness, colour = standard_tables(50)  # as they are printed in T.81, annex K.1
     assert brightness.reshape(8, 8)[0].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
